@@ -1,0 +1,1 @@
+"""How Freshet runs: embedded Kafka and Redis, containers, the demo catalogue."""

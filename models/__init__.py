@@ -1,0 +1,1 @@
+"""Numbers only: preprocessing, encoders, fusion, profiles, retrieval, ranking. No Kafka, no Redis."""

@@ -1,0 +1,1 @@
+"""The contract with users, and everything about Kafka."""

@@ -1,0 +1,1 @@
+"""Roles, their state, the command line, and the composition root that wires them."""
