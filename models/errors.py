@@ -1,0 +1,64 @@
+"""The error tree of ``models``, by cause.
+
+::
+
+    ModelError
+    ├── ManifestError            a manifest or its files are wrong: the installation must be mended
+    │   ├── UnknownEncoderError      no registered folder holds an encoder of this name
+    │   └── GraphError               the ONNX file is not what its manifest says, or may not be loaded
+    ├── EncoderInputError        an argument is outside what the encoder's interface allows
+    ├── EncoderOutputError       the network failed on this input, or gave a vector that is not finite
+    ├── MediaUnreadableError     no decoder could read the media
+    ├── MediaTooLargeError       over a limit on bytes, pixels, seconds or frames
+    ├── DimensionError           vectors or weights whose dimensions do not fit together
+    └── TrainingError            a training run cannot start or did not reach a usable result
+
+Each carries a message for a person in ``detail``: what was wrong, where, and what to do.
+``models`` stands alone, so callers translate these causes into their own (a dead-letter reason, an exit code).
+"""
+
+from __future__ import annotations
+
+
+class ModelError(Exception):
+    """Base of everything that ``models`` raises on purpose."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class ManifestError(ModelError):
+    """An encoder's manifest, or a file it names, is wrong. The message says what to change."""
+
+
+class UnknownEncoderError(ManifestError):
+    """No folder that was given holds an encoder of this name."""
+
+
+class GraphError(ManifestError):
+    """An ONNX graph differs from its manifest, or uses what Freshet does not load."""
+
+
+class EncoderInputError(ModelError):
+    """An encoder was given something that its interface does not allow: a wrong shape or dtype."""
+
+
+class EncoderOutputError(ModelError):
+    """A network failed on an input, or its vector is not finite."""
+
+
+class MediaUnreadableError(ModelError):
+    """Media that no decoder could read."""
+
+
+class MediaTooLargeError(ModelError):
+    """Media over a limit on bytes, pixels, seconds or frames."""
+
+
+class DimensionError(ModelError):
+    """Vectors or weights whose dimensions do not fit together. The message states the shapes."""
+
+
+class TrainingError(ModelError):
+    """A training run cannot start, or did not reach a usable result."""
