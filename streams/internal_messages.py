@@ -1,0 +1,114 @@
+"""Messages between roles, as MessagePack. Not a contract with users; versioned with the release."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from streams.fields import Attributes, Id, Message, Modality, UtcTime
+
+
+class ItemVersion(msgspec.Struct, frozen=True, array_like=True):
+    """The source position of an item's message in ``items``.
+
+    ``generation`` counts the lives of the topic: one deleted and created again starts a new generation.
+    """
+
+    generation: int
+    partition: int
+    offset: int
+    timestamp_ms: int
+
+    def is_newer_than(self, other: ItemVersion) -> bool:
+        """Whether this message came after ``other``.
+
+        Offsets order the messages of one partition. Messages of one item in two partitions (a producer
+        that partitions otherwise, or partitions added) are ordered by Kafka's timestamp.
+        """
+        if self.generation != other.generation:
+            return self.generation > other.generation
+        if self.partition == other.partition:
+            return self.offset > other.offset
+        return (self.timestamp_ms, self.partition) > (other.timestamp_ms, other.partition)
+
+
+class ItemDeclared(Message, frozen=True, kw_only=True, omit_defaults=True, tag="declared"):
+    """What a valid message in ``items`` says, without the media. Written by the text role alone.
+
+    ``sources`` holds a content hash for each modality that the item has: a feature counts only where
+    its own hash is the declared one.
+    """
+
+    item_id: Id
+    version: ItemVersion
+    withdrawn: bool = False
+    title: str = ""
+    attributes: Attributes = {}
+    available: bool = True
+    created_at: UtcTime | None = None
+    sources: dict[Modality, str] = {}
+
+
+class ItemFeature(Message, frozen=True, kw_only=True, omit_defaults=True, tag="feature"):
+    """The vector of one modality of one item; ``vector`` is float32, little-endian."""
+
+    item_id: Id
+    version: ItemVersion
+    modality: Modality
+    encoder: str
+    source_hash: str
+    vector: bytes
+
+
+class ItemFeatureFailed(Message, frozen=True, kw_only=True, omit_defaults=True, tag="failed"):
+    """This modality of this version could not be encoded: what an older version left is void."""
+
+    item_id: Id
+    version: ItemVersion
+    modality: Modality
+    encoder: str
+    source_hash: str
+
+
+FeatureMessage = ItemDeclared | ItemFeature | ItemFeatureFailed
+
+
+class ItemVector(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """An item as recommend workers hold it.
+
+    ``vector`` is float16, little-endian, of unit length, or None while no modality is known.
+    ``revision`` counts the changes of this item's state: readers ignore what is not newer than they have.
+    """
+
+    item_id: Id
+    version: ItemVersion
+    revision: int
+    vector: bytes | None
+    modalities: list[Modality]
+    title: str = ""
+    attributes: Attributes = {}
+    available: bool = True
+    created_at: UtcTime
+
+
+class EventCause(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The last event that a profile change covers."""
+
+    event_id: Id
+    occurred_at: datetime
+    published_at: datetime
+    kind: Literal["event"] = "event"
+
+
+class ProfileChanged(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """A user's profile after a batch of events; ``state`` is the encoded profile of `models.profile`.
+
+    ``version`` counts the effects applied: readers ignore a version lower than one they have seen.
+    """
+
+    user_id: Id
+    version: int
+    cause: EventCause
+    state: bytes

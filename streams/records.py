@@ -1,0 +1,39 @@
+"""What comes out of Kafka and what goes in, before and after any decoding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One Kafka record as it was read.
+
+    ``topic_uuid`` is Kafka's id of the topic: a topic deleted and created again has another one.
+    ``timestamp_ms`` is Kafka's timestamp, in milliseconds since the epoch.
+    """
+
+    topic: str
+    topic_uuid: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of key and value."""
+        return len(self.key or b"") + len(self.value or b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One record to publish. ``partition`` None leaves the choice to murmur2 of the key."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    partition: int | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()

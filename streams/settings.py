@@ -1,0 +1,251 @@
+"""Every setting, typed, in one place: `freshet.toml`, then `FRESHET_…` variables, then flags.
+
+A nested setting is named with two underscores in a variable: ``FRESHET_KAFKA__BOOTSTRAP_SERVERS``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from streams.errors import ConfigurationError
+from streams.fields import Modality
+
+MEBIBYTE = 1 << 20
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class KafkaSettings(_Section):
+    """Where Kafka is, and how to be let in."""
+
+    bootstrap_servers: str = "127.0.0.1:9092"
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    ssl_ca_file: Path | None = None
+    ssl_certificate_file: Path | None = None
+    ssl_key_file: Path | None = None
+    ssl_key_password: SecretStr | None = None
+    ssl_check_hostname: bool = True
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    replication_factor: int = Field(1, ge=1, description="Of the topics that Freshet creates.")
+    session_timeout_s: float = Field(10.0, gt=0)
+    heartbeat_interval_s: float = Field(3.0, gt=0)
+    max_poll_interval_s: float = Field(300.0, gt=0)
+    request_timeout_s: float = Field(20.0, gt=0)
+
+
+class RedisSettings(_Section):
+    """Where Redis is. TLS by a `rediss://` URL."""
+
+    url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    ca_file: Path | None = None
+    timeout_s: float = Field(5.0, gt=0)
+
+
+class TopicSettings(_Section):
+    """Names, partitions and retention of topics."""
+
+    prefix: str = Field("freshet.", pattern=r"^[a-zA-Z0-9._-]{0,100}$")
+    user_partitions: int = Field(12, ge=1, le=1_000)
+    item_partitions: int = Field(12, ge=1, le=1_000)
+    retention_days: float = Field(7.0, gt=0)
+    delete_retention_hours: float = Field(24.0, gt=0)
+
+
+class MediaSettings(_Section):
+    """What media may be fetched from where, and how large they may be."""
+
+    file_roots: tuple[Path, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
+    allow_private_addresses: bool = False
+    allowed_schemes: tuple[str, ...] = ("file", "http", "https")
+    inline_max_bytes: int = Field(4 * MEBIBYTE, ge=1)
+    image_max_bytes: int = Field(20 * MEBIBYTE, ge=1)
+    audio_max_bytes: int = Field(50 * MEBIBYTE, ge=1)
+    video_max_bytes: int = Field(200 * MEBIBYTE, ge=1)
+    max_pixels: int = Field(50_000_000, ge=1)
+    audio_max_s: float = Field(30.0, gt=0, description="What is beyond is not decoded.")
+    video_max_s: float = Field(600.0, gt=0)
+    video_frames: int = Field(8, ge=1, le=64)
+    max_media_per_modality: int = Field(4, ge=1, le=16, description="Further media of an item are ignored.")
+    fetch_deadline_s: float = Field(15.0, gt=0)
+    fetch_attempts: int = Field(3, ge=1, le=10)
+    max_redirects: int = Field(3, ge=0, le=10)
+    decode_timeout_s: float = Field(20.0, gt=0)
+    decode_memory_bytes: int = Field(1_024 * MEBIBYTE, ge=64 * MEBIBYTE)
+    decode_processes: int = Field(1, ge=1, le=64)
+    text_max_characters: int = Field(20_000, ge=1)
+
+
+class EncoderSettings(_Section):
+    """Which encoder serves each modality, and where further ones lie."""
+
+    text: str = "text-static-128"
+    image: str = "image-cnn-64"
+    audio: str = "audio-gru-64"
+    video: str = "video-pooled-128"
+    folders: tuple[Path, ...] = ()
+    threads: int = Field(1, ge=1, le=256)
+    batch_size: int = Field(32, ge=1, le=1_024)
+    batch_wait_ms: float = Field(5.0, ge=0, le=1_000)
+
+    def name_for(self, modality: Modality) -> str:
+        """The encoder in use for a modality."""
+        return str(getattr(self, modality))
+
+
+class FusionSettings(_Section):
+    """How much each modality weighs in the fused vector."""
+
+    text: float = Field(1.0, ge=0)
+    image: float = Field(1.0, ge=0)
+    audio: float = Field(1.0, ge=0)
+    video: float = Field(1.0, ge=0)
+
+
+class ActionSettings(_Section):
+    """What an action says of a person's taste.
+
+    ``weight`` is multiplied by ``(value − value_neutral) / (value_full − value_neutral)``, held within
+    [−1, 1], where the event has a value and both ends are set.
+    """
+
+    weight: float = Field(ge=-100, le=100)
+    marks_seen: bool = True
+    may_repeat: bool = Field(False, description="The item may be recommended again afterwards.")
+    value_neutral: float | None = None
+    value_full: float | None = None
+
+
+def _default_actions() -> dict[str, ActionSettings]:
+    return {
+        "view": ActionSettings(weight=0.3, marks_seen=False),
+        "click": ActionSettings(weight=1.0),
+        "play": ActionSettings(weight=1.5, value_neutral=0.0, value_full=1.0),
+        "like": ActionSettings(weight=2.0),
+        "dislike": ActionSettings(weight=-2.0),
+        "skip": ActionSettings(weight=-0.5),
+        "add_to_cart": ActionSettings(weight=2.0),
+        "purchase": ActionSettings(weight=3.0),
+        "rate": ActionSettings(weight=2.0, value_neutral=2.5, value_full=5.0),
+    }
+
+
+class ProfileSettings(_Section):
+    """How a profile remembers."""
+
+    history_items: int = Field(200, ge=1, le=10_000)
+    short_half_life_hours: float = Field(6.0, gt=0)
+    long_half_life_days: float = Field(30.0, gt=0)
+    short_share: float = Field(0.5, ge=0, le=1, description="Of the taste, the part that is recent.")
+    actions: dict[str, ActionSettings] = Field(default_factory=_default_actions)
+    other_action: ActionSettings = Field(
+        default_factory=lambda: ActionSettings(weight=0.0, marks_seen=False),
+        description="For an action that is not in `actions`.",
+    )
+    max_event_clock_skew_s: float = Field(300.0, ge=0)
+
+
+class RecommendSettings(_Section):
+    """How lists are made."""
+
+    max_cause_age_s: float = Field(600.0, gt=0, description="An older event updates state, silently.")
+    list_count: int = Field(20, ge=1, le=500)
+    content_weight: float = Field(1.0, ge=0)
+    popularity_weight: float = Field(0.15, ge=0)
+    freshness_weight: float = Field(0.05, ge=0)
+    bias: float = 0.0
+    popularity_half_life_days: float = Field(7.0, gt=0)
+    freshness_half_life_days: float = Field(7.0, gt=0)
+    popularity_refresh_s: float = Field(1.0, gt=0)
+    after_event_wait_ms: float = Field(250.0, ge=0, le=10_000)
+    reason_items: int = Field(3, ge=0, le=20, description="Past items that the reasons name one by one.")
+    list_retention_days: float = Field(7.0, gt=0, description="Of each user's newest list in Redis.")
+
+
+class WorkerSettings(_Section):
+    """How a worker runs."""
+
+    max_in_flight_records: int = Field(2_000, ge=1)
+    max_in_flight_bytes: int = Field(64 * MEBIBYTE, ge=MEBIBYTE)
+    batch_records: int = Field(500, ge=1, le=10_000)
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(0, ge=0, le=65_535, description="0 lets the system choose; it is logged.")
+    stall_timeout_s: float = Field(60.0, gt=0, description="Lag without progress for so long is not alive.")
+    shutdown_timeout_s: float = Field(10.0, gt=0)
+    log_format: Literal["console", "json"] = "console"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Settings(BaseSettings):
+    """All settings of Freshet. An unknown name, or a value out of bounds, is a ConfigurationError."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="FRESHET_",
+        env_nested_delimiter="__",
+        toml_file="freshet.toml",
+        extra="ignore",
+        frozen=True,
+    )
+
+    kafka: KafkaSettings = KafkaSettings()
+    redis: RedisSettings = RedisSettings()
+    topics: TopicSettings = TopicSettings()
+    media: MediaSettings = MediaSettings()
+    encoders: EncoderSettings = EncoderSettings()
+    fusion: FusionSettings = FusionSettings()
+    profile: ProfileSettings = ProfileSettings()
+    recommend: RecommendSettings = RecommendSettings()
+    worker: WorkerSettings = WorkerSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags over variables over the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load_settings(file: Path | None = None, **flags: Any) -> Settings:
+    """Read the settings.
+
+    Args:
+        file: A settings file instead of `freshet.toml` in the working folder.
+        flags: Sections as nested dicts, for example ``kafka={"bootstrap_servers": …}``.
+
+    Raises:
+        ConfigurationError: The file is missing or not TOML, or a value is wrong; names the setting.
+    """
+    if file is not None and not file.is_file():
+        raise ConfigurationError(f"there is no settings file {file}")
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=file or "freshet.toml")
+
+    try:
+        return FromFile(**flags)
+    except ValidationError as error:
+        lines = [
+            f"setting `{'.'.join(str(part) for part in problem['loc'])}`: {problem['msg']}"
+            for problem in error.errors(include_input=False, include_url=False)
+        ]
+        raise ConfigurationError("; ".join(lines)) from None
+    except ValueError as error:
+        raise ConfigurationError(f"the settings cannot be read: {error}") from None
