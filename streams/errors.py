@@ -15,7 +15,7 @@
     │   ├── DecoderCrashedError      the child process that decoded it died or ran out of time
     │   └── ModelFailedError         the network failed on this input
     ├── ConfigurationError       a setting, a manifest or an installation is wrong: stop and say what to do
-    ├── DependencyDownError      Kafka, Redis or storage does not answer: pause and try again, never a dead letter
+    ├── DependencyDownError      Kafka, Redis or storage does not answer: pause and retry, no dead letter
     └── DefectError              Freshet itself is wrong: please report
 
 Each carries a message for a person: what was wrong, where, and what to do.

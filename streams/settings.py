@@ -196,7 +196,7 @@ class Settings(BaseSettings):
         env_prefix="FRESHET_",
         env_nested_delimiter="__",
         toml_file="freshet.toml",
-        extra="ignore",
+        extra="forbid",
         frozen=True,
     )
 
