@@ -6,15 +6,16 @@
     ├── ManifestError            a manifest or its files are wrong: the installation must be mended
     │   ├── UnknownEncoderError      no registered folder holds an encoder of this name
     │   └── GraphError               the ONNX file is not what its manifest says, or may not be loaded
-    ├── EncoderInputError        an argument is outside what the encoder's interface allows
-    ├── EncoderOutputError       the network failed on this input, or gave a vector that is not finite
+    ├── BatchError               some rows of a batch cannot be encoded
+    │   ├── EncoderInputError        an argument is outside what the encoder's interface allows
+    │   └── EncoderOutputError       the network failed on this input, or gave a vector that is not finite
     ├── MediaUnreadableError     no decoder could read the media
     ├── MediaTooLargeError       over a limit on bytes, pixels, seconds or frames
     ├── DimensionError           vectors or weights whose dimensions do not fit together
     └── TrainingError            a training run cannot start or did not reach a usable result
 
 Each carries a message for a person in ``detail``: what was wrong, where, and what to do.
-``models`` stands alone, so callers translate these causes into their own (a dead-letter reason, an exit code).
+``models`` stands alone, so callers translate these causes into their own: a dead-letter reason, an exit code.
 """
 
 from __future__ import annotations
@@ -40,11 +41,23 @@ class GraphError(ManifestError):
     """An ONNX graph differs from its manifest, or uses what Freshet does not load."""
 
 
-class EncoderInputError(ModelError):
+class BatchError(ModelError):
+    """Some rows of a batch cannot be encoded.
+
+    ``rows`` are their indexes within the batch, so that a caller can leave them out and encode the rest;
+    empty where the batch as a whole is wrong.
+    """
+
+    def __init__(self, detail: str, rows: tuple[int, ...] = ()) -> None:
+        super().__init__(detail)
+        self.rows = rows
+
+
+class EncoderInputError(BatchError):
     """An encoder was given something that its interface does not allow: a wrong shape or dtype."""
 
 
-class EncoderOutputError(ModelError):
+class EncoderOutputError(BatchError):
     """A network failed on an input, or its vector is not finite."""
 
 
