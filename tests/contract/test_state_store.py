@@ -1,0 +1,188 @@
+"""One suite over every implementation of the state store."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from streams.errors import ConfigurationError, DependencyDownError
+from streams.settings import RedisSettings
+from workers.state.memory_store import MemoryStateStore
+from workers.state.redis_store import RedisStateStore
+from workers.state.store import (
+    MISSING,
+    Counter,
+    CounterIncrement,
+    FenceMove,
+    StateChange,
+    StateStore,
+    Write,
+    pack_version,
+)
+
+DAY_S = 86_400.0
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[StateStore]:
+    if request.param == "memory":
+        made: StateStore = MemoryStateStore()
+    else:
+        server = request.getfixturevalue("redis_server")
+        made = RedisStateStore(RedisSettings(url=SecretStr(server.url)), prefix=f"t{uuid.uuid4().hex}.")
+    yield made
+    await made.aclose()
+
+
+def value(version: int, body: bytes = b"body") -> bytes:
+    return pack_version(version) + body
+
+
+async def test_a_commit_moves_fence_value_and_counter_together(store: StateStore) -> None:
+    change = StateChange(
+        fences=[FenceMove("uuid:0", None, 5)],
+        writes=[Write("profile:a", MISSING, value(1))],
+        increments=[CounterIncrement("film", 2.0, 1_000.0)],
+    )
+    assert await store.commit("profile", change)
+    assert await store.fences("profile", ["uuid:0", "uuid:1"]) == [5, None]
+    assert await store.load(["profile:a", "profile:b"]) == [value(1), None]
+    assert (await store.counters_since(0)).counters == {"film": Counter(2.0, 1_000.0)}
+
+
+async def test_a_fence_that_moved_meanwhile_stops_everything(store: StateStore) -> None:
+    await store.commit("profile", StateChange(fences=[FenceMove("uuid:0", None, 5)]))
+    stale = StateChange(
+        fences=[FenceMove("uuid:0", None, 7)],
+        writes=[Write("profile:a", MISSING, value(1))],
+        increments=[CounterIncrement("film", 2.0, 1_000.0)],
+    )
+    assert not await store.commit("profile", stale)
+    assert await store.fences("profile", ["uuid:0"]) == [5]
+    assert await store.load(["profile:a"]) == [None]
+    assert (await store.counters_since(0)).counters == {}
+
+
+async def test_a_value_of_another_version_stops_everything(store: StateStore) -> None:
+    await store.commit("profile", StateChange(writes=[Write("profile:a", MISSING, value(1))]))
+    for expected in (MISSING, pack_version(2)):
+        stale = StateChange(
+            fences=[FenceMove("uuid:0", None, 7)], writes=[Write("profile:a", expected, value(3))]
+        )
+        assert not await store.commit("profile", stale)
+    assert await store.fences("profile", ["uuid:0"]) == [None]
+    replace = StateChange(writes=[Write("profile:a", pack_version(1), value(2, b"next"))])
+    assert await store.commit("profile", replace)
+    assert await store.load(["profile:a"]) == [value(2, b"next")]
+
+
+async def test_roles_have_fences_of_their_own(store: StateStore) -> None:
+    await store.commit("profile", StateChange(fences=[FenceMove("uuid:0", None, 5)]))
+    assert await store.fences("fuse", ["uuid:0"]) == [None]
+
+
+async def test_a_deleted_value_is_missing(store: StateStore) -> None:
+    await store.commit("fuse", StateChange(writes=[Write("item:a", MISSING, value(1))]))
+    assert await store.commit("fuse", StateChange(writes=[Write("item:a", pack_version(1), None)]))
+    assert await store.load(["item:a"]) == [None]
+
+
+async def test_binary_ids_and_values_survive(store: StateStore) -> None:
+    body = bytes(range(256)) * 40
+    change = StateChange(
+        fences=[FenceMove("uuid:0", None, 2**53)],
+        writes=[Write("item:ü\n\x00🎬", MISSING, value(2**40, body))],
+        increments=[CounterIncrement("ü\n🎬", 1.0, 0.5)],
+    )
+    assert await store.commit("fuse", change)
+    assert await store.load(["item:ü\n\x00🎬"]) == [value(2**40, body)]
+    assert (await store.counters_since(0)).counters == {"ü\n🎬": Counter(1.0, 0.5)}
+    assert await store.fences("fuse", ["uuid:0"]) == [2**53]
+
+
+async def test_counters_decay_by_the_time_of_the_event_not_of_its_arrival(store: StateStore) -> None:
+    early = CounterIncrement("film", 1.0, 0.0)
+    late = CounterIncrement("film", 1.0, DAY_S)
+    for name, order in {"film": [early, late], "mirror": [late, early]}.items():
+        for add in order:
+            change = StateChange(
+                increments=[CounterIncrement(name, add.weight, add.at_s)], counter_half_life_s=DAY_S
+            )
+            await store.commit("profile", change)
+    counters = (await store.counters_since(0)).counters
+    assert counters["film"] == counters["mirror"] == Counter(1.5, DAY_S)
+
+
+async def test_counters_since_gives_only_what_changed(store: StateStore) -> None:
+    await store.commit("profile", StateChange(increments=[CounterIncrement("old", 1.0, 0.0)]))
+    first = await store.counters_since(0)
+    await store.commit("profile", StateChange(increments=[CounterIncrement("new", 1.0, 0.0)]))
+    second = await store.counters_since(first.cursor)
+    assert "new" in second.counters
+    await store.forget_counters(["old", "new"])
+    assert (await store.counters_since(0)).counters == {}
+
+
+async def test_a_topic_created_again_is_a_new_generation(store: StateStore) -> None:
+    assert await store.generation("items", "first") == 1
+    assert await store.generation("items", "second") == 2
+    assert await store.generation("items", "first") == 1
+    assert await store.generation("events", "third") == 1
+
+
+async def test_an_older_list_does_not_replace_a_newer_one(store: StateStore) -> None:
+    assert await store.newest_list("anna") is None
+    await store.put_newest_lists([("anna", 4, b"four"), ("ben", 1, b"one")], 60)
+    await store.put_newest_lists([("anna", 3, b"three"), ("ben", 1, b"one again")], 60)
+    assert await store.newest_list("anna") == b"four"
+    assert await store.newest_list("ben") == b"one again"
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    adds=st.lists(st.tuples(st.floats(-5, 5), st.floats(0, 30 * DAY_S)), min_size=1, max_size=8),
+    data=st.data(),
+)
+async def test_counters_do_not_depend_on_order(
+    store: StateStore, adds: list[tuple[float, float]], data: st.DataObject
+) -> None:
+    shuffled = data.draw(st.permutations(adds))
+    names = [f"a{uuid.uuid4().hex}", f"b{uuid.uuid4().hex}"]
+    for name, order in zip(names, (adds, shuffled), strict=True):
+        change = StateChange(increments=[CounterIncrement(name, weight, at_s) for weight, at_s in order])
+        await store.commit("profile", change)
+    counters = (await store.counters_since(0)).counters
+    first, second = counters[names[0]], counters[names[1]]
+    assert first.at_s == second.at_s
+    assert first.value == pytest.approx(second.value, abs=1e-9)
+
+
+async def test_a_redis_that_is_gone_is_a_dependency_down(unused_tcp_port_factory: Callable[[], int]) -> None:
+    gone = RedisStateStore(
+        RedisSettings(url=SecretStr(f"redis://127.0.0.1:{unused_tcp_port_factory()}/0"), timeout_s=0.5), "t."
+    )
+    with pytest.raises(DependencyDownError, match="Redis failed during load"):
+        await gone.load(["profile:a"])
+    await gone.aclose()
+
+
+async def test_a_redis_that_evicts_is_refused(redis_server: object) -> None:
+    from redis.asyncio import Redis
+
+    url: str = redis_server.url  # type: ignore[attr-defined]
+    admin = Redis.from_url(url)
+    store = RedisStateStore(RedisSettings(url=SecretStr(url)), "t.")
+    await admin.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        with pytest.raises(ConfigurationError, match="noeviction"):
+            await store.check()
+    finally:
+        await admin.config_set("maxmemory-policy", "noeviction")
+        await store.check()
+        await store.aclose()
+        await admin.aclose()

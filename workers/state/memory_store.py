@@ -1,0 +1,89 @@
+"""The state store in memory: for evaluation in one process and for tests. The same contract as Redis."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+from workers.state.store import VERSION_BYTES, Counter, CounterChanges, CounterIncrement, StateChange
+
+
+class MemoryStateStore:
+    """State in dictionaries. Expiry is not modelled."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, bytes] = {}
+        self._fences: dict[tuple[str, str], int] = {}
+        self._counters: dict[str, Counter] = {}
+        self._changed_at: dict[str, float] = {}
+        self._lists: dict[str, tuple[int, bytes]] = {}
+        self._generations: dict[str, dict[str, int]] = {}
+        self._ticks = itertools.count(1)
+
+    async def load(self, keys: Sequence[str]) -> list[bytes | None]:
+        """See `StateStore.load`."""
+        return [self._values.get(key) for key in keys]
+
+    async def fences(self, role: str, sources: Sequence[str]) -> list[int | None]:
+        """See `StateStore.fences`."""
+        return [self._fences.get((role, source)) for source in sources]
+
+    async def commit(self, role: str, change: StateChange) -> bool:
+        """See `StateStore.commit`."""
+        if any(self._fences.get((role, move.source)) != move.expected for move in change.fences):
+            return False
+        if any(self._values.get(write.key, b"")[:VERSION_BYTES] != write.expected for write in change.writes):
+            return False
+        for move in change.fences:
+            self._fences[role, move.source] = move.next_offset
+        for write in change.writes:
+            if write.value is None:
+                self._values.pop(write.key, None)
+            else:
+                self._values[write.key] = write.value
+        for increment in change.increments:
+            self._count(increment, change.counter_half_life_s)
+        return True
+
+    async def counters_since(self, cursor: float) -> CounterChanges:
+        """See `StateStore.counters_since`."""
+        changed = {item: at for item, at in self._changed_at.items() if at >= cursor}
+        return CounterChanges(
+            {item: self._counters[item] for item in changed}, max(changed.values(), default=cursor)
+        )
+
+    async def forget_counters(self, item_ids: Sequence[str]) -> None:
+        """See `StateStore.forget_counters`."""
+        for item_id in item_ids:
+            self._counters.pop(item_id, None)
+            self._changed_at.pop(item_id, None)
+
+    async def generation(self, topic: str, topic_uuid: str) -> int:
+        """See `StateStore.generation`."""
+        lives = self._generations.setdefault(topic, {})
+        return lives.setdefault(topic_uuid, len(lives) + 1)
+
+    async def put_newest_lists(self, lists: Sequence[tuple[str, int, bytes]], expire_after_s: int) -> None:
+        """See `StateStore.put_newest_lists`."""
+        for user_id, version, encoded in lists:
+            if version >= self._lists.get(user_id, (-1, b""))[0]:
+                self._lists[user_id] = (version, encoded)
+
+    async def newest_list(self, user_id: str) -> bytes | None:
+        """See `StateStore.newest_list`."""
+        found = self._lists.get(user_id)
+        return None if found is None else found[1]
+
+    async def aclose(self) -> None:
+        """See `StateStore.aclose`."""
+
+    def _count(self, add: CounterIncrement, half_life_s: float) -> None:
+        old = self._counters.get(add.item_id)
+        if old is None:
+            new = Counter(add.weight, add.at_s)
+        elif add.at_s >= old.at_s:
+            new = Counter(add.weight + old.value * 2 ** ((old.at_s - add.at_s) / half_life_s), add.at_s)
+        else:
+            new = Counter(old.value + add.weight * 2 ** ((add.at_s - old.at_s) / half_life_s), old.at_s)
+        self._counters[add.item_id] = new
+        self._changed_at[add.item_id] = float(next(self._ticks))

@@ -1,0 +1,112 @@
+"""The state store: versioned values, fences and item counters that change together or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+VERSION_BYTES = 8
+MISSING = b""
+
+
+def pack_version(version: int) -> bytes:
+    """The prefix of a stored value that compare-and-set looks at: 8 bytes, big-endian."""
+    return version.to_bytes(VERSION_BYTES, "big")
+
+
+@dataclass(frozen=True, slots=True)
+class FenceMove:
+    """Moves one source partition's fence.
+
+    ``source`` names the partition's life (`topic uuid:partition`); ``expected`` is the offset the
+    caller read (None: no fence yet) and ``next_offset`` the first offset not yet applied.
+    """
+
+    source: str
+    expected: int | None
+    next_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Replaces one value.
+
+    ``expected`` is the version prefix the caller read, `MISSING` where there was no value. ``value`` None
+    deletes. ``expire_after_s`` None keeps it.
+    """
+
+    key: str
+    expected: bytes
+    value: bytes | None
+    expire_after_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CounterIncrement:
+    """Adds ``weight`` at ``at_s`` (seconds since the epoch) to an item's decayed counter."""
+
+    item_id: str
+    weight: float
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """Everything that one batch does, as one atomic step."""
+
+    fences: Sequence[FenceMove] = ()
+    writes: Sequence[Write] = ()
+    increments: Sequence[CounterIncrement] = ()
+    counter_half_life_s: float = 7 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """A decayed counter: ``value`` as it was at ``at_s``."""
+
+    value: float
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CounterChanges:
+    """Counters that changed since a cursor, and the cursor to go on from."""
+
+    counters: dict[str, Counter] = field(default_factory=dict)
+    cursor: float = 0.0
+
+
+class StateStore(Protocol):
+    """Where roles keep state. Every method raises `DependencyDownError` where the store does not answer."""
+
+    async def load(self, keys: Sequence[str]) -> list[bytes | None]:
+        """The values of ``keys``, in order, None where there is none; each with its version prefix."""
+
+    async def fences(self, role: str, sources: Sequence[str]) -> list[int | None]:
+        """The first offset not yet applied, for each source; None where nothing was applied yet."""
+
+    async def commit(self, role: str, change: StateChange) -> bool:
+        """Apply ``change`` if every fence and every version is as expected, else do nothing.
+
+        Returns:
+            Whether it was applied. False means that another worker was here: load again.
+        """
+
+    async def counters_since(self, cursor: float) -> CounterChanges:
+        """Item counters that changed at or after ``cursor`` (0: all of them)."""
+
+    async def forget_counters(self, item_ids: Sequence[str]) -> None:
+        """Drop the counters of withdrawn items."""
+
+    async def generation(self, topic: str, topic_uuid: str) -> int:
+        """Which life of ``topic`` this id is: 1 for the first ever seen, one more for each new one."""
+
+    async def put_newest_lists(self, lists: Sequence[tuple[str, int, bytes]], expire_after_s: int) -> None:
+        """Store each (user_id, profile version, list) unless a list of a later version is there."""
+
+    async def newest_list(self, user_id: str) -> bytes | None:
+        """The user's newest list as JSON."""
+
+    async def aclose(self) -> None:
+        """Give connections back."""
