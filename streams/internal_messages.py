@@ -52,13 +52,17 @@ class ItemDeclared(Message, frozen=True, kw_only=True, omit_defaults=True, tag="
 
 
 class ItemFeature(Message, frozen=True, kw_only=True, omit_defaults=True, tag="feature"):
-    """The vector of one modality of one item; ``vector`` is float32, little-endian."""
+    """The vector of one modality of one item; ``vector`` is float32, little-endian.
+
+    ``content_hash`` is that of the bytes behind ``source_hash``: they differ where media come by URI.
+    """
 
     item_id: Id
     version: ItemVersion
     modality: Modality
     encoder: str
     source_hash: str
+    content_hash: str
     vector: bytes
 
 
