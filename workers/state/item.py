@@ -75,7 +75,9 @@ def apply(state: ItemState, message: FeatureMessage) -> ItemState:
 
 
 def _declare(state: ItemState, message: ItemDeclared) -> ItemState:
-    if state.declared is not None and not message.version.is_newer_than(state.declared):
+    # The same message declared again counts where other encoders are in use now.
+    again = message.version == state.declared and message.sources != state.sources
+    if state.declared is not None and not again and not message.version.is_newer_than(state.declared):
         return state
     features = {
         modality: feature
