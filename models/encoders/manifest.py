@@ -80,7 +80,7 @@ class ImagePreprocessing(Struct, frozen=True, kw_only=True):
     """What the graph expects of an RGB image of ``size_px`` x ``size_px`` pixels.
 
     With ``dtype`` float32 a pixel is scaled to [0, 1], then ``(x - mean) / std`` per channel.
-    ``resize`` is how a photograph comes to be square: ``stretch`` it, ``crop`` its centre, or ``pad`` it.
+    ``fit`` is how a photograph comes to be square: ``stretch`` it, ``crop`` its centre, or ``pad`` it.
     """
 
     size_px: Annotated[int, Meta(ge=1, le=2048)]
@@ -88,7 +88,7 @@ class ImagePreprocessing(Struct, frozen=True, kw_only=True):
     dtype: Literal["uint8", "float32"] = "float32"
     mean: Three = (0.0, 0.0, 0.0)
     std: Three = (1.0, 1.0, 1.0)
-    resize: Literal["stretch", "crop", "pad"] = "stretch"
+    fit: Literal["stretch", "crop", "pad"] = "stretch"
 
 
 class AudioPreprocessing(Struct, frozen=True, kw_only=True):
