@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Literal, get_type_hints
+from functools import cache
+from typing import Annotated, Any, Literal, NamedTuple, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
-Id = Annotated[str, Meta(min_length=1, max_length=256)]
+MAX_ID_CHARACTERS = 256
+
+Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID_CHARACTERS)]
 ActionName = Annotated[str, Meta(min_length=1, max_length=64)]
 Title = Annotated[str, Meta(max_length=4_096)]
 Description = Annotated[str, Meta(max_length=262_144)]
 Uri = Annotated[str, Meta(min_length=1, max_length=8_192)]
 MediaType = Annotated[str, Meta(min_length=1, max_length=256)]
-Detail = Annotated[str, Meta(max_length=4_096)]
+MAX_DETAIL_CHARACTERS = 4_096
+Detail = Annotated[str, Meta(max_length=MAX_DETAIL_CHARACTERS)]
 UtcTime = Annotated[datetime, Meta(tz=True)]
 EncoderName = Annotated[str, Meta(min_length=1, max_length=128)]
 Modality = Literal["text", "image", "audio", "video"]
 MediaKind = Literal["image", "audio", "video"]
 AttributeName = Annotated[str, Meta(min_length=1, max_length=256)]
 AttributeText = Annotated[str, Meta(max_length=8_192)]
+# What fits MessagePack, NumPy and other languages' integers.
+Integer = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 AttributeValue = (
     bool
-    | int
+    | Integer
     | float
     | AttributeText
     | Annotated[list[Annotated[str, Meta(max_length=1_024)]], Meta(max_length=1_024)]
@@ -41,42 +49,60 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     here. Times are brought to UTC.
 
     Raises:
-        msgspec.ValidationError: A field is of the wrong type or out of its bounds.
+        msgspec.ValidationError: A field is of the wrong type, out of its bounds, or against `check`.
     """
 
-    _field_types: ClassVar[dict[type, Any]] = {}
-
     def __post_init__(self) -> None:
-        names = self.__struct_fields__
-        values = tuple(getattr(self, name) for name in names)
+        plan = _plan(type(self))
         try:
-            msgspec.convert(values, _tuple_type(type(self)))
+            msgspec.convert(plan.values_of(self), plan.positional_type)
+            for name in plan.time_fields:
+                value = getattr(self, name)
+                if value is not None and value.tzinfo is not UTC:
+                    msgspec.structs.force_setattr(self, name, value.astimezone(UTC))
+            if plan.has_check:
+                self.check()
         except msgspec.ValidationError as error:
-            raise msgspec.ValidationError(_with_field_name(str(error), names)) from None
-        for name, value in zip(names, values, strict=True):
-            if isinstance(value, datetime) and value.tzinfo is not UTC:
-                msgspec.structs.force_setattr(self, name, value.astimezone(UTC))
-        self.check()
+            raise msgspec.ValidationError(_with_field_name(str(error), self.__struct_fields__)) from None
+        except ValueError as error:
+            raise msgspec.ValidationError(f"{type(self).__name__}: {error}") from None
+        except ArithmeticError as error:  # a time outside the years 1 to 9999, a sum beyond float64
+            raise msgspec.ValidationError(f"{type(self).__name__}: out of range: {error}") from None
 
     def check(self) -> None:
         """What types cannot say; overridden where a message has such a rule.
 
         Raises:
-            ValueError: The rule does not hold; decoding turns it into a ValidationError.
+            ValueError: The rule does not hold; construction and decoding raise it as ValidationError.
         """
 
 
-def _tuple_type(message_type: type[Message]) -> Any:
-    cached = Message._field_types.get(message_type)
-    if cached is None:
-        hints = get_type_hints(message_type, include_extras=True)
-        cached = tuple[tuple(hints[name] for name in message_type.__struct_fields__)]  # type: ignore[misc]
-        Message._field_types[message_type] = cached
-    return cached
+class _Plan(NamedTuple):
+    """What `Message.__post_init__` needs to know of a message type."""
+
+    values_of: Callable[[Any], Any]
+    positional_type: type[msgspec.Struct]
+    time_fields: tuple[str, ...]
+    has_check: bool
+
+
+@cache
+def _plan(message_type: type[Message]) -> _Plan:
+    names = message_type.__struct_fields__
+    hints = get_type_hints(message_type, include_extras=True)
+    getter = operator.attrgetter(*names)
+    return _Plan(
+        # attrgetter of a single name gives the bare value.
+        values_of=getter if len(names) > 1 else lambda message: (getter(message),),
+        # A struct, because msgspec compiles any other type afresh at each call.
+        positional_type=msgspec.defstruct("Fields", [(name, hints[name]) for name in names], array_like=True),
+        time_fields=tuple(name for name in names if hints[name] in (UtcTime, UtcTime | None)),
+        has_check=message_type.check is not Message.check,
+    )
 
 
 def _with_field_name(text: str, names: tuple[str, ...]) -> str:
-    """Turn msgspec's tuple position (`$[2]`) into the field's name (`$.title`)."""
+    """Turn msgspec's position (`$[2]`) into the field's name (`$.title`)."""
     head, separator, tail = text.partition("`$[")
     if not separator:
         return text

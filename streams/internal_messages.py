@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -97,12 +96,12 @@ class ItemVector(Message, frozen=True, kw_only=True, omit_defaults=True):
     created_at: UtcTime
 
 
-class EventCause(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class EventCause(Message, frozen=True, kw_only=True, omit_defaults=True):
     """The last event that a profile change covers."""
 
     event_id: Id
-    occurred_at: datetime
-    published_at: datetime
+    occurred_at: UtcTime
+    published_at: UtcTime
     kind: Literal["event"] = "event"
 
 

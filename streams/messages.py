@@ -15,11 +15,13 @@ from streams.fields import (
     ActionName,
     AttributeName,
     Attributes,
+    AttributeText,
     Context,
     Description,
     Detail,
     EncoderName,
     Id,
+    Integer,
     MediaKind,
     MediaType,
     Message,
@@ -109,7 +111,7 @@ class Range(Message, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
             raise ValueError("a range needs `min` or `max`")
 
 
-Scalar = bool | int | float | str
+Scalar = bool | Integer | float | AttributeText
 FilterValue = Scalar | Annotated[list[Scalar], Meta(max_length=1_024)] | Range
 ItemIds = Annotated[list[Id], Meta(max_length=10_000)]
 

@@ -1,0 +1,33 @@
+"""Kafka keys: which key a message has, and which partition it goes to."""
+
+from __future__ import annotations
+
+import msgspec
+from kafka.partitioner.default import murmur2  # type: ignore[import-untyped]
+
+from streams.internal_messages import FeatureMessage, ItemDeclared
+
+ACTIVE_MODEL_KEY = "active"
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """The partition of a key by murmur2, as Java's producer and librdkafka's `murmur2_random` choose it.
+
+    Args:
+        key: An item id or a user id.
+        partitions: How many partitions the topic has, at least 1.
+    """
+    return int((murmur2(key.encode()) & 0x7FFFFFFF) % partitions)
+
+
+def feature_key(message: FeatureMessage) -> str:
+    """The compaction key in `item-features`: item, modality and encoder, as a JSON array.
+
+    Partition these messages by the item alone (`partition_of(item_id, …)`), so that all of an item's
+    features meet in one fuse worker.
+    """
+    if isinstance(message, ItemDeclared):
+        parts = [message.item_id]
+    else:
+        parts = [message.item_id, message.modality, message.encoder]
+    return msgspec.json.encode(parts).decode()
