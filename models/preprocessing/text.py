@@ -35,9 +35,9 @@ _RAW_MINIMUM: Final = 4_096
 # Tags, comment marks and declarations. Written by hand because `html.parser` takes quadratic time on markup
 # that is never closed (half a minute for 200 kB). No part reads past the next bracket, so this is linear.
 _HTML_TOKEN: Final = re.compile(
-    """<!--|-->|<!\[CDATA\[|\]\]>
+    r"""<!--|-->|<!\[CDATA\[|\]\]>
     |</?(?P<name>[a-zA-Z][a-zA-Z0-9:-]*+)(?:(?:[^<>"']++|"[^"<]*+"|'[^'<]*+')*+>|[^<>]*+>)
-    |<[!?/][a-zA-Z\\[][^<>]*+>""",
+    |<[!?/][a-zA-Z\[][^<>]*+>""",
     re.VERBOSE,
 )
 
