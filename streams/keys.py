@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from kafka.partitioner.default import murmur2  # type: ignore[import-untyped]
 
+from streams.fields import Modality
 from streams.internal_messages import FeatureMessage, ItemDeclared
 
 ACTIVE_MODEL_KEY = "active"
@@ -27,7 +28,10 @@ def feature_key(message: FeatureMessage) -> str:
     features meet in one fuse worker.
     """
     if isinstance(message, ItemDeclared):
-        parts = [message.item_id]
-    else:
-        parts = [message.item_id, message.modality, message.encoder]
-    return msgspec.json.encode(parts).decode()
+        return msgspec.json.encode([message.item_id]).decode()
+    return feature_key_of(message.item_id, message.modality, message.encoder)
+
+
+def feature_key_of(item_id: str, modality: Modality, encoder: str) -> str:
+    """The key of one modality's feature, for the null that removes it."""
+    return msgspec.json.encode([item_id, modality, encoder]).decode()

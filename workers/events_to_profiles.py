@@ -1,0 +1,200 @@
+"""The profile role: events in, changed profiles out. The validating reader of `events`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from models.profile import (
+    ActionRule,
+    Effect,
+    Profile,
+    ProfileEvent,
+    SourcePosition,
+    TransitionSettings,
+    apply_events,
+    decode_profile,
+    encode_profile,
+    new_profile,
+)
+from streams.codec import decode_record, encode
+from streams.dead_letters import dead_letter_outgoing
+from streams.errors import BadInputError
+from streams.internal_messages import EventCause, ProfileChanged
+from streams.messages import Event
+from streams.records import Outgoing, Record
+from streams.settings import ActionSettings, ProfileSettings, Settings
+from streams.topic_names import TopicNames
+from workers.fenced import FencedRole, Plan
+from workers.ports import Publisher
+from workers.role_metrics import ProfileMetrics
+from workers.state.store import (
+    MISSING,
+    VERSION_BYTES,
+    CounterIncrement,
+    StateStore,
+    Write,
+    pack_version,
+)
+
+STAGE = "profile"
+_log = structlog.get_logger()
+
+
+def profile_key(user_id: str) -> str:
+    """Where a person's profile is kept."""
+    return f"profile:{user_id}"
+
+
+def stored_profile(user_id: str, value: bytes | None) -> Profile:
+    """The profile behind `profile_key`; a stranger's where there is none."""
+    return new_profile(user_id) if value is None else decode_profile(value[VERSION_BYTES:])
+
+
+def transition_settings(settings: ProfileSettings) -> TransitionSettings:
+    """The settings that the profile's transitions take."""
+    return TransitionSettings(
+        history_items=settings.history_items,
+        actions={name: _rule(action) for name, action in settings.actions.items()},
+        other_action=_rule(settings.other_action),
+    )
+
+
+def _rule(action: ActionSettings) -> ActionRule:
+    return ActionRule(**action.model_dump())
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A valid event, with its time as it counts."""
+
+    record: Record
+    event: Event
+    occurred_at: datetime
+    published_at: datetime
+    is_applied: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ProfilePlan(Plan):
+    """A plan with what the metrics want to know."""
+
+    effects: Sequence[Effect] = ()
+    refused: Sequence[BadInputError] = ()
+    clamped: int = 0
+
+
+class ProfileUpdater(FencedRole):
+    """Applies events to profiles, each once, and publishes each profile that changed.
+
+    Several events of a person in one batch make one output, which names the last of them as its cause.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: StateStore,
+        publisher: Publisher,
+        topics: TopicNames,
+        settings: Settings,
+        now: Callable[[], datetime],
+        metrics: ProfileMetrics,
+    ) -> None:
+        super().__init__(
+            STAGE,
+            store,
+            publisher,
+            counter_half_life_s=settings.recommend.popularity_half_life_days * 86_400.0,
+        )
+        self._topics = topics
+        self._transitions = transition_settings(settings.profile)
+        self._max_skew = timedelta(seconds=settings.profile.max_event_clock_skew_s)
+        self._now = now
+        self._metrics = metrics
+
+    async def plan(self, records: Sequence[Record], is_applied: Sequence[bool]) -> ProfilePlan:
+        """Apply what is not applied yet; see `FencedRole.plan`."""
+        reads: list[_Read] = []
+        outgoing: list[Outgoing] = []
+        refused: list[BadInputError] = []
+        for record, applied in zip(records, is_applied, strict=True):
+            try:
+                reads.append(self._read(record, applied))
+            except BadInputError as error:
+                refused.append(error)
+                outgoing.append(
+                    dead_letter_outgoing(self._topics.dead_letters, record, STAGE, error, self._now())
+                )
+        by_user: dict[str, list[_Read]] = {}
+        for read in reads:
+            by_user.setdefault(read.event.user_id, []).append(read)
+        stored = await self.store.load([profile_key(user_id) for user_id in by_user])
+        writes: list[Write] = []
+        increments: list[CounterIncrement] = []
+        effects: list[Effect] = []
+        for (user_id, own), value in zip(by_user.items(), stored, strict=True):
+            before = stored_profile(user_id, value)
+            fresh = [read for read in own if not read.is_applied]
+            after, own_effects = apply_events(
+                before, [_profile_event(read) for read in fresh], self._transitions
+            )
+            effects += own_effects
+            increments += [
+                CounterIncrement(read.event.item_id, effect.weight, read.occurred_at.timestamp())
+                for read, effect in zip(fresh, own_effects, strict=True)
+                if effect.changed and effect.weight > 0
+            ]
+            encoded = encode_profile(after)
+            if after is not before:
+                expected = MISSING if value is None else value[:VERSION_BYTES]
+                writes.append(Write(profile_key(user_id), expected, pack_version(after.version) + encoded))
+            outgoing.append(self._changed(after, encoded, own[-1]))
+        clamped = sum(read.occurred_at != read.event.occurred_at for read in reads)
+        return ProfilePlan(writes, outgoing, increments, effects, refused, clamped)
+
+    def committed(self, plan: Plan) -> None:
+        """Count effects, duplicates, refusals and clamped times."""
+        if not isinstance(plan, ProfilePlan):
+            return
+        for effect in plan.effects:
+            self._metrics.effect(effect.kind)
+        for error in plan.refused:
+            self._metrics.refused(error.reason)
+        if plan.clamped:
+            self._metrics.clamped(plan.clamped)
+
+    def _read(self, record: Record, is_applied: bool) -> _Read:
+        event = decode_record(record, Event)
+        published_at = datetime.fromtimestamp(record.timestamp_ms / 1_000, UTC)
+        # An event from the future would outweigh everything that follows it.
+        latest = published_at + self._max_skew
+        occurred_at = published_at if event.occurred_at > latest else event.occurred_at
+        return _Read(record, event, occurred_at, published_at, is_applied)
+
+    def _changed(self, profile: Profile, encoded: bytes, last: _Read) -> Outgoing:
+        message = ProfileChanged(
+            user_id=profile.user_id,
+            version=profile.version,
+            cause=EventCause(
+                event_id=last.event.event_id,
+                occurred_at=last.occurred_at,
+                published_at=last.published_at,
+            ),
+            state=encoded,
+        )
+        return Outgoing(self._topics.profiles, profile.user_id.encode(), encode(message))
+
+
+def _profile_event(read: _Read) -> ProfileEvent:
+    event, record = read.event, read.record
+    return ProfileEvent(
+        event_id=event.event_id,
+        item_id=event.item_id,
+        action=event.action,
+        occurred_at_ms=round(read.occurred_at.timestamp() * 1_000),
+        value=event.value,
+        source=SourcePosition(record.topic_uuid, record.partition, record.offset),
+    )

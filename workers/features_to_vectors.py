@@ -1,0 +1,110 @@
+"""The fuse role: features in, one fused vector an item out, again whenever another modality arrives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from models.fusion import Fusion
+from streams.codec import encode
+from streams.errors import DefectError
+from streams.fields import Modality
+from streams.internal_messages import FeatureMessage, ItemVector
+from streams.records import Outgoing, Record
+from streams.settings import Settings
+from streams.topic_names import TopicNames
+from workers.fenced import FencedRole, Plan
+from workers.ports import Publisher
+from workers.state.item import ItemState, apply, decode_item_state, encode_item_state, item_key
+from workers.state.store import MISSING, VERSION_BYTES, StateStore, Write
+
+VERSION_HEADER = "version"
+
+_decoder = msgspec.msgpack.Decoder(FeatureMessage)
+
+
+class ItemFuser(FencedRole):
+    """Keeps the features of each item and publishes its vector.
+
+    Args:
+        role: Names the fence; it holds the vector space, so that another space starts from the beginning.
+        encoders: The encoder in use for each modality; features of others are kept but not fused.
+    """
+
+    def __init__(
+        self,
+        role: str,
+        *,
+        fusion: Fusion,
+        encoders: dict[Modality, str],
+        store: StateStore,
+        publisher: Publisher,
+        topics: TopicNames,
+        settings: Settings,
+    ) -> None:
+        super().__init__(role, store, publisher)
+        self._fusion = fusion
+        self._encoders = encoders
+        self._topics = topics
+        self._vectors_topic = topics.item_vectors(fusion.space)
+        self._withdrawn_for_s = math.ceil(settings.topics.delete_retention_hours * 3_600)
+
+    async def plan(self, records: Sequence[Record], is_applied: Sequence[bool]) -> Plan:
+        """Apply the features to their items; every item touched is published as it then is."""
+        messages = [_decoder.decode(record.value) for record in records if record.value is not None]
+        item_ids = list(dict.fromkeys(message.item_id for message in messages))
+        stored = dict(zip(item_ids, await self.store.load([item_key(one) for one in item_ids]), strict=True))
+        states = {item_id: decode_item_state(value) for item_id, value in stored.items()}
+        # Transitions ignore what is older than the state, so one already applied needs no care here.
+        for message in messages:
+            states[message.item_id] = apply(states[message.item_id], message)
+        writes: list[Write] = []
+        for item_id, state in states.items():
+            value = stored[item_id]
+            encoded = encode_item_state(state)
+            if encoded != value:
+                expected = MISSING if value is None else value[:VERSION_BYTES]
+                expiry = self._withdrawn_for_s if state.withdrawn and not state.features else None
+                writes.append(Write(item_key(item_id), expected, encoded, expiry))
+        return Plan(writes, self._vector_records(states))
+
+    def _vector_records(self, states: Mapping[str, ItemState]) -> list[Outgoing]:
+        """Every declared item as it now is; also where nothing changed, as its output may be owed."""
+        declared = {item_id: state for item_id, state in states.items() if state.declared is not None}
+        features = [self._features(state) for state in declared.values()]
+        fused = self._fusion.fuse_batch(features)
+        return [
+            self._vector_record(item_id, state, vector)
+            for (item_id, state), vector in zip(declared.items(), fused, strict=True)
+        ]
+
+    def _features(self, state: ItemState) -> dict[Modality, NDArray[np.float32]]:
+        return {
+            modality: np.frombuffer(feature.vector, "<f4")
+            for modality, feature in state.fusable().items()
+            if feature.encoder == self._encoders[modality]
+        }
+
+    def _vector_record(self, item_id: str, state: ItemState, vector: NDArray[np.float32] | None) -> Outgoing:
+        if state.declared is None:
+            raise DefectError(f"item {item_id!r} would be published before it is declared")
+        if state.withdrawn:
+            # The version tells readers what the withdrawal is newer than.
+            header = (VERSION_HEADER, msgspec.msgpack.encode(state.declared))
+            return Outgoing(self._vectors_topic, item_id.encode(), None, headers=(header,))
+        message = ItemVector(
+            item_id=item_id,
+            version=state.declared,
+            revision=state.revision,
+            vector=None if vector is None else vector.astype("<f2").tobytes(),
+            modalities=sorted(self._features(state)),
+            title=state.title,
+            attributes=state.attributes,
+            available=state.available,
+            created_at=state.created_at,
+        )
+        return Outgoing(self._vectors_topic, item_id.encode(), encode(message))

@@ -1,0 +1,148 @@
+"""Roles whose effects are applied once: the fence.
+
+A source position is (topic UUID, partition, offset). State records, per source partition, up to where
+it has been applied, and that record moves in the same atomic step as the effects. So
+
+- a crash before the step: nothing has happened, the batch comes again;
+- a crash after it, before Kafka has the output: the batch comes again, is seen to be applied, and only
+  its output is published again;
+- two workers with the same partition: one step wins, the other sees that the fence has moved;
+- state restored from an older snapshot: its fence is older too, and the role starts from there.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from streams.driver import SourcePartition
+from streams.errors import DependencyDownError
+from streams.records import Outgoing, Record
+from workers.ports import Delivery, Publisher
+from workers.state.store import CounterIncrement, FenceMove, StateChange, StateStore, Write
+
+MAX_CONFLICTS = 5
+
+_log = structlog.get_logger()
+
+
+def source_name(topic_uuid: str, partition: int) -> str:
+    """The name of a source partition's life in the fence record."""
+    return f"{topic_uuid}:{partition}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a batch would do: the state to write, the counters to add to, and the output."""
+
+    writes: Sequence[Write]
+    outgoing: Sequence[Outgoing]
+    increments: Sequence[CounterIncrement] = ()
+
+
+class FencedRole(ABC):
+    """Applies batches once each.
+
+    Args:
+        role: Names the fence; a role that starts over (another vector space) takes another name.
+        counter_half_life_s: Of the item counters.
+    """
+
+    def __init__(
+        self, role: str, store: StateStore, publisher: Publisher, *, counter_half_life_s: float = 604_800.0
+    ) -> None:
+        self.role = role
+        self.store = store
+        self._publisher = publisher
+        self._counter_half_life_s = counter_half_life_s
+
+    async def start(self) -> None:
+        """Roles of this kind hold nothing open."""
+        return
+
+    async def stop(self) -> None:
+        """Roles of this kind hold nothing open."""
+        return
+
+    @abstractmethod
+    async def plan(self, records: Sequence[Record], is_applied: Sequence[bool]) -> Plan:
+        """What ``records`` do to the state as it is now. Called again where another worker was faster.
+
+        ``is_applied`` says of each whether its effect is already in the state: then only its output
+        is wanted.
+        """
+
+    def committed(self, plan: Plan) -> None:
+        """Called once for each plan that took effect; for metrics."""
+        return
+
+    async def process(self, deliveries: Sequence[Delivery]) -> None:
+        """Apply a batch, publish its output, and give the deliveries back.
+
+        Raises:
+            DependencyDownError: State or Kafka does not answer, or other workers keep interfering;
+                nothing is given back, so the batch comes again.
+        """
+        records = [delivery.record for delivery in deliveries]
+        plan = await self._apply(records)
+        if plan.outgoing:
+            await self._publisher.publish(plan.outgoing)
+        for delivery in deliveries:
+            delivery.done()
+
+    async def _apply(self, records: Sequence[Record]) -> Plan:
+        reached: dict[str, int] = {}
+        for record in records:
+            source = source_name(record.topic_uuid, record.partition)
+            reached[source] = max(reached.get(source, 0), record.offset + 1)
+        for _ in range(MAX_CONFLICTS):
+            fences = dict(zip(reached, await self.store.fences(self.role, list(reached)), strict=True))
+            is_applied = [
+                record.offset < (fences[source_name(record.topic_uuid, record.partition)] or 0)
+                for record in records
+            ]
+            plan = await self.plan(records, is_applied)
+            change = StateChange(
+                fences=[
+                    FenceMove(source, fences[source], next_offset)
+                    for source, next_offset in reached.items()
+                    if next_offset > (fences[source] or 0)
+                ],
+                writes=plan.writes,
+                increments=plan.increments,
+                counter_half_life_s=self._counter_half_life_s,
+            )
+            if not (change.fences or change.writes or change.increments):
+                return plan
+            if await self.store.commit(self.role, change):
+                self.committed(plan)
+                return plan
+            _log.info("another worker changed the same state; reading it again", role=self.role)
+        raise DependencyDownError(f"other workers keep changing the state that {self.role} works on")
+
+
+class FenceStartPositions:
+    """Where a fenced role starts: from the fence, and not after what was acknowledged.
+
+    The group's committed offset follows the acknowledged output, the fence the stored effect. The
+    smaller of the two is where something may still be owed.
+    """
+
+    def __init__(self, role: str, store: StateStore) -> None:
+        self._role = role
+        self._store = store
+
+    async def positions(
+        self, partitions: Sequence[SourcePartition], committed: Mapping[SourcePartition, int | None]
+    ) -> dict[SourcePartition, int]:
+        """The offset to start from; 0 for a partition whose effects are in no state."""
+        names = [source_name(source.topic_uuid, source.partition) for source in partitions]
+        fences = await self._store.fences(self._role, names)
+        return {
+            source: min(fence or 0, acknowledged if acknowledged is not None else fence or 0)
+            for source, fence in zip(partitions, fences, strict=True)
+            for acknowledged in [committed.get(source)]
+        }

@@ -1,0 +1,320 @@
+"""The encode roles: items in, one feature a modality out.
+
+The text role is also the validating reader of `items`: it declares what every valid message says, and
+writes the dead letter of every invalid one. The other roles report only media of their own.
+
+Items are independent of each other: a slow download holds back its own item alone. What bounds the work
+in flight is the driver, which stops fetching while too much is not done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from streams.codec import decode_record, withdrawn_id
+from streams.dead_letters import dead_letter_outgoing
+from streams.errors import BadInputError, InvalidError, ModelFailedError, UnknownEncoderError
+from streams.fields import Modality
+from streams.internal_messages import (
+    FeatureMessage,
+    ItemDeclared,
+    ItemFeature,
+    ItemFeatureFailed,
+    ItemVersion,
+)
+from streams.messages import Item, Media
+from streams.records import Outgoing, Record
+from streams.settings import Settings
+from streams.topic_names import TopicNames
+from workers.backoff import while_down
+from workers.feature_records import feature_record, withdrawn_feature
+from workers.item_sources import content_hash, declared_sources, media_of, source_hash
+from workers.micro_batcher import MicroBatcher
+from workers.ports import Delivery, Publisher
+from workers.role_metrics import EncodeMetrics
+from workers.state.item import ItemState, decode_item_state, item_key
+from workers.state.store import StateStore
+
+# JSON of this size takes about a millisecond to parse: more than that does not belong on the event loop.
+PARSE_INLINE_BYTES = 256 * 1_024
+
+Vector = NDArray[np.float32]
+_log = structlog.get_logger()
+
+
+class MediaReader(Protocol):
+    """Gets at media: fetches bytes, and decodes them to what the encoder takes."""
+
+    async def fetch(self, media: Media) -> bytes:
+        """The media's bytes. Raises BadInputError or DependencyDownError."""
+
+    async def decode(self, data: bytes) -> Any:
+        """The encoder's input. Raises BadInputError."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A valid message of `items` that may hold something for this role. ``item`` None withdraws."""
+
+    delivery: Delivery
+    item_id: str
+    version: ItemVersion
+    item: Item | None
+
+
+class ItemEncoder:
+    """One encode role.
+
+    Args:
+        modality: What it encodes.
+        encoder_name: The encoder in use, which every feature names.
+        dimension: Of the encoder's vectors; a caller's vector must have it.
+        batcher: Encodes single inputs in batches.
+        read_text: For the text role, item to cleaned text; None for the others.
+        media: For the other roles, how media are read.
+    """
+
+    def __init__(
+        self,
+        *,
+        modality: Modality,
+        encoder_name: str,
+        dimension: int,
+        batcher: MicroBatcher[Any],
+        read_text: Callable[[Item], str] | None,
+        media: MediaReader | None,
+        store: StateStore,
+        publisher: Publisher,
+        topics: TopicNames,
+        settings: Settings,
+        now: Callable[[], datetime],
+        metrics: EncodeMetrics,
+    ) -> None:
+        self._modality: Modality = modality
+        self._encoder_name = encoder_name
+        self._dimension = dimension
+        self._batcher = batcher
+        self._read_text = read_text
+        self._media = media
+        self._store = store
+        self._publisher = publisher
+        self._topics = topics
+        self._settings = settings
+        self._now = now
+        self._metrics = metrics
+        self._stage = f"encode-{modality}"
+        self._validates = modality == "text"
+        self._generations: dict[str, int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Start the batches."""
+        await self._batcher.start()
+
+    async def stop(self) -> None:
+        """Cancel what is in flight: it is not done, and is delivered again."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._batcher.stop()
+
+    async def process(self, deliveries: Sequence[Delivery]) -> None:
+        """Hand each item to a task of its own; returns before they are done.
+
+        Raises:
+            DependencyDownError: State cannot be read; nothing was begun.
+        """
+        for delivery in deliveries:
+            await self._generation(delivery.record)
+        if sum(delivery.record.size_bytes for delivery in deliveries) > PARSE_INLINE_BYTES:
+            parsed = await asyncio.to_thread(self._parse, deliveries)
+        else:
+            parsed = self._parse(deliveries)
+        work = [entry for entry in parsed if isinstance(entry, _Work)]
+        stored = await self._store.load([item_key(entry.item_id) for entry in work])
+        for entry in parsed:
+            if isinstance(entry, tuple):
+                self._spawn(self._refuse(*entry))
+        for entry, value in zip(work, stored, strict=True):
+            self._spawn(self._finish(entry, decode_item_state(value)))
+
+    def _parse(self, deliveries: Sequence[Delivery]) -> list[_Work | tuple[Delivery, BadInputError] | None]:
+        return [self._parse_one(delivery) for delivery in deliveries]
+
+    def _parse_one(self, delivery: Delivery) -> _Work | tuple[Delivery, BadInputError] | None:
+        record = delivery.record
+        version = ItemVersion(
+            self._generations[record.topic_uuid], record.partition, record.offset, record.timestamp_ms
+        )
+        try:
+            if record.value is None:
+                item, item_id = None, withdrawn_id(record)
+            else:
+                item = decode_record(record, Item)
+                item_id = item.item_id
+        except BadInputError as error:
+            if self._validates:
+                return delivery, error
+            delivery.done()
+            return None
+        mine = item is None or source_hash(item, self._modality, self._settings) is not None
+        if not (self._validates or mine):
+            delivery.done()
+            return None
+        return _Work(delivery, item_id, version, item)
+
+    async def _finish(self, work: _Work, state: ItemState) -> None:
+        try:
+            await self._encode_item(work, state)
+        except Exception as error:
+            # A defect of ours costs this item alone, and is seen: in the log, and as a dead letter.
+            _log.exception("defect while encoding an item", item_id=work.item_id, stage=self._stage)
+            await self._refuse(work.delivery, ModelFailedError(f"{type(error).__name__}: {error}"))
+
+    async def _encode_item(self, work: _Work, state: ItemState) -> None:
+        records: list[Outgoing] = []
+        if self._validates:
+            await self._publish([self._record(self._declare(work))])
+        if work.item is None:
+            # So that compaction forgets the feature; the declaration stays, as a mark of the withdrawal.
+            records = [withdrawn_feature(self._topics, self._settings, work.item_id, self._modality)]
+        else:
+            source = source_hash(work.item, self._modality, self._settings)
+            if source is not None:
+                records = await self._feature_records(work, work.item, source, state)
+        if records:
+            await self._publish(records)
+        work.delivery.done()
+
+    def _declare(self, work: _Work) -> ItemDeclared:
+        item = work.item
+        if item is None:
+            return ItemDeclared(item_id=work.item_id, version=work.version, withdrawn=True)
+        return ItemDeclared(
+            item_id=item.item_id,
+            version=work.version,
+            title=item.title,
+            attributes=item.attributes,
+            available=item.available,
+            created_at=item.created_at,
+            sources=declared_sources(item, self._settings),
+        )
+
+    async def _feature_records(
+        self, work: _Work, item: Item, source: str, state: ItemState
+    ) -> list[Outgoing]:
+        """The feature, or the dead letter and the note that there is none."""
+        try:
+            content, vector = await self._vector(item, source, state)
+        except BadInputError as error:
+            self._metrics.failed(error.reason)
+            failed = ItemFeatureFailed(
+                item_id=item.item_id,
+                version=work.version,
+                modality=self._modality,
+                encoder=self._encoder_name,
+                source_hash=source,
+            )
+            return [self._record(failed), self._dead_letter(work.delivery.record, error)]
+        feature = ItemFeature(
+            item_id=item.item_id,
+            version=work.version,
+            modality=self._modality,
+            encoder=self._encoder_name,
+            source_hash=source,
+            content_hash=content,
+            vector=vector,
+        )
+        return [self._record(feature)]
+
+    async def _vector(self, item: Item, source: str, state: ItemState) -> tuple[str, bytes]:
+        """Content hash and vector bytes; those held already where the content has not changed."""
+        held = state.features.get(self._modality)
+        if held is not None and held.encoder != self._encoder_name:
+            held = None
+        by_uri = any(media.uri is not None for media in self._media_of(item))
+        if held is not None and held.source_hash == source and not by_uri:
+            self._metrics.unchanged()
+            return held.content_hash, held.vector
+        if self._modality in item.vectors:
+            return source, self._caller_vector(item).tobytes()
+        if self._read_text is not None:
+            vector = await self._batcher.encode(self._read_text(item))
+            self._metrics.encoded()
+            return source, vector.tobytes()
+        return await self._media_vector(item, held.content_hash if held else None, held and held.vector)
+
+    def _media_of(self, item: Item) -> list[Media]:
+        if self._modality == "text" or self._modality in item.vectors:
+            return []
+        return media_of(item, self._modality, self._settings)
+
+    async def _media_vector(
+        self, item: Item, held_hash: str | None, held_vector: bytes | None
+    ) -> tuple[str, bytes]:
+        """Fetch, decode and encode the item's media; several of a kind become their mean direction."""
+        reader = self._media
+        if reader is None:
+            raise ModelFailedError(f"the {self._modality} role reads no media")
+        data = [await while_down("fetch", lambda one=one: reader.fetch(one)) for one in self._media_of(item)]
+        content = content_hash(b"".join(content_hash(part).encode() for part in data))
+        if content == held_hash and held_vector is not None:
+            self._metrics.unchanged()
+            return content, held_vector
+        vectors = [await self._batcher.encode(await reader.decode(part)) for part in data]
+        self._metrics.encoded()
+        mean = np.mean(vectors, axis=0, dtype=np.float64)
+        length = float(np.linalg.norm(mean))
+        if length > 0:
+            mean = mean / length
+        return content, mean.astype("<f4").tobytes()
+
+    def _caller_vector(self, item: Item) -> Vector:
+        given = item.vectors[self._modality]
+        if given.encoder != self._encoder_name:
+            raise UnknownEncoderError(
+                f"`vectors.{self._modality}.encoder` is `{given.encoder}`; this deployment uses "
+                f"`{self._encoder_name}` for {self._modality}"
+            )
+        if len(given.values) != self._dimension:
+            raise InvalidError(
+                f"`vectors.{self._modality}.values` has {len(given.values)} numbers; "
+                f"`{self._encoder_name}` makes {self._dimension}"
+            )
+        vector = np.asarray(given.values, np.float64)
+        length = float(np.linalg.norm(vector))
+        if not (np.isfinite(length) and length > 0):
+            raise InvalidError(f"`vectors.{self._modality}.values` has no direction: its length is {length}")
+        return (vector / length).astype("<f4")
+
+    async def _refuse(self, delivery: Delivery, error: BadInputError) -> None:
+        self._metrics.failed(error.reason)
+        await self._publish([self._dead_letter(delivery.record, error)])
+        delivery.done()
+
+    def _dead_letter(self, record: Record, error: BadInputError) -> Outgoing:
+        return dead_letter_outgoing(self._topics.dead_letters, record, self._stage, error, self._now())
+
+    def _record(self, message: FeatureMessage) -> Outgoing:
+        return feature_record(self._topics, self._settings, message)
+
+    async def _publish(self, records: list[Outgoing]) -> None:
+        await while_down("publish", lambda: self._publisher.publish(records))
+
+    async def _generation(self, record: Record) -> None:
+        if record.topic_uuid not in self._generations:
+            generation = await self._store.generation(record.topic, record.topic_uuid)
+            self._generations[record.topic_uuid] = generation
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

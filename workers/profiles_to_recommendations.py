@@ -1,0 +1,303 @@
+"""The recommend role: changed profiles and requests in, lists out.
+
+An event's list may be left out where a newer one of the same person covers it (`profile_version` says
+how far); a request always gets exactly one kind of answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from models.profile import Profile, decode_profile, hash64
+from models.profile.hashing import contains_hash
+from models.ranking import ListQuery, ListResult, RankingSettings, make_list
+from models.retrieval import ItemIndex
+from streams.codec import decode_record, encode, outgoing
+from streams.dead_letters import dead_letter_outgoing
+from streams.errors import BadInputError, InvalidError
+from streams.internal_messages import ProfileChanged
+from streams.messages import (
+    Cause,
+    Reason,
+    Recommendation,
+    RecommendationRequest,
+    RecommendedItem,
+)
+from streams.records import Outgoing
+from streams.settings import Settings
+from streams.topic_names import TopicNames
+from workers.backoff import while_down
+from workers.events_to_profiles import profile_key, stored_profile
+from workers.ports import Delivery, Publisher
+from workers.recommend_requests import (
+    addressee,
+    is_plain,
+    list_query,
+    recommendation_id,
+    shortfall_for,
+)
+from workers.role_metrics import RecommendMetrics
+from workers.state.store import StateStore
+
+STAGE = "recommend"
+KNOWN_VERSIONS = 200_000
+AFTER_EVENT_POLL_S = 0.01
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """A list, ready to publish. ``newest``: it is also the user's newest list in Redis."""
+
+    recommendation: Recommendation
+    newest: bool
+
+
+class Recommender:
+    """Makes a list for each changed profile and each request.
+
+    Args:
+        index: All items; somebody else keeps it current, on the same event loop.
+        model: The name of what scores, which every list carries.
+    """
+
+    def __init__(
+        self,
+        *,
+        index: ItemIndex,
+        ranking: RankingSettings,
+        model: str,
+        store: StateStore,
+        publisher: Publisher,
+        topics: TopicNames,
+        settings: Settings,
+        now: Callable[[], datetime],
+        metrics: RecommendMetrics,
+    ) -> None:
+        self._index = index
+        self._ranking = ranking
+        self._model = model
+        self._store = store
+        self._publisher = publisher
+        self._topics = topics
+        self._settings = settings.recommend
+        self._max_cause_age = timedelta(seconds=settings.recommend.max_cause_age_s)
+        self._keep_list_s = round(settings.recommend.list_retention_days * 86_400)
+        self._now = now
+        self._metrics = metrics
+        self._versions: OrderedDict[str, int] = OrderedDict()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Nothing to start."""
+
+    async def stop(self) -> None:
+        """Cancel requests that still wait: they are not done, and are delivered again."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def process(self, deliveries: Sequence[Delivery]) -> None:
+        """Answer a batch. Requests that wait for an event are answered later, beside the next batches.
+
+        Raises:
+            DependencyDownError: State or Kafka does not answer; what is not done comes again.
+        """
+        changes = [one for one in deliveries if one.record.topic == self._topics.profiles]
+        requests = [one for one in deliveries if one.record.topic != self._topics.profiles]
+        await self._answer_changes(changes)
+        await self._answer_requests(requests)
+
+    # Events
+
+    async def _answer_changes(self, deliveries: Sequence[Delivery]) -> None:
+        newest: dict[str, ProfileChanged] = {}
+        covered = 0
+        for delivery in deliveries:
+            if delivery.record.value is None:
+                continue
+            change = decode_record(delivery.record, ProfileChanged)
+            held = newest.get(change.user_id)
+            covered += held is not None
+            if held is None or change.version >= held.version:
+                newest[change.user_id] = change
+        self._metrics.coalesced(covered)
+        answers: list[_Answer] = []
+        for change in newest.values():
+            if self._is_silent(change):
+                continue
+            answers.append(self._answer_change(change))
+            # A list takes up to milliseconds: requests and heartbeats get their turn between two.
+            await asyncio.sleep(0)
+        await self._send(answers)
+        for change in newest.values():
+            self._metrics.event_answered(change.cause.published_at, self._now())
+        for delivery in deliveries:
+            delivery.done()
+
+    def _is_silent(self, change: ProfileChanged) -> bool:
+        """Whether no list is wanted: the profile is older than one already served, or the event is old."""
+        if change.version < self._versions.get(change.user_id, 0):
+            return True
+        self._versions[change.user_id] = change.version
+        self._versions.move_to_end(change.user_id)
+        if len(self._versions) > KNOWN_VERSIONS:
+            self._versions.popitem(last=False)
+        return self._now() - change.cause.occurred_at > self._max_cause_age
+
+    def _answer_change(self, change: ProfileChanged) -> _Answer:
+        profile = decode_profile(change.state)
+        result = self._make(profile, ListQuery(count=self._settings.list_count))
+        cause = Cause(kind="event", id=change.cause.event_id)
+        return _Answer(self._recommendation(profile, cause, result), newest=True)
+
+    # Requests
+
+    async def _answer_requests(self, deliveries: Sequence[Delivery]) -> None:
+        valid: list[tuple[Delivery, RecommendationRequest]] = []
+        for delivery in deliveries:
+            try:
+                valid.append((delivery, decode_record(delivery.record, RecommendationRequest)))
+            except BadInputError as error:
+                await self._refuse(delivery, error)
+        stored = await self._store.load([profile_key(request.user_id) for _, request in valid])
+        ready: list[tuple[Delivery, RecommendationRequest, Profile]] = []
+        for (delivery, request), value in zip(valid, stored, strict=True):
+            profile = stored_profile(request.user_id, value)
+            if _lacks_event(request, profile):
+                self._spawn(delivery, request)
+            else:
+                ready.append((delivery, request, profile))
+        await self._finish(ready, stale=False)
+
+    def _spawn(self, delivery: Delivery, request: RecommendationRequest) -> None:
+        task = asyncio.create_task(self._answer_after_event(delivery, request))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer_after_event(self, delivery: Delivery, request: RecommendationRequest) -> None:
+        """Wait until the event is applied, or long enough."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._settings.after_event_wait_ms / 1_000
+        key = profile_key(request.user_id)
+        while True:
+            await asyncio.sleep(AFTER_EVENT_POLL_S)
+            (value,) = await while_down("after event", lambda: self._store.load([key]))
+            profile = stored_profile(request.user_id, value)
+            stale = _lacks_event(request, profile)
+            if not stale or loop.time() >= deadline:
+                break
+        await while_down("answer", lambda: self._finish([(delivery, request, profile)], stale=stale))
+
+    async def _finish(
+        self, ready: Sequence[tuple[Delivery, RecommendationRequest, Profile]], *, stale: bool
+    ) -> None:
+        answers: list[_Answer] = []
+        expired: list[tuple[Delivery, BadInputError]] = []
+        answered: list[Delivery] = []
+        for delivery, request, profile in ready:
+            if request.deadline is not None and self._now() > request.deadline:
+                expired.append((delivery, InvalidError("the request's `deadline` has passed")))
+                continue
+            result = self._make(profile, list_query(request))
+            cause = Cause(kind="request", id=request.request_id)
+            recommendation = self._recommendation(profile, cause, result, stale=stale)
+            answers.append(_Answer(recommendation, newest=is_plain(request)))
+            answered.append(delivery)
+            await asyncio.sleep(0)
+        await self._send(answers)
+        for delivery in answered:
+            self._metrics.request_answered(
+                datetime.fromtimestamp(delivery.record.timestamp_ms / 1_000, UTC), self._now(), stale=stale
+            )
+            delivery.done()
+        for delivery, error in expired:
+            await self._refuse(delivery, error)
+
+    async def _refuse(self, delivery: Delivery, error: BadInputError) -> None:
+        """A dead letter and, where the request says to whom, an answer without items."""
+        record = delivery.record
+        records = [dead_letter_outgoing(self._topics.dead_letters, record, STAGE, error, self._now())]
+        found = addressee(record)
+        if found is not None:
+            request_id, user_id = found
+            cause = Cause(kind="request", id=request_id)
+            refused = ListResult(items=(), complete=False, shortfall=shortfall_for(error))
+            records.append(self._outgoing(self._recommendation(Profile(user_id), cause, refused)))
+        self._metrics.refused(error.reason)
+        await self._publisher.publish(records)
+        delivery.done()
+
+    # Lists
+
+    def _make(self, profile: Profile, query: ListQuery) -> ListResult:
+        with self._metrics.time_list():
+            now_ms = round(self._now().timestamp() * 1_000)
+            return make_list(self._index, profile, query, now_ms, self._ranking)
+
+    def _recommendation(
+        self, profile: Profile, cause: Cause, result: ListResult, *, stale: bool = False
+    ) -> Recommendation:
+        if not result.complete:
+            self._metrics.short()
+        return Recommendation(
+            recommendation_id=recommendation_id(profile.user_id, cause),
+            user_id=profile.user_id,
+            profile_version=profile.version,
+            cause=cause,
+            items=[
+                RecommendedItem(
+                    item_id=item.item_id,
+                    score=item.score,
+                    reasons=[
+                        Reason(
+                            kind=reason.kind,
+                            contribution=reason.contribution,
+                            item_id=reason.item_id,
+                            action=reason.action,
+                        )
+                        for reason in item.reasons
+                    ],
+                )
+                for item in result.items
+            ],
+            model=self._model,
+            generated_at=self._now(),
+            complete=result.complete,
+            shortfall=result.shortfall,
+            stale=stale,
+        )
+
+    def _outgoing(self, recommendation: Recommendation) -> Outgoing:
+        return outgoing(self._topics.recommendations, recommendation)
+
+    async def _send(self, answers: Sequence[_Answer]) -> None:
+        """Publish lists, and keep each user's newest one for page views."""
+        if not answers:
+            return
+        records = [self._outgoing(answer.recommendation) for answer in answers]
+        await self._publisher.publish(records)
+        newest = [
+            (
+                answer.recommendation.user_id,
+                answer.recommendation.profile_version,
+                encode(answer.recommendation),
+            )
+            for answer in answers
+            if answer.newest
+        ]
+        await self._store.put_newest_lists(newest, self._keep_list_s)
+
+
+def _lacks_event(request: RecommendationRequest, profile: Profile) -> bool:
+    """Whether the request waits for an event that the profile does not have yet."""
+    if request.after_event_id is None:
+        return False
+    return not contains_hash(profile.recent_events, hash64(request.after_event_id))

@@ -1,0 +1,64 @@
+"""Reading recommendation requests: what is asked, and whom to answer where the request is wrong."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+import msgspec
+
+from models.ranking import ListQuery
+from models.retrieval import FilterRange
+from streams.errors import BadInputError
+from streams.messages import Cause, FilterValue, Range, RecommendationRequest
+from streams.records import Record
+
+
+class _Addressee(msgspec.Struct):
+    """The two fields without which nobody can be answered."""
+
+    request_id: str
+    user_id: str
+
+
+_addressee_decoder = msgspec.json.Decoder(_Addressee)
+
+
+def addressee(record: Record) -> tuple[str, str] | None:
+    """(request_id, user_id) of a request that is otherwise wrong; None where not even these are there."""
+    try:
+        found = _addressee_decoder.decode(record.value or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if not (1 <= len(found.request_id) <= 256 and 1 <= len(found.user_id) <= 256):
+        return None
+    return found.request_id, found.user_id
+
+
+def list_query(request: RecommendationRequest) -> ListQuery:
+    """What the request asks of the catalogue."""
+    return ListQuery(
+        count=request.count,
+        seed_items=tuple(request.seed_items),
+        candidates=None if request.candidates is None else tuple(request.candidates),
+        exclude=tuple(request.exclude),
+        filter={name: _filter_value(value) for name, value in request.filter.items()},
+    )
+
+
+def _filter_value(value: FilterValue) -> object:
+    return FilterRange(value.min, value.max) if isinstance(value, Range) else value
+
+
+def is_plain(request: RecommendationRequest) -> bool:
+    """Whether the answer is the person's own list, and not a list for one purpose."""
+    return not (request.seed_items or request.candidates is not None or request.exclude or request.filter)
+
+
+def recommendation_id(user_id: str, cause: Cause) -> str:
+    """The id of the list for a cause: the same whenever and wherever it is made."""
+    return blake2b("\x00".join((cause.kind, user_id, cause.id)).encode(), digest_size=16).hexdigest()
+
+
+def shortfall_for(error: BadInputError) -> str:
+    """Why an invalid request gets no items."""
+    return f"the request is invalid: {error.detail}"[:4_096]
