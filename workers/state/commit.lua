@@ -1,34 +1,33 @@
 -- One batch of a role as one step: fences, values and item counters, all or nothing.
 -- KEYS[1] fences of the role (hash), KEYS[2] item counters (hash), KEYS[3] counters changed (sorted set),
 -- KEYS[4...] the values.
--- ARGV[1] fences   {{source, expected or '', next}, ...}              MessagePack
--- ARGV[2] values   {{expected version or '', value or '', seconds}, ...} MessagePack, in the order of KEYS[4...]
--- ARGV[3] counters {{item_id, weight, at_s}, ...}                     MessagePack
--- ARGV[4] half-life of the counters in seconds
+-- ARGV[1] fences   {{source, expected or '', next}, ...} MessagePack
+-- ARGV[2] counters {{item_id, weight, at_s}, ...}        MessagePack
+-- ARGV[3] half-life of the counters in seconds
+-- ARGV[4...] of each value, in the order of KEYS[4...]: expected version or '', value or '', seconds or 0
 local fences = cmsgpack.unpack(ARGV[1])
-local values = cmsgpack.unpack(ARGV[2])
-local counters = cmsgpack.unpack(ARGV[3])
-local half_life_s = tonumber(ARGV[4])
+local counters = cmsgpack.unpack(ARGV[2])
+local half_life_s = tonumber(ARGV[3])
 
 for _, fence in ipairs(fences) do
   local current = redis.call('HGET', KEYS[1], fence[1]) or ''
   if current ~= fence[2] then return 0 end
 end
-for i, value in ipairs(values) do
-  if redis.call('GETRANGE', KEYS[3 + i], 0, 7) ~= value[1] then return 0 end
+for i = 1, #KEYS - 3 do
+  if redis.call('GETRANGE', KEYS[3 + i], 0, 7) ~= ARGV[1 + 3 * i] then return 0 end
 end
 
 for _, fence in ipairs(fences) do
   redis.call('HSET', KEYS[1], fence[1], fence[3])
 end
-for i, value in ipairs(values) do
-  local key = KEYS[3 + i]
-  if value[2] == '' then
+for i = 1, #KEYS - 3 do
+  local key, value, seconds = KEYS[3 + i], ARGV[2 + 3 * i], tonumber(ARGV[3 + 3 * i])
+  if value == '' then
     redis.call('DEL', key)
-  elseif value[3] > 0 then
-    redis.call('SET', key, value[2], 'EX', value[3])
+  elseif seconds > 0 then
+    redis.call('SET', key, value, 'EX', seconds)
   else
-    redis.call('SET', key, value[2])
+    redis.call('SET', key, value)
   end
 end
 if #counters > 0 then

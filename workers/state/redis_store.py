@@ -10,9 +10,9 @@ from typing import Any, cast
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
-from streams.errors import ConfigurationError, DependencyDownError
+from streams.errors import ConfigurationError, DefectError, DependencyDownError
 from streams.settings import RedisSettings
 from workers.state.store import Counter, CounterChanges, StateChange
 
@@ -36,6 +36,21 @@ if not generation then
 end
 return tonumber(generation)
 """
+# What Redis answers while it cannot write for now: out of memory, out of disk, loading, failing over.
+_PASSING = (
+    "OOM",
+    "command not allowed when used memory",
+    "MISCONF",
+    "LOADING",
+    "Redis is loading",
+    "BUSY",
+    "READONLY",
+    "You can't write against a read only",
+    "MASTERDOWN",
+    "NOSCRIPT",
+    "No matching script",
+    "TRYAGAIN",
+)
 _pack = msgspec.msgpack.encode
 
 
@@ -114,12 +129,11 @@ class RedisStateStore:
                     for move in change.fences
                 ]
             ),
-            _pack(
-                [(write.expected, write.value or b"", write.expire_after_s or 0) for write in change.writes]
-            ),
             _pack([(add.item_id, float(add.weight), float(add.at_s)) for add in change.increments]),
             change.counter_half_life_s,
         ]
+        for write in change.writes:
+            arguments += [write.expected, write.value or b"", write.expire_after_s or 0]
         async with _down("commit"):
             return bool(await self._commit(keys=keys, args=arguments))
 
@@ -193,7 +207,11 @@ async def _down(step: str) -> AsyncIterator[None]:
     """Turn whatever Redis or the network raises into the one error that pauses a role."""
     try:
         yield
-    except NoScriptError as error:  # the client loads scripts by itself; a flush in between is retried
-        raise DependencyDownError(f"Redis lost a script during {step}: {error}") from error
+    except AuthenticationError as error:
+        raise ConfigurationError(f"Redis refuses the user or password in `redis.url`: {error}") from None
+    except ResponseError as error:
+        if str(error).startswith(_PASSING):
+            raise DependencyDownError(f"Redis refuses during {step}: {error}") from error
+        raise DefectError(f"Redis does not understand {step}: {error}") from error
     except (RedisError, OSError, TimeoutError) as error:
         raise DependencyDownError(f"Redis failed during {step}: {error or type(error).__name__}") from error
