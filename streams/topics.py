@@ -202,6 +202,7 @@ ITEM_FEATURES: Topic[Any] = Topic(
     key="`[item_id, modality, encoder]`, or `[item_id]`; partitioned by the item alone",
     key_of=feature_key,
     value_type=FeatureMessage,
+    nullable=True,
     encoding="msgpack",
     partitions="item",
     cleanup="compact",
