@@ -102,12 +102,14 @@ class ProfileUpdater(FencedRole):
         settings: Settings,
         now: Callable[[], datetime],
         metrics: ProfileMetrics,
+        on_set_back: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(
             STAGE,
             store,
             publisher,
             counter_half_life_s=settings.recommend.popularity_half_life_days * 86_400.0,
+            on_set_back=on_set_back,
         )
         self._topics = topics
         self._transitions = transition_settings(settings.profile)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -45,8 +45,9 @@ class ItemFuser(FencedRole):
         publisher: Publisher,
         topics: TopicNames,
         settings: Settings,
+        on_set_back: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(role, store, publisher)
+        super().__init__(role, store, publisher, on_set_back=on_set_back)
         self._fusion = fusion
         self._encoders = encoders
         self._topics = topics

@@ -7,13 +7,15 @@ it has been applied, and that record moves in the same atomic step as the effect
 - a crash after it, before Kafka has the output: the batch comes again, is seen to be applied, and only
   its output is published again;
 - two workers with the same partition: one step wins, the other sees that the fence has moved;
-- state restored from an older snapshot: its fence is older too, and the role starts from there.
+- state restored from an older snapshot, or lost: its fence is older too, and the role starts from there.
+  Where that happens while the role runs, it notices that a fence is behind what it has read before, and
+  asks to be started anew.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -49,15 +51,25 @@ class FencedRole(ABC):
     Args:
         role: Names the fence; a role that starts over (another vector space) takes another name.
         counter_half_life_s: Of the item counters.
+        on_set_back: Called where state is older than this worker has seen it: the role must start anew,
+            from the older fence.
     """
 
     def __init__(
-        self, role: str, store: StateStore, publisher: Publisher, *, counter_half_life_s: float = 604_800.0
+        self,
+        role: str,
+        store: StateStore,
+        publisher: Publisher,
+        *,
+        counter_half_life_s: float = 604_800.0,
+        on_set_back: Callable[[], None] = lambda: None,
     ) -> None:
         self.role = role
         self.store = store
         self._publisher = publisher
         self._counter_half_life_s = counter_half_life_s
+        self._on_set_back = on_set_back
+        self._known_fences: dict[str, int] = {}
 
     async def start(self) -> None:
         """Roles of this kind hold nothing open."""
@@ -100,6 +112,7 @@ class FencedRole(ABC):
             reached[source] = max(reached.get(source, 0), record.offset + 1)
         for _ in range(MAX_CONFLICTS):
             fences = dict(zip(reached, await self.store.fences(self.role, list(reached)), strict=True))
+            self._check_not_set_back(fences)
             is_applied = [
                 record.offset < (fences[source_name(record.topic_uuid, record.partition)] or 0)
                 for record in records
@@ -118,10 +131,24 @@ class FencedRole(ABC):
             if not (change.fences or change.writes or change.increments):
                 return plan
             if await self.store.commit(self.role, change):
+                self._known_fences.update({move.source: move.next_offset for move in change.fences})
                 self.committed(plan)
                 return plan
             _log.info("another worker changed the same state; reading it again", role=self.role)
         raise DependencyDownError(f"other workers keep changing the state that {self.role} works on")
+
+
+    def _check_not_set_back(self, fences: Mapping[str, int | None]) -> None:
+        """Raises DependencyDownError where a fence is behind what this worker has seen of it."""
+        for source, fence in fences.items():
+            known = self._known_fences.get(source, 0)
+            if (fence or 0) < known:
+                _log.error("state was set back", role=self.role, source=source, fence=fence, known=known)
+                self._on_set_back()
+                raise DependencyDownError(
+                    f"the state of {self.role} was set back from {known} to {fence} of {source}; starting anew"
+                )
+            self._known_fences[source] = fence or 0
 
 
 class FenceStartPositions:
@@ -138,11 +165,16 @@ class FenceStartPositions:
     async def positions(
         self, partitions: Sequence[SourcePartition], committed: Mapping[SourcePartition, int | None]
     ) -> dict[SourcePartition, int]:
-        """The offset to start from; 0 for a partition whose effects are in no state."""
+        """The offset to start from; a partition that nobody has ever read is left out.
+
+        Without a fence nothing is applied, without a committed offset nothing is acknowledged: either
+        way everything may be owed, and reading starts at the beginning.
+        """
         names = [source_name(source.topic_uuid, source.partition) for source in partitions]
         fences = await self._store.fences(self._role, names)
-        return {
-            source: min(fence or 0, acknowledged if acknowledged is not None else fence or 0)
-            for source, fence in zip(partitions, fences, strict=True)
-            for acknowledged in [committed.get(source)]
-        }
+        starts: dict[SourcePartition, int] = {}
+        for source, fence in zip(partitions, fences, strict=True):
+            acknowledged = committed.get(source)
+            if fence is not None or acknowledged is not None:
+                starts[source] = min(fence or 0, acknowledged or 0)
+        return starts

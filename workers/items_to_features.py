@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -40,7 +41,7 @@ from workers.item_sources import content_hash, declared_sources, media_of, sourc
 from workers.micro_batcher import MicroBatcher
 from workers.ports import Delivery, Publisher
 from workers.role_metrics import EncodeMetrics
-from workers.state.item import ItemState, decode_item_state, item_key
+from workers.state.item import ItemState, StoredFeature, decode_item_state, item_key
 from workers.state.store import StateStore
 
 # JSON of this size takes about a millisecond to parse: more than that does not belong on the event loop.
@@ -250,25 +251,23 @@ class ItemEncoder:
             vector = await self._batcher.encode(self._read_text(item))
             self._metrics.encoded()
             return source, vector.tobytes()
-        return await self._media_vector(item, held.content_hash if held else None, held and held.vector)
+        return await self._media_vector(item, held)
 
     def _media_of(self, item: Item) -> list[Media]:
         if self._modality == "text" or self._modality in item.vectors:
             return []
         return media_of(item, self._modality, self._settings)
 
-    async def _media_vector(
-        self, item: Item, held_hash: str | None, held_vector: bytes | None
-    ) -> tuple[str, bytes]:
+    async def _media_vector(self, item: Item, held: StoredFeature | None) -> tuple[str, bytes]:
         """Fetch, decode and encode the item's media; several of a kind become their mean direction."""
         reader = self._media
         if reader is None:
             raise ModelFailedError(f"the {self._modality} role reads no media")
-        data = [await while_down("fetch", lambda one=one: reader.fetch(one)) for one in self._media_of(item)]
+        data = [await while_down("fetch", partial(reader.fetch, one)) for one in self._media_of(item)]
         content = content_hash(b"".join(content_hash(part).encode() for part in data))
-        if content == held_hash and held_vector is not None:
+        if held is not None and held.content_hash == content:
             self._metrics.unchanged()
-            return content, held_vector
+            return content, held.vector
         vectors = [await self._batcher.encode(await reader.decode(part)) for part in data]
         self._metrics.encoded()
         mean = np.mean(vectors, axis=0, dtype=np.float64)

@@ -84,6 +84,8 @@ async def test_a_value_of_another_version_stops_everything(store: StateStore) ->
 async def test_roles_have_fences_of_their_own(store: StateStore) -> None:
     await store.commit("profile", StateChange(fences=[FenceMove("uuid:0", None, 5)]))
     assert await store.fences("fuse", ["uuid:0"]) == [None]
+    assert await store.has_fences("profile")
+    assert not await store.has_fences("fuse")
 
 
 async def test_a_deleted_value_is_missing(store: StateStore) -> None:

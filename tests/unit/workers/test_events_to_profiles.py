@@ -1,0 +1,189 @@
+"""The profile role over the in-memory state: each effect once, whatever fails in between."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from models.profile import Profile, decode_profile
+from streams.codec import decode_value, encode
+from streams.errors import DependencyDownError
+from streams.messages import Event
+from streams.records import Record
+from streams.settings import Settings
+from streams.topic_names import TopicNames
+from streams.topics import DEAD_LETTERS, PROFILES
+from tests.unit.workers.fakes import NOW, FakeDelivery, FakePublisher, now, record
+from workers.events_to_profiles import ProfileUpdater, profile_key, stored_profile
+from workers.fenced import FenceStartPositions
+from workers.role_metrics import ProfileMetrics
+from workers.state.memory_store import MemoryStateStore
+from workers.state.store import StateChange
+
+TOPICS = TopicNames("t.")
+
+
+def event(offset: int, user: str = "anna", *, event_id: str = "", at: datetime = NOW, **fields: object) -> Record:
+    message = Event(
+        event_id=event_id or f"e{offset}",
+        user_id=user,
+        item_id=f"item {offset}",
+        action="click",
+        occurred_at=at,
+        **fields,  # type: ignore[arg-type]
+    )
+    return record(TOPICS.events, encode(message), key=user.encode(), offset=offset)
+
+
+class Bench:
+    """One profile role on one state store."""
+
+    def __init__(self, store: MemoryStateStore | None = None) -> None:
+        self.store = store or MemoryStateStore()
+        self.publisher = FakePublisher()
+        self.role = ProfileUpdater(
+            store=self.store,
+            publisher=self.publisher,
+            topics=TOPICS,
+            settings=Settings(),
+            now=now,
+            metrics=ProfileMetrics(),
+        )
+
+    async def feed(self, *records: Record) -> list[FakeDelivery]:
+        deliveries = [FakeDelivery(one) for one in records]
+        await self.role.process(deliveries)
+        return deliveries
+
+    async def profile(self, user: str = "anna") -> Profile:
+        (value,) = await self.store.load([profile_key(user)])
+        return stored_profile(user, value)
+
+
+async def test_a_batch_becomes_one_profile_a_person() -> None:
+    bench = Bench()
+    deliveries = await bench.feed(event(0), event(1, "ben"), event(2))
+    changes = {
+        change.user_id: change
+        for one in bench.publisher.on(TOPICS.profiles)
+        for change in [decode_value(one.value or b"", PROFILES)]
+    }
+    assert {user: change.version for user, change in changes.items()} == {"anna": 2, "ben": 1}
+    assert changes["anna"].cause.event_id == "e2"
+    assert decode_profile(changes["anna"].state).item_ids == ("item 0", "item 2")
+    assert all(one.is_done for one in deliveries)
+
+
+async def test_events_delivered_again_only_publish_again() -> None:
+    bench = Bench()
+    await bench.feed(event(0), event(1))
+    before = await bench.profile()
+    bench.publisher.take()
+    await bench.feed(event(0), event(1))
+    assert await bench.profile() == before
+    assert len(bench.publisher.on(TOPICS.profiles)) == 1
+    assert (await bench.store.counters_since(0)).counters["item 0"].value == 1.0
+
+
+async def test_a_crash_between_redis_and_kafka_loses_no_output() -> None:
+    bench = Bench()
+    bench.publisher.failures = 1
+    deliveries = [FakeDelivery(event(0))]
+    with pytest.raises(DependencyDownError):
+        await bench.role.process(deliveries)
+    assert not deliveries[0].is_done
+    assert (await bench.profile()).version == 1
+    restarted = Bench(bench.store)
+    await restarted.feed(event(0))
+    assert (await restarted.profile()).version == 1
+    assert len(restarted.publisher.on(TOPICS.profiles)) == 1
+
+
+async def test_a_worker_that_lost_its_partition_changes_nothing() -> None:
+    bench = Bench()
+    zombie = Bench(bench.store)
+    await bench.feed(event(0), event(1), event(2))
+    await zombie.feed(event(0), event(1))
+    assert (await bench.profile()).version == 3
+    assert await bench.store.fences("profile", ["uuid-1:0"]) == [3]
+    (sent,) = zombie.publisher.on(TOPICS.profiles)
+    assert decode_value(sent.value or b"", PROFILES).version == 3
+
+
+async def test_a_conflict_in_the_middle_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+    other = Bench(bench.store)
+    commit = bench.store.commit
+    calls = 0
+
+    async def interrupted(role: str, change: StateChange) -> bool:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            await other.feed(event(0))
+        return await commit(role, change)
+
+    monkeypatch.setattr(bench.store, "commit", interrupted)
+    await bench.feed(event(0), event(1))
+    assert (await bench.profile()).version == 2
+    assert (await bench.store.counters_since(0)).counters["item 0"].value == 1.0
+
+
+async def test_state_set_back_to_a_snapshot_catches_up_once() -> None:
+    bench = Bench()
+    await bench.feed(event(0), event(1))
+    snapshot = MemoryStateStore()
+    await Bench(snapshot).feed(event(0))
+    restored = Bench(snapshot)
+    await restored.feed(event(0), event(1), event(2))
+    assert (await restored.profile()).version == 3
+
+
+async def test_a_topic_created_again_starts_a_fence_of_its_own() -> None:
+    bench = Bench()
+    await bench.feed(event(0), event(1))
+    again = event(0, event_id="new")
+    reborn = Record(again.topic, "uuid-2", 0, 0, again.timestamp_ms, again.key, again.value)
+    await bench.feed(reborn)
+    assert (await bench.profile()).version == 3
+    assert await bench.store.fences("profile", ["uuid-1:0", "uuid-2:0"]) == [2, 1]
+
+
+async def test_a_bad_message_is_a_dead_letter_and_stops_nothing() -> None:
+    bench = Bench()
+    bad = record(TOPICS.events, b"{", key=b"anna", offset=0)
+    deliveries = await bench.feed(bad, event(1))
+    (letter,) = bench.publisher.on(TOPICS.dead_letters)
+    assert decode_value(letter.value or b"", DEAD_LETTERS).reason == "malformed"
+    assert (await bench.profile()).version == 1
+    assert all(one.is_done for one in deliveries)
+
+
+async def test_a_key_that_is_not_the_user_is_a_dead_letter() -> None:
+    bench = Bench()
+    wrong = event(0)
+    await bench.feed(record(TOPICS.events, wrong.value, key=b"ben"))
+    (letter,) = bench.publisher.on(TOPICS.dead_letters)
+    assert decode_value(letter.value or b"", DEAD_LETTERS).reason == "key_mismatch"
+    assert (await bench.profile()).version == 0
+
+
+async def test_an_event_from_the_future_counts_from_when_it_was_published() -> None:
+    bench = Bench()
+    await bench.feed(event(0, at=NOW + timedelta(days=400)))
+    assert (await bench.profile()).times_array().tolist() == [round(NOW.timestamp() * 1_000)]
+
+
+async def test_a_role_starts_where_something_may_still_be_owed() -> None:
+    from streams.driver.delivery import SourcePartition
+
+    bench = Bench()
+    await bench.feed(event(0), event(1), event(2))
+    applied = SourcePartition(TOPICS.events, "uuid-1", 0)
+    unknown = SourcePartition(TOPICS.events, "uuid-9", 0)
+    starts = FenceStartPositions("profile", bench.store)
+    assert await starts.positions([applied, unknown], {applied: 1, unknown: 7}) == {applied: 1, unknown: 0}
+    assert await starts.positions([applied], {applied: 9}) == {applied: 3}
+    assert await starts.positions([applied], {applied: None}) == {applied: 0}
+    assert await starts.positions([unknown], {unknown: None}) == {}

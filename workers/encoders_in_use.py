@@ -1,0 +1,47 @@
+"""Which encoders and which fusion a deployment uses, from its settings."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from models.encoders.manifest import VideoManifest
+from models.encoders.registry import EncoderRegistry
+from models.encoders.session import SessionSettings
+from models.fusion import EncoderPart, EncoderSpec, FusionWeights, LinearFusion
+from streams.fields import MODALITIES, Modality
+from streams.settings import Settings
+
+
+def encoder_registry(settings: Settings) -> EncoderRegistry:
+    """The bundled encoders and those in the user's folders; no network is loaded yet."""
+    return EncoderRegistry(
+        settings.encoders.folders,
+        SessionSettings(threads=settings.encoders.threads, batch_size=settings.encoders.batch_size),
+    )
+
+
+def encoders_in_use(settings: Settings) -> dict[Modality, str]:
+    """The encoder of each modality."""
+    return {modality: settings.encoders.name_for(modality) for modality in MODALITIES}
+
+
+def fusion_in_use(settings: Settings, registry: EncoderRegistry) -> LinearFusion:
+    """The fusion of the encoders in use. Reads manifests, loads no network."""
+    weights = FusionWeights(**settings.fusion.model_dump())
+    specs = {modality: _spec(registry, name) for modality, name in encoders_in_use(settings).items()}
+    return LinearFusion(specs, weights)
+
+
+def _spec(registry: EncoderRegistry, name: str) -> EncoderSpec:
+    manifest = registry.manifest(name)
+    if not isinstance(manifest, VideoManifest):
+        digest = sha256("".join(entry.sha256 for entry in manifest.files).encode()).hexdigest()
+        return EncoderSpec(name, digest, manifest.dimension)
+    image = _spec(registry, manifest.preprocessing.image_encoder)
+    audio = _spec(registry, manifest.preprocessing.audio_encoder)
+    parts = (
+        EncoderPart("image", image.sha256, 0, image.dimension),
+        EncoderPart("audio", audio.sha256, image.dimension, audio.dimension),
+    )
+    digest = sha256((image.sha256 + audio.sha256).encode()).hexdigest()
+    return EncoderSpec(name, digest, manifest.dimension, parts)

@@ -1,0 +1,78 @@
+"""Profiles back from the compacted topic, for a Redis that has lost them.
+
+Events expire after days, profiles in `profiles` do not. So where state knows of no applied event at all,
+each person's newest profile is taken from there before the first event is read. Events still in the
+topic that a profile already holds are told by the source positions in it, and are not applied twice.
+"""
+
+from __future__ import annotations
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped]
+
+from streams.codec import decode_value
+from streams.internal_messages import ProfileChanged
+from streams.kafka_connection import aiokafka_arguments
+from streams.settings import Settings
+from streams.topic_names import TopicNames
+from streams.topics import PROFILES
+from workers.events_to_profiles import profile_key
+from workers.state.store import MISSING, VERSION_BYTES, StateChange, StateStore, Write, pack_version
+
+BATCH_PROFILES = 500
+
+_log = structlog.get_logger()
+
+
+async def restore_profiles(store: StateStore, settings: Settings, topics: TopicNames) -> int:
+    """Write every profile of the topic that is newer than the stored one; how many that were.
+
+    Raises:
+        DependencyDownError: Redis does not answer.
+        KafkaError: Kafka does not answer.
+    """
+    consumer = AIOKafkaConsumer(
+        **aiokafka_arguments(settings.kafka), enable_auto_commit=False, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    restored = 0
+    try:
+        metadata = await consumer._client.fetch_all_metadata()
+        numbers = metadata.partitions_for_topic(topics.profiles) or set()
+        partitions = [TopicPartition(topics.profiles, number) for number in sorted(numbers)]
+        if not partitions:
+            return 0
+        consumer.assign(partitions)
+        ends = await consumer.end_offsets(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        while any([await consumer.position(one) < ends[one] for one in partitions]):
+            newest: dict[str, ProfileChanged] = {}
+            batches = await consumer.getmany(timeout_ms=500, max_records=BATCH_PROFILES)
+            for records in batches.values():
+                for record in records:
+                    if record.value is None:
+                        continue
+                    change = decode_value(record.value, PROFILES)
+                    held = newest.get(change.user_id)
+                    if held is None or change.version > held.version:
+                        newest[change.user_id] = change
+            restored += await _write_newer(store, list(newest.values()))
+    finally:
+        await consumer.stop()
+    if restored:
+        _log.warning("profiles were restored from Kafka, as Redis had none", profiles=restored)
+    return restored
+
+
+async def _write_newer(store: StateStore, changes: list[ProfileChanged]) -> int:
+    stored = await store.load([profile_key(change.user_id) for change in changes])
+    written = 0
+    for change, value in zip(changes, stored, strict=True):
+        expected = MISSING if value is None else value[:VERSION_BYTES]
+        version = pack_version(change.version)
+        if version <= expected:
+            continue
+        write = Write(profile_key(change.user_id), expected, version + change.state)
+        # One by one, so that a worker that updates one of them meanwhile costs only that one.
+        written += await store.commit("restore", StateChange(writes=[write]))
+    return written
