@@ -12,6 +12,9 @@
     ├── MediaUnreadableError     no decoder could read the media
     ├── MediaTooLargeError       over a limit on bytes, pixels, seconds or frames
     ├── DimensionError           vectors or weights whose dimensions do not fit together
+    ├── ProfileStateError        a stored profile cannot be read
+    ├── ListQueryError           a list was asked for in a way that cannot be answered
+    ├── SettingError             a number that steers a model is out of its bounds
     └── TrainingError            a training run cannot start or did not reach a usable result
 
 Each carries a message for a person in ``detail``: what was wrong, where, and what to do.
@@ -71,6 +74,18 @@ class MediaTooLargeError(ModelError):
 
 class DimensionError(ModelError):
     """Vectors or weights whose dimensions do not fit together. The message states the shapes."""
+
+
+class ProfileStateError(ModelError):
+    """A stored profile that cannot be read: truncated, or written by something else."""
+
+
+class ListQueryError(ModelError):
+    """A list asked for in a way that cannot be answered: a count or a filter out of bounds."""
+
+
+class SettingError(ModelError):
+    """A number that steers a model is out of its bounds. The message names it."""
 
 
 class TrainingError(ModelError):
