@@ -8,10 +8,9 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
-import structlog
 from kafka import KafkaProducer  # type: ignore[import-untyped]
 
 from streams.codec import decode_record, outgoing
@@ -20,6 +19,7 @@ from streams.fields import MAX_ID_CHARACTERS
 from streams.kafka_connection import kafka_python_arguments
 from streams.kafka_errors import kafka_errors_explained
 from streams.messages import DEFAULT_LIST_COUNT, Event, Item, Recommendation, RecommendationRequest
+from streams.recommendation_stream import RecommendationStream
 from streams.records import Outgoing, Record
 from streams.settings import KafkaSettings
 from streams.topic_admin import require_topic
@@ -33,57 +33,6 @@ _MAX_UNACKNOWLEDGED_BYTES = 32 << 20
 # Kafka's limit counts the header of a batch as well.
 _BATCH_OVERHEAD_BYTES = 128
 _POLL_S = 0.5
-
-_log = structlog.get_logger(__name__)
-
-
-class RecommendationStream(Iterator[Recommendation]):
-    """Lists as they are published; ends only with `close`, or after a silence. One thread at a time.
-
-    Records that are no valid recommendation are logged and passed over.
-    """
-
-    def __init__(self, reader: TopicReader, user_id: str | None, silence_s: float | None) -> None:
-        self._reader = reader
-        self._key = None if user_id is None else user_id.encode()
-        self._silence_s = silence_s
-        self._waiting: list[Recommendation] = []
-        self._closed = False
-
-    def __next__(self) -> Recommendation:
-        deadline_s = None if self._silence_s is None else time.monotonic() + self._silence_s
-        while not self._waiting:
-            if self._closed or (deadline_s is not None and time.monotonic() >= deadline_s):
-                raise StopIteration
-            records = self._reader.poll(_POLL_S)
-            # Reversed, so that the oldest is popped first.
-            self._waiting = [list_ for record in reversed(records) for list_ in self._decoded(record)]
-        return self._waiting.pop()
-
-    def _decoded(self, record: Record) -> Iterator[Recommendation]:
-        if self._key is not None and record.key != self._key:
-            return
-        try:
-            yield decode_record(record, Recommendation)
-        except BadInputError as error:
-            _log.warning(
-                "not a recommendation",
-                topic=record.topic,
-                partition=record.partition,
-                offset=record.offset,
-                problem=error.detail,
-            )
-
-    def close(self) -> None:
-        """Stop, and close the connection."""
-        self._closed = True
-        self._reader.close()
-
-    def __enter__(self) -> RecommendationStream:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 class FreshetClient:

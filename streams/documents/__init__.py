@@ -1,0 +1,1 @@
+"""The contract's documents, generated from the messages and topics."""

@@ -1,0 +1,131 @@
+"""What each field of the public messages means: for the generated documents, checked to be complete."""
+
+from __future__ import annotations
+
+_ITEM_ID = "The item's id."
+_USER_ID = "The person's id, as the publisher knows it."
+
+FIELD_DESCRIPTIONS: dict[str, dict[str, str]] = {
+    "Item": {
+        "item_id": "The item's id, also the Kafka key.",
+        "title": "The name that people see.",
+        "description": "Further text; HTML is removed.",
+        "media": "Pictures, sounds and films.",
+        "attributes": "Facts to filter by and to show, such as `category`, `price`, `tags`.",
+        "vectors": "By modality, a vector that the publisher computed; Freshet then does not encode it.",
+        "available": "False keeps the item out of lists and remembers it.",
+        "created_at": "When it came into being; by default when Kafka first saw it.",
+    },
+    "Media": {
+        "kind": "What it is.",
+        "uri": "Where it is: an allowed host, a configured folder, or a store. Instead of `data`.",
+        "data": "Base64, at most 4 MiB decoded. Instead of `uri`.",
+        "media_type": "Such as `image/jpeg`; a hint, the content decides.",
+    },
+    "CallerVector": {
+        "encoder": "The registered encoder that made it.",
+        "values": "Finite numbers, as many as that encoder's dimension.",
+    },
+    "Event": {
+        "event_id": "Repeated among a user's last 256 events, it has one effect.",
+        "user_id": f"{_USER_ID} Also the Kafka key.",
+        "item_id": "What the person acted on; need not be known yet.",
+        "action": "`view`, `click`, `play`, `like`, `dislike`, `skip`, `add_to_cart`, `purchase`, `rate`, "
+        "or the deployment's own.",
+        "occurred_at": "When the person acted.",
+        "value": "A rating, the fraction played and so on.",
+        "session_id": "The visit that it belongs to.",
+        "recommendation_id": "The list that led to it.",
+        "context": "Anything else, such as the page; kept as it is.",
+    },
+    "RecommendationRequest": {
+        "request_id": "Names the answer: `cause.id`.",
+        "user_id": f"{_USER_ID} Also the Kafka key.",
+        "count": "How many items.",
+        "seed_items": "Similar to these.",
+        "after_event_id": "The answer waits up to 250 ms until this event is applied, else says `stale`.",
+        "deadline": "After this time the answer has no items.",
+        "candidates": "Rank just these.",
+        "exclude": "Leave these out.",
+        "filter": "By attribute: a value, a list of values, or a range.",
+        "query": "What the person asks for, in words.",
+        "explain": "Ask for words on why, on `explanations`.",
+        "context": "Anything else; kept as it is.",
+    },
+    "Range": {"min": "At least this.", "max": "At most this."},
+    "Recommendation": {
+        "recommendation_id": "From the cause. A repeat may differ: the first counts.",
+        "user_id": f"{_USER_ID} Also the Kafka key.",
+        "profile_version": "How many events the list knows.",
+        "cause": "What the list answers.",
+        "items": "Best first; the order is the recommendation.",
+        "model": "What ranked them.",
+        "generated_at": "When the list was made.",
+        "complete": "False where fewer than `count` could be served.",
+        "shortfall": "Why the list is not complete, or the request refused.",
+        "stale": "True where `after_event_id` was not applied in time.",
+    },
+    "RecommendedItem": {
+        "item_id": _ITEM_ID,
+        "score": "Comparable within this list.",
+        "reasons": "Their contributions sum to the score within 1e-6 · max(1, |score|).",
+    },
+    "Reason": {
+        "kind": "What contributed, such as `history`, `popularity`, `freshness` or `model`.",
+        "contribution": "Its part of the score; 0 for a move by re-ranking.",
+        "item_id": "The item in the person's history behind it.",
+        "modality": "The modality behind it.",
+        "action": "What the person did with that item.",
+    },
+    "Cause": {"kind": "An event or a request.", "id": "Its `event_id` or `request_id`."},
+    "Explanation": {
+        "recommendation_id": "The list that it explains.",
+        "user_id": f"{_USER_ID} Also the Kafka key.",
+        "items": "Words for each item.",
+        "language": "BCP 47, such as `en`.",
+        "generator": "What wrote it.",
+        "grounded": "Whether every statement was checked against the reasons.",
+        "generated_at": "When it was written.",
+    },
+    "ExplainedItem": {"item_id": _ITEM_ID, "text": "Why it is in the list."},
+    "ModelBundle": {
+        "name": "The model's name; `name@version` is the Kafka key.",
+        "version": "Its version.",
+        "uri": "Where the bundle is.",
+        "sha256": "Of the bundle's bytes.",
+        "space": "The vector space that it makes; vectors are on `item-vectors.SPACE`.",
+        "announced_at": "When it was announced.",
+    },
+    "ActiveModel": {
+        "name": "Which model serves.",
+        "version": "Which version of it.",
+        "activated_at": "Since when.",
+    },
+    "Erasure": {
+        "user_id": f"{_USER_ID} Also the Kafka key.",
+        "requested_at": "When the person asked for it.",
+    },
+    "ErasureReceipt": {
+        "user": "A keyed hash of the user's id, also the Kafka key.",
+        "requested_at": "When the person asked for it.",
+        "completed_at": "When it was done.",
+        "removed": "What was removed where.",
+        "expires_at": "By topic, when the last trace expires.",
+    },
+    "Removal": {"place": "Where.", "records": "How many records."},
+    "DeadLetter": {
+        "source": "The message; readers deduplicate by it and `stage`.",
+        "stage": "The role that could not go on.",
+        "reason": "Why, in one word.",
+        "detail": "What was wrong and where.",
+        "attempts": "How often it was tried.",
+        "failed_at": "When it was given up.",
+        "payload": "The value as base64; left out over 512 kB.",
+    },
+    "DeadLetterSource": {
+        "topic": "The full name.",
+        "partition": "Within that topic.",
+        "offset": "Within that partition.",
+        "key": "As text; what is not UTF-8 shows as U+FFFD.",
+    },
+}
