@@ -1,0 +1,269 @@
+"""The composition root: from settings to a running role. Nothing else wires parts together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal, get_args
+
+import structlog
+
+from models.preprocessing.text import item_text
+from models.retrieval import ItemIndex
+from streams.dead_letters import dead_letter_outgoing
+from streams.driver import Delivery, Processor, RoleRunner, StartPositions
+from streams.errors import ConfigurationError, ModelFailedError
+from streams.fields import MODALITIES, Modality
+from streams.health import HealthServer
+from streams.messages import Item
+from streams.producer import Publisher
+from streams.settings import Settings
+from streams.topic_names import TopicNames
+from workers.backoff import while_down
+from workers.encoders_in_use import encoder_registry, encoders_in_use, fusion_in_use
+from workers.events_to_profiles import ProfileUpdater
+from workers.features_to_vectors import ItemFuser
+from workers.fenced import FenceStartPositions
+from workers.items_to_features import ItemEncoder
+from workers.media.reader import media_reader
+from workers.micro_batcher import MicroBatcher
+from workers.model_settings import ranking_settings
+from workers.popularity import PopularityFollower
+from workers.profiles_to_recommendations import Recommender
+from workers.rebuild import restore_profiles
+from workers.role_metrics import EncodeMetrics, FuseMetrics, ProfileMetrics, RecommendMetrics
+from workers.state.redis_store import RedisStateStore
+from workers.vectors_to_index import IndexFollower
+
+Role = Literal["text", "image", "audio", "video", "fuse", "profile", "recommend"]
+ROLES: tuple[Role, ...] = get_args(Role)
+
+_log = structlog.get_logger()
+
+
+def utc_now() -> datetime:
+    """The clock of a worker."""
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Wiring:
+    """A role's parts, before its runner.
+
+    ``group`` names the consumer group after the prefix; encode roles and fuse carry the vector space in
+    it, so that other encoders or another fusion read everything anew.
+    """
+
+    group: str
+    topics: Sequence[str]
+    processor: Processor
+    start_positions: StartPositions | None = None
+
+
+
+async def run_role(role: Role, settings: Settings, stop: asyncio.Event, ready: Callable[[int], None]) -> None:
+    """Run one role in this process until ``stop``.
+
+    Args:
+        ready: Told the port of the health endpoint, once it listens.
+
+    Raises:
+        ConfigurationError: The settings cannot work: says which.
+    """
+    if role not in ROLES:
+        raise ConfigurationError(f"there is no role `{role}`; there are {', '.join(ROLES)}")
+    async with AsyncExitStack() as resources:
+        topics = TopicNames(settings.topics.prefix)
+        store = RedisStateStore(settings.redis, settings.topics.prefix)
+        resources.push_async_callback(store.aclose)
+        health = await resources.enter_async_context(HealthServer(settings, role))
+        ready(health.port)
+        await while_down("start", store.check)
+        publisher = await resources.enter_async_context(Publisher(settings))
+        while not stop.is_set():
+            await _run_once(role, settings, topics, store, publisher, health, stop)
+
+
+async def _run_once(
+    role: Role,
+    settings: Settings,
+    topics: TopicNames,
+    store: RedisStateStore,
+    publisher: Publisher,
+    health: HealthServer,
+    stop: asyncio.Event,
+) -> None:
+    """Run until ``stop``, or until the state was set back and the role must start from there."""
+    again = asyncio.Event()
+    async with AsyncExitStack() as resources:
+        wiring = await _wire(role, settings, topics, store, publisher, again.set, resources)
+
+        async def to_dead_letters(delivery: Delivery, error: Exception) -> None:
+            """What our own defect does to a message must not stop the others, nor vanish."""
+            _log.error("defect: a message cannot be processed", role=role, exc_info=error)
+            failure = ModelFailedError(f"defect in role {role}: {type(error).__name__}: {error}")
+            letter = dead_letter_outgoing(
+                topics.dead_letters, delivery.record, role, failure, utc_now()
+            )
+            await publisher.publish([letter])
+
+        runner = RoleRunner(
+            settings,
+            wiring.group,
+            wiring.topics,
+            wiring.processor,
+            on_poison=to_dead_letters,
+            start_positions=wiring.start_positions,
+        )
+        health.watch(runner)
+        running = asyncio.create_task(runner.run())
+        waiting = [asyncio.create_task(stop.wait()), asyncio.create_task(again.wait())]
+        await asyncio.wait([running, *waiting], return_when=asyncio.FIRST_COMPLETED)
+        runner.stop()
+        for task in waiting:
+            task.cancel()
+        await running
+
+
+async def _wire(
+    role: Role,
+    settings: Settings,
+    topics: TopicNames,
+    store: RedisStateStore,
+    publisher: Publisher,
+    start_anew: Callable[[], None],
+    resources: AsyncExitStack,
+) -> Wiring:
+    match role:
+        case "text" | "image" | "audio" | "video":
+            return await _wire_encoder(role, settings, topics, store, publisher, resources)
+        case "fuse":
+            return _wire_fuse(settings, topics, store, publisher, start_anew)
+        case "profile":
+            return await _wire_profile(settings, topics, store, publisher, start_anew)
+        case "recommend":
+            return await _wire_recommend(settings, topics, store, publisher, resources)
+
+
+async def _wire_encoder(
+    modality: Modality,
+    settings: Settings,
+    topics: TopicNames,
+    store: RedisStateStore,
+    publisher: Publisher,
+    resources: AsyncExitStack,
+) -> Wiring:
+    registry = encoder_registry(settings)
+    encoder = registry.get(settings.encoders.name_for(modality))
+    if encoder.modality != modality:
+        raise ConfigurationError(
+            f"setting `encoders.{modality}` names `{encoder.name}`, which encodes {encoder.modality}"
+        )
+    metrics = EncodeMetrics(modality)
+    batcher: MicroBatcher[object] = MicroBatcher(
+        encoder.encode,
+        max_batch=settings.encoders.batch_size,
+        max_wait_s=settings.encoders.batch_wait_ms / 1_000,
+        on_batch=metrics.batch,
+    )
+    media = None
+    if modality != "text":
+        media = await resources.enter_async_context(media_reader(encoder, settings))
+
+    def read_text(item: Item) -> str:
+        return item_text(item.title, item.description, settings.media.text_max_characters)
+
+    role = ItemEncoder(
+        modality=modality,
+        encoder_name=encoder.name,
+        dimension=encoder.dimension,
+        batcher=batcher,
+        read_text=read_text if modality == "text" else None,
+        media=media,
+        store=store,
+        publisher=publisher,
+        topics=topics,
+        settings=settings,
+        now=utc_now,
+        metrics=metrics,
+    )
+    space = fusion_in_use(settings, registry).space
+    return Wiring(f"{modality}.{space}", [topics.items], role)
+
+
+def _wire_fuse(
+    settings: Settings,
+    topics: TopicNames,
+    store: RedisStateStore,
+    publisher: Publisher,
+    start_anew: Callable[[], None],
+) -> Wiring:
+    fusion = fusion_in_use(settings, encoder_registry(settings))
+    group = f"fuse.{fusion.space}"
+    role = ItemFuser(
+        group,
+        fusion=fusion,
+        encoders=encoders_in_use(settings),
+        store=store,
+        publisher=publisher,
+        topics=topics,
+        settings=settings,
+        metrics=FuseMetrics(),
+        on_set_back=start_anew,
+    )
+    return Wiring(group, [topics.item_features], role, FenceStartPositions(group, store))
+
+
+async def _wire_profile(
+    settings: Settings,
+    topics: TopicNames,
+    store: RedisStateStore,
+    publisher: Publisher,
+    start_anew: Callable[[], None],
+) -> Wiring:
+    role = ProfileUpdater(
+        store=store,
+        publisher=publisher,
+        topics=topics,
+        settings=settings,
+        now=utc_now,
+        metrics=ProfileMetrics(),
+        on_set_back=start_anew,
+    )
+    if not await while_down("fences", lambda: store.has_fences(role.role)):
+        await while_down("restore", lambda: restore_profiles(store, settings, topics))
+    return Wiring("profile", [topics.events], role, FenceStartPositions(role.role, store))
+
+
+async def _wire_recommend(
+    settings: Settings,
+    topics: TopicNames,
+    store: RedisStateStore,
+    publisher: Publisher,
+    resources: AsyncExitStack,
+) -> Wiring:
+    fusion = fusion_in_use(settings, encoder_registry(settings))
+    index = ItemIndex(fusion.dimension)
+    metrics = RecommendMetrics()
+    follower = IndexFollower(settings, topics.item_vectors(fusion.space), index, on_change=metrics.items)
+    popularity = PopularityFollower(store, index, settings.recommend)
+    for part in (follower, popularity):
+        resources.push_async_callback(part.stop)
+        await part.start()
+    role = Recommender(
+        index=index,
+        ranking=ranking_settings(settings),
+        model=f"base.{fusion.space}",
+        store=store,
+        publisher=publisher,
+        topics=topics,
+        settings=settings,
+        now=utc_now,
+        metrics=metrics,
+    )
+    return Wiring("recommend", [topics.profiles, topics.recommendation_requests], role)
+
+
