@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import subprocess
 import uuid
 from collections.abc import Mapping
@@ -58,10 +59,10 @@ class EmbeddedKafka(EmbeddedServer):
 
     def _command(self) -> list[str]:
         java = self._java_command()
-        properties = render_properties(self.port, free_port(), self._extra_config)
+        properties = render_properties(self.port, free_port(other_than=self.port), self._extra_config)
         (self.data_dir / _CONFIG_FILE).write_text(properties, encoding="ascii")
         (self.data_dir / _TEMPORARY_FOLDER).mkdir(exist_ok=True)
-        if not (self.data_dir / LOG_FOLDER / "meta.properties").exists():
+        if not self._meta_properties.exists():
             self._format_storage(java)
         return [*java, "kafka.Kafka", _CONFIG_FILE]
 
@@ -105,6 +106,17 @@ class EmbeddedKafka(EmbeddedServer):
                 f"Kafka's data folder {self.data_dir} could not be prepared; " + self._end_of_log(log_start)
             )
 
+    def _cluster_id(self) -> str:
+        found = re.search(
+            r"^cluster\.id=(.*)$", self._meta_properties.read_text(encoding="ascii"), re.MULTILINE
+        )
+        return found[1] if found else ""
+
+    @property
+    def _meta_properties(self) -> Path:
+        """What Kafka's own formatting leaves last."""
+        return self.data_dir / LOG_FOLDER / "meta.properties"
+
     def _answers(self) -> bool:
         try:
             admin = KafkaAdminClient(
@@ -115,8 +127,10 @@ class EmbeddedKafka(EmbeddedServer):
         except (KafkaError, OSError):
             return False
         try:
+            cluster = admin.describe_cluster()
             # The broker is "fenced" until the controller lets it serve clients.
-            return any(not broker.get("is_fenced") for broker in admin.describe_cluster()["brokers"])
+            ready = any(not broker["is_fenced"] for broker in cluster["brokers"])
+            return ready and cluster["cluster_id"] == self._cluster_id()
         except (KafkaError, OSError):
             return False
         finally:

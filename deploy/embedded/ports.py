@@ -27,15 +27,18 @@ def is_free(port: int) -> bool:
         return True
 
 
-def free_port() -> int:
+def free_port(*, other_than: int | None = None) -> int:
     """A port on which nothing listens. Another process can still take it before its use: try again then.
+
+    Args:
+        other_than: A port that is meant for something else.
 
     Raises:
         ConfigurationError: None of many tried was free.
     """
     for _ in range(_TRIES):
         port = random.randint(_FIRST_PORT, _LAST_PORT)
-        if is_free(port):
+        if port != other_than and is_free(port):
             return port
     raise ConfigurationError(
         f"no free port found on {LOOPBACK} between {_FIRST_PORT} and {_LAST_PORT}; name one that is free"

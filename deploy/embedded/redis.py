@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from deploy.embedded.ports import LOOPBACK
 from deploy.embedded.server import EmbeddedServer
@@ -64,8 +66,13 @@ class EmbeddedRedis(EmbeddedServer):
 
     def _answers(self) -> bool:
         try:
-            with redis.Redis(host=LOOPBACK, port=self.port, socket_timeout=_PROBE_TIMEOUT_S) as client:
-                return bool(client.ping())
+            with redis.Redis(
+                host=LOOPBACK,
+                port=self.port,
+                socket_timeout=_PROBE_TIMEOUT_S,
+                retry=Retry(NoBackoff(), 0),  # start() asks again soon
+            ) as client:
+                return bool(client.info("server")["process_id"] == self.pid)
         except redis.AuthenticationError:  # it answers, and extra_config asks for a password
             return True
         except (redis.RedisError, OSError):  # still loading its data

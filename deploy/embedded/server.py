@@ -69,7 +69,7 @@ class EmbeddedServer(ABC):
 
     @abstractmethod
     def _answers(self) -> bool:
-        """Whether the server, which accepts connections, answers in its protocol and is ready for clients."""
+        """Whether what accepts connections on the port is this server, answers, and is ready for clients."""
 
     @property
     def data_dir(self) -> Path:
