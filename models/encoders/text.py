@@ -49,12 +49,10 @@ class TextEncoder(Encoder[str]):
         if bad:
             raise EncoderInputError(f"{self.name} takes strings.", bad)
         limit = self.manifest.preprocessing.max_tokens * _CHARACTERS_PER_TOKEN
+        special = self.manifest.preprocessing.special_tokens
+        # One by one: the library's batches start threads of their own, which do not survive a fork.
         tokens = [
-            encoding.ids
-            for encoding in self._tokenizer.encode_batch_fast(
-                [_encodable(text[:limit]) for text in batch],
-                add_special_tokens=self.manifest.preprocessing.special_tokens,
-            )
+            self._tokenizer.encode(_encodable(text[:limit]), add_special_tokens=special).ids for text in batch
         ]
         said = [row for row, text in enumerate(batch) if text.strip() and tokens[row]]
         # Texts of like length share a run, so that little is spent on padding.
