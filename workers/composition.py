@@ -5,21 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, get_args
 
 import structlog
+from streams.health import HealthServer
+from streams.producer import Publisher
 
 from models.preprocessing.text import item_text
 from models.retrieval import ItemIndex
 from streams.dead_letters import dead_letter_outgoing
 from streams.driver import Delivery, Processor, RoleRunner, StartPositions
 from streams.errors import ConfigurationError, ModelFailedError
-from streams.fields import MODALITIES, Modality
-from streams.health import HealthServer
+from streams.fields import Modality
 from streams.messages import Item
-from streams.producer import Publisher
 from streams.settings import Settings
 from streams.topic_names import TopicNames
 from workers.backoff import while_down
@@ -63,7 +63,6 @@ class Wiring:
     start_positions: StartPositions | None = None
 
 
-
 async def run_role(role: Role, settings: Settings, stop: asyncio.Event, ready: Callable[[int], None]) -> None:
     """Run one role in this process until ``stop``.
 
@@ -105,9 +104,7 @@ async def _run_once(
             """What our own defect does to a message must not stop the others, nor vanish."""
             _log.error("defect: a message cannot be processed", role=role, exc_info=error)
             failure = ModelFailedError(f"defect in role {role}: {type(error).__name__}: {error}")
-            letter = dead_letter_outgoing(
-                topics.dead_letters, delivery.record, role, failure, utc_now()
-            )
+            letter = dead_letter_outgoing(topics.dead_letters, delivery.record, role, failure, utc_now())
             await publisher.publish([letter])
 
         runner = RoleRunner(
@@ -248,7 +245,9 @@ async def _wire_recommend(
     fusion = fusion_in_use(settings, encoder_registry(settings))
     index = ItemIndex(fusion.dimension)
     metrics = RecommendMetrics()
-    follower = IndexFollower(settings, topics.item_vectors(fusion.space), index, on_change=metrics.items)
+    follower = IndexFollower(
+        settings, topics.item_vectors(fusion.space), index, on_change=metrics.index_items
+    )
     popularity = PopularityFollower(store, index, settings.recommend)
     for part in (follower, popularity):
         resources.push_async_callback(part.stop)
@@ -265,5 +264,3 @@ async def _wire_recommend(
         metrics=metrics,
     )
     return Wiring("recommend", [topics.profiles, topics.recommendation_requests], role)
-
-

@@ -168,6 +168,10 @@ class ProfileUpdater(FencedRole):
         if plan.clamped:
             self._metrics.clamped(plan.clamped)
 
+    def conflicted(self) -> None:
+        """Count the batch that is planned again."""
+        self._metrics.conflict()
+
     def _read(self, record: Record, is_applied: bool) -> _Read:
         event = decode_record(record, Event)
         published_at = datetime.fromtimestamp(record.timestamp_ms / 1_000, UTC)

@@ -19,6 +19,7 @@ from streams.settings import Settings
 from streams.topic_names import TopicNames
 from workers.fenced import FencedRole, Plan
 from workers.ports import Publisher
+from workers.role_metrics import FuseMetrics
 from workers.state.item import ItemState, apply, decode_item_state, encode_item_state, item_key
 from workers.state.store import MISSING, VERSION_BYTES, StateStore, Write
 
@@ -45,12 +46,13 @@ class ItemFuser(FencedRole):
         publisher: Publisher,
         topics: TopicNames,
         settings: Settings,
+        metrics: FuseMetrics,
         on_set_back: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(role, store, publisher, on_set_back=on_set_back)
         self._fusion = fusion
         self._encoders = encoders
-        self._topics = topics
+        self._metrics = metrics
         self._vectors_topic = topics.item_vectors(fusion.space)
         self._withdrawn_for_s = math.ceil(settings.topics.delete_retention_hours * 3_600)
 
@@ -72,6 +74,16 @@ class ItemFuser(FencedRole):
                 expiry = self._withdrawn_for_s if state.withdrawn and not state.features else None
                 writes.append(Write(item_key(item_id), expected, encoded, expiry))
         return Plan(writes, self._vector_records(states))
+
+    def committed(self, plan: Plan) -> None:
+        """Count what is published."""
+        withdrawn = sum(record.value is None for record in plan.outgoing)
+        self._metrics.withdrawn(withdrawn)
+        self._metrics.published(len(plan.outgoing) - withdrawn)
+
+    def conflicted(self) -> None:
+        """Count the batch that is planned again."""
+        self._metrics.conflict()
 
     def _vector_records(self, states: Mapping[str, ItemState]) -> list[Outgoing]:
         """Every declared item as it now is; also where nothing changed, as its output may be owed."""

@@ -91,6 +91,10 @@ class FencedRole(ABC):
         """Called once for each plan that took effect; for metrics."""
         return
 
+    def conflicted(self) -> None:
+        """Called where another worker changed the same state, and the batch is planned again."""
+        return
+
     async def process(self, deliveries: Sequence[Delivery]) -> None:
         """Apply a batch, publish its output, and give the deliveries back.
 
@@ -134,9 +138,8 @@ class FencedRole(ABC):
                 self._known_fences.update({move.source: move.next_offset for move in change.fences})
                 self.committed(plan)
                 return plan
-            _log.info("another worker changed the same state; reading it again", role=self.role)
+            self.conflicted()
         raise DependencyDownError(f"other workers keep changing the state that {self.role} works on")
-
 
     def _check_not_set_back(self, fences: Mapping[str, int | None]) -> None:
         """Raises DependencyDownError where a fence is behind what this worker has seen of it."""
@@ -146,7 +149,7 @@ class FencedRole(ABC):
                 _log.error("state was set back", role=self.role, source=source, fence=fence, known=known)
                 self._on_set_back()
                 raise DependencyDownError(
-                    f"the state of {self.role} was set back from {known} to {fence} of {source}; starting anew"
+                    f"the state of {self.role} was set back from {known} to {fence}: starting anew"
                 )
             self._known_fences[source] = fence or 0
 

@@ -130,14 +130,13 @@ class Recommender:
                 newest[change.user_id] = change
         self._metrics.coalesced(covered)
         answers: list[_Answer] = []
-        for change in newest.values():
-            if self._is_silent(change):
-                continue
+        loud = [change for change in newest.values() if not self._is_silent(change)]
+        for change in loud:
             answers.append(self._answer_change(change))
             # A list takes up to milliseconds: requests and heartbeats get their turn between two.
             await asyncio.sleep(0)
         await self._send(answers)
-        for change in newest.values():
+        for change in loud:
             self._metrics.event_answered(change.cause.published_at, self._now())
         for delivery in deliveries:
             delivery.done()

@@ -31,6 +31,7 @@ READ_RECORDS = 2_000
 PARTITIONS_CHECK_S = 5.0
 
 _log = structlog.get_logger()
+_Fields = tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes]]]
 _version_decoder = msgspec.msgpack.Decoder(ItemVersion)
 
 

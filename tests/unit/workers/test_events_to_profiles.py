@@ -24,7 +24,9 @@ from workers.state.store import StateChange
 TOPICS = TopicNames("t.")
 
 
-def event(offset: int, user: str = "anna", *, event_id: str = "", at: datetime = NOW, **fields: object) -> Record:
+def event(
+    offset: int, user: str = "anna", *, event_id: str = "", at: datetime = NOW, **fields: object
+) -> Record:
     message = Event(
         event_id=event_id or f"e{offset}",
         user_id=user,

@@ -1,0 +1,200 @@
+"""What each role counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from time import perf_counter
+from typing import Literal
+
+from streams.errors import DeadLetterReason
+from streams.fields import Modality
+from streams.metrics import RECORDS_BUCKETS, counter, gauge, histogram
+
+EffectKind = Literal["applied", "duplicate", "already_applied"]
+
+_MODALITY = ("modality",)
+
+ENCODED = counter("freshet_encoded_total", "items", "Items whose modality was encoded.", _MODALITY)
+UNCHANGED = counter(
+    "freshet_encode_unchanged_total",
+    "items",
+    "Items published again whose content had not changed: the stored vector was taken.",
+    _MODALITY,
+)
+ENCODE_FAILED = counter(
+    "freshet_encode_failed_total",
+    "items",
+    "Items whose modality could not be encoded, by dead-letter reason.",
+    ("modality", "reason"),
+)
+ENCODE_BATCH_SIZE = histogram(
+    "freshet_encode_batch_items",
+    "items",
+    "Inputs in each run of the encoder's network.",
+    _MODALITY,
+    RECORDS_BUCKETS,
+)
+ENCODE_BATCH_SECONDS = histogram(
+    "freshet_encode_batch_seconds", "seconds", "Time of each run of the encoder's network.", _MODALITY
+)
+
+VECTORS_PUBLISHED = counter(
+    "freshet_vectors_published_total", "items", "Fused vectors published; an item counts at each revision."
+)
+VECTORS_WITHDRAWN = counter(
+    "freshet_vectors_withdrawn_total", "items", "Items withdrawn from the vectors' topic."
+)
+
+EFFECTS = counter(
+    "freshet_profile_events_total",
+    "events",
+    "Valid events by effect: applied, duplicate (event_id seen among the user's last), already_applied "
+    "(told by its source position).",
+    ("effect",),
+)
+EVENTS_REFUSED = counter(
+    "freshet_events_refused_total", "events", "Events that became dead letters, by reason.", ("reason",)
+)
+TIMES_CLAMPED = counter(
+    "freshet_event_times_clamped_total",
+    "events",
+    "Events whose occurred_at lay too far after Kafka's timestamp, which was taken instead.",
+)
+CONFLICTS = counter(
+    "freshet_state_conflicts_total",
+    "batches",
+    "Batches planned again because another worker had changed the same state.",
+    ("role",),
+)
+
+LISTS = counter("freshet_lists_total", "lists", "Lists published, by kind of cause.", ("cause",))
+COALESCED = counter(
+    "freshet_causes_coalesced_total",
+    "events",
+    "Profile changes without a list of their own: a newer one of the same person covers them.",
+)
+STALE = counter(
+    "freshet_lists_stale_total", "lists", "Answers that went out before after_event_id was applied."
+)
+SHORT = counter("freshet_lists_short_total", "lists", "Lists with fewer items than asked for.")
+REQUESTS_REFUSED = counter(
+    "freshet_requests_refused_total", "requests", "Requests that became dead letters, by reason.", ("reason",)
+)
+LIST_SECONDS = histogram(
+    "freshet_list_seconds", "seconds", "Time to make one list: retrieval, score, reasons."
+)
+LIST_LATENCY = histogram(
+    "freshet_cause_to_list_seconds",
+    "seconds",
+    "From Kafka's timestamp of the event or the request until Kafka has acknowledged its list.",
+    ("cause",),
+)
+INDEX_ITEMS = gauge("freshet_index_items", "items", "Items in the recommend worker's index.")
+
+
+class EncodeMetrics:
+    """Of one encode role."""
+
+    def __init__(self, modality: Modality) -> None:
+        self._modality = modality
+        self._encoded = ENCODED.labels(modality)
+        self._unchanged = UNCHANGED.labels(modality)
+        self._batch_size = ENCODE_BATCH_SIZE.labels(modality)
+        self._batch_seconds = ENCODE_BATCH_SECONDS.labels(modality)
+
+    def encoded(self) -> None:
+        """An item's modality was encoded."""
+        self._encoded.inc()
+
+    def unchanged(self) -> None:
+        """The content had not changed: nothing was encoded."""
+        self._unchanged.inc()
+
+    def failed(self, reason: DeadLetterReason) -> None:
+        """An item's modality cannot be encoded."""
+        ENCODE_FAILED.labels(self._modality, reason).inc()
+
+    def batch(self, size: int, seconds: float) -> None:
+        """The network ran once, on ``size`` inputs."""
+        self._batch_size.observe(size)
+        self._batch_seconds.observe(seconds)
+
+
+class FuseMetrics:
+    """Of the fuse role."""
+
+    def published(self, items: int = 1) -> None:
+        """So many fused vectors were published."""
+        VECTORS_PUBLISHED.inc(items)
+
+    def withdrawn(self, items: int = 1) -> None:
+        """So many items were withdrawn."""
+        VECTORS_WITHDRAWN.inc(items)
+
+    def conflict(self) -> None:
+        """A batch is planned again, as another worker changed the same state."""
+        CONFLICTS.labels("fuse").inc()
+
+
+class ProfileMetrics:
+    """Of the profile role."""
+
+    def effect(self, kind: EffectKind) -> None:
+        """A valid event, and what became of it."""
+        EFFECTS.labels(kind).inc()
+
+    def refused(self, reason: DeadLetterReason) -> None:
+        """An event became a dead letter."""
+        EVENTS_REFUSED.labels(reason).inc()
+
+    def clamped(self, events: int = 1) -> None:
+        """So many events came from the future, and count as of Kafka's timestamp."""
+        TIMES_CLAMPED.inc(events)
+
+    def conflict(self) -> None:
+        """A batch is planned again, as another worker changed the same state."""
+        CONFLICTS.labels("profile").inc()
+
+
+class RecommendMetrics:
+    """Of the recommend role."""
+
+    @contextmanager
+    def time_list(self) -> Iterator[None]:
+        """Times the making of one list."""
+        started = perf_counter()
+        yield
+        LIST_SECONDS.observe(perf_counter() - started)
+
+    def event_answered(self, published_at: datetime, now: datetime) -> None:
+        """An event's list is published; ``published_at`` is Kafka's timestamp of the event."""
+        self._answered("event", published_at, now)
+
+    def request_answered(self, asked_at: datetime, now: datetime, *, stale: bool) -> None:
+        """A request's list is published; ``asked_at`` is Kafka's timestamp of the request."""
+        self._answered("request", asked_at, now)
+        if stale:
+            STALE.inc()
+
+    def coalesced(self, events: int) -> None:
+        """So many profile changes are covered by newer ones."""
+        COALESCED.inc(events)
+
+    def short(self) -> None:
+        """A list has fewer items than were asked for."""
+        SHORT.inc()
+
+    def refused(self, reason: DeadLetterReason) -> None:
+        """A request became a dead letter."""
+        REQUESTS_REFUSED.labels(reason).inc()
+
+    def index_items(self, items: int) -> None:
+        """The index holds so many items."""
+        INDEX_ITEMS.set(items)
+
+    def _answered(self, cause: Literal["event", "request"], since: datetime, now: datetime) -> None:
+        LISTS.labels(cause).inc()
+        # Two machines' clocks may differ by more than a list takes.
+        LIST_LATENCY.labels(cause).observe(max(0.0, (now - since).total_seconds()))
