@@ -1,0 +1,263 @@
+"""A worker's membership in its consumer group, on aiokafka.
+
+Every method runs on the consumer thread's event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import aiokafka
+import structlog
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
+
+from streams.driver.delivery import SourcePartition
+from streams.driver.in_flight import Assignment, Batch
+from streams.driver.positions import PartitionState
+from streams.kafka_connection import aiokafka_arguments
+from streams.records import Record
+from streams.settings import Settings
+from streams.topic_ids import fetch_topic_ids
+
+FETCH_WAIT_S = 1.0
+FETCH_MAX_WAIT_MS = 250
+COMMIT_TIMEOUT_S = 5.0
+METADATA_MAX_AGE_MS = 3_000
+REBALANCE_TIMEOUT_S = 60.0
+
+_ID = "topic-id "
+
+log = structlog.get_logger(__name__)
+
+
+def new_consumer(settings: Settings, group: str) -> aiokafka.AIOKafkaConsumer:
+    """The consumer, not yet started; to be called on the event loop that it will live in."""
+    kafka, worker = settings.kafka, settings.worker
+    return aiokafka.AIOKafkaConsumer(
+        **aiokafka_arguments(kafka),
+        client_id=group,
+        group_id=group,
+        partition_assignment_strategy=[RoundRobinPartitionAssignor],
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        session_timeout_ms=round(kafka.session_timeout_s * 1_000),
+        heartbeat_interval_ms=round(kafka.heartbeat_interval_s * 1_000),
+        rebalance_timeout_ms=round(REBALANCE_TIMEOUT_S * 1_000),
+        max_poll_interval_ms=round(kafka.max_poll_interval_s * 1_000),
+        metadata_max_age_ms=METADATA_MAX_AGE_MS,
+        fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
+        # One fetch is what goes over the budget at most, and what is fetched ahead.
+        fetch_max_bytes=max(1 << 20, worker.max_in_flight_bytes // 4),
+        max_partition_fetch_bytes=1 << 20,
+    )
+
+
+class KafkaMember:
+    """What the driver does with an aiokafka consumer.
+
+    aiokafka's own interface hands out records without the position that they were read from, takes waiting
+    for room as being dead, and keeps a fatal group error to itself; so this reaches into it, and its version
+    is pinned.
+
+    Args:
+        on_doubt: Called where a topic turns out not to be the one that was positioned.
+    """
+
+    def __init__(self, consumer: aiokafka.AIOKafkaConsumer, on_doubt: Callable[[], None]) -> None:
+        self._consumer: Any = consumer
+        self._on_doubt = on_doubt
+        self._sessions: dict[TopicPartition, Assignment] = {}
+        self._turn = 0
+
+    def _alive(self) -> aiokafka.AIOKafkaConsumer:
+        """The consumer, unless it is broken for good.
+
+        Raises:
+            ConsumerStoppedError: It was stopped.
+            KafkaError: A fatal group error, or a task of it has died.
+        """
+        consumer = self._consumer
+        if consumer._closed or consumer._fetcher is None or consumer._fetcher._closed:
+            raise ConsumerStoppedError()
+        consumer._coordinator.check_errors()
+        for task in (consumer._fetcher.error_future, consumer._coordinator._coordination_task):
+            if task.done() and not task.cancelled() and task.exception() is not None:
+                raise KafkaError(f"a task of the Kafka client has died: {task.exception()!r}")
+        return consumer
+
+    def forget(self) -> None:
+        """The group takes everything back."""
+        self._sessions = {}
+
+    async def touch(self) -> None:
+        """The role's event loop is alive: put off what aiokafka takes for ``max.poll.interval`` exceeded."""
+        with self._consumer._subscription.fetch_context():
+            pass
+
+    async def is_member(self) -> bool:
+        coordinator = self._alive()._coordinator
+        heartbeat = coordinator._heartbeat_task
+        return coordinator.generation > 0 and heartbeat is not None and not heartbeat.done()
+
+    async def topic_ids(self, topics: Collection[str]) -> Mapping[str, str]:
+        return await fetch_topic_ids(self._alive()._client, topics)
+
+    async def states(self, sources: Collection[SourcePartition]) -> list[PartitionState]:
+        consumer = self._alive()
+        assigned = consumer.assignment()
+        by_partition = {TopicPartition(source.topic, source.partition): source for source in sources}
+        by_partition = {tp: source for tp, source in by_partition.items() if tp in assigned}
+        tps = list(by_partition)
+        starts, ends, committed = await asyncio.gather(
+            consumer.beginning_offsets(tps),
+            consumer.end_offsets(tps),
+            consumer._coordinator.fetch_committed_offsets(tps),
+        )
+
+        def trusted(tp: TopicPartition) -> int | None:
+            found = committed.get(tp)
+            if found is None:
+                return None
+            # Metadata that is no id of ours says that an operator has set this offset.
+            mine = _ID + by_partition[tp].topic_uuid
+            return int(found.offset) if found.metadata == mine or not found.metadata.startswith(_ID) else None
+
+        return [PartitionState(by_partition[tp], starts[tp], ends[tp], trusted(tp)) for tp in tps]
+
+    async def log_ends(self, partitions: Collection[tuple[str, int]]) -> Mapping[tuple[str, int], int]:
+        consumer = self._alive()
+        tps = [
+            tp
+            for tp in (TopicPartition(*partition) for partition in partitions)
+            if tp in consumer.assignment()
+        ]
+        return await consumer.end_offsets(tps) if tps else {}
+
+    async def start_at(self, generation: int, positions: Mapping[Assignment, int]) -> bool:
+        consumer = self._alive()
+        subscription = consumer._subscription
+        if subscription.reassignment_in_progress or consumer._coordinator.generation != generation:
+            return False
+        for assignment, position in positions.items():
+            tp = TopicPartition(assignment.source.topic, assignment.source.partition)
+            if tp in consumer.assignment():
+                consumer.seek(tp, position)
+                self._sessions[tp] = assignment
+        return True
+
+    async def fetch(self, max_records: int) -> list[Batch]:
+        """What is fetched of the open assignments, ``max_records`` at most; empty after FETCH_WAIT_S."""
+        fetcher = self._alive()._fetcher
+        batches = await self._drain(max_records)
+        if not batches:
+            waiter = fetcher._create_fetch_waiter()
+            await asyncio.wait([waiter], timeout=FETCH_WAIT_S)
+            if not waiter.done():
+                waiter.cancel()
+            elif not waiter.cancelled():
+                waiter.result()
+            self._alive()
+            batches = await self._drain(max_records)
+        return await self._confirmed(batches) if batches else []
+
+    async def _drain(self, max_records: int) -> list[Batch]:
+        consumer = self._consumer
+        subscription, fetcher = consumer._subscription, consumer._fetcher
+        if subscription.reassignment_in_progress:
+            return []
+        ready = [tp for tp in fetcher._records if tp in self._sessions]
+        batches: list[Batch] = []
+        for index in range(len(ready)):
+            # Every partition gets its share, and another one is first each time.
+            tp = ready[(index + self._turn) % len(ready)]
+            share = -(-max_records // (len(ready) - index))
+            state = subscription.subscription.assignment.state_value(tp)
+            if share <= 0 or state is None or not state.has_valid_position:
+                continue
+            start = state.position
+            # Without a time-out this does not give way to other tasks: nothing seeks in between.
+            found = (await fetcher.fetched_records({tp}, timeout=0, max_records=share)).get(tp, [])
+            if state.position != start:
+                batches.append(
+                    Batch(
+                        self._sessions[tp],
+                        start,
+                        state.position,
+                        _records(self._sessions[tp].source.topic_uuid, found),
+                        state.highwater or 0,
+                    )
+                )
+                max_records -= len(found)
+        self._turn += 1
+        return batches
+
+    async def _confirmed(self, batches: Sequence[Batch]) -> list[Batch]:
+        """Drop what was read of a topic that is not the one its offsets were counted in.
+
+        Asked after the fetch, and of the broker that served it, the answer holds for the records fetched.
+        """
+        consumer = self._alive()
+        topics: dict[int, set[str]] = {}
+        for batch in batches:
+            source = batch.assignment.source
+            leader = consumer._client.cluster.leader_for_partition(
+                TopicPartition(source.topic, source.partition)
+            )
+            topics.setdefault(leader if leader is not None else -1, set()).add(source.topic)
+        ids: dict[str, str] = {}
+        try:
+            for leader, asked in topics.items():
+                ids |= await fetch_topic_ids(consumer._client, asked, node_id=None if leader < 0 else leader)
+        except KafkaError as error:
+            log.warning("records fetched are read again: their topic's id is not known", because=str(error))
+            for batch in batches:
+                self._seek_back(consumer, batch)
+            return []
+        confirmed = [
+            batch
+            for batch in batches
+            if ids.get(batch.assignment.source.topic) == batch.assignment.source.topic_uuid
+        ]
+        if len(confirmed) < len(batches):
+            self._on_doubt()
+        return confirmed
+
+    def _seek_back(self, consumer: aiokafka.AIOKafkaConsumer, batch: Batch) -> None:
+        tp = TopicPartition(batch.assignment.source.topic, batch.assignment.source.partition)
+        if self._sessions.get(tp) is batch.assignment and tp in consumer.assignment():
+            consumer.seek(tp, batch.start)
+
+    async def commit(self, offsets: Mapping[tuple[str, int], tuple[int, str]]) -> bool:
+        consumer = self._alive()
+        mine = {
+            TopicPartition(*partition): OffsetAndMetadata(offset, _ID + topic_uuid)
+            for partition, (offset, topic_uuid) in offsets.items()
+            if partition in consumer.assignment()
+        }
+        try:
+            async with asyncio.timeout(COMMIT_TIMEOUT_S):
+                await consumer.commit(mine)
+        except (KafkaError, IllegalStateError, TimeoutError) as error:
+            log.warning("not committed: tried again soon", group=consumer._group_id, because=repr(error))
+            return False
+        return True
+
+
+def _records(topic_uuid: str, found: Iterable[Any]) -> list[Record]:
+    return [
+        Record(
+            topic=record.topic,
+            topic_uuid=topic_uuid,
+            partition=record.partition,
+            offset=record.offset,
+            timestamp_ms=record.timestamp,
+            key=record.key,
+            value=record.value,
+            headers=tuple((name, value or b"") for name, value in record.headers),
+        )
+        for record in found
+    ]

@@ -1,0 +1,174 @@
+"""Publishing to Kafka: `Publisher.publish` returns when Kafka has acknowledged every record."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+
+from streams.errors import DependencyDownError, InvalidError
+from streams.kafka_connection import aiokafka_arguments
+from streams.records import Outgoing
+from streams.settings import Settings
+
+MAX_RECORD_BYTES = 8 << 20
+# Room for key, headers and framing beside a value of the largest size that topics allow.
+MAX_REQUEST_BYTES = MAX_RECORD_BYTES + (64 << 10)
+MAX_BATCH_BYTES = 256 << 10
+MAX_PENDING_BYTES = 64 << 20
+
+log = structlog.get_logger(__name__)
+
+
+class RecordTooLargeError(InvalidError):
+    """Records that Kafka will not take. ``refused`` holds them; all others of the call are published."""
+
+    def __init__(self, detail: str, refused: Sequence[Outgoing]) -> None:
+        super().__init__(detail)
+        self.refused = tuple(refused)
+
+
+class Publisher:
+    """An idempotent producer: acknowledged by all in-sync replicas, partitioned by murmur2 of the key.
+
+    Use it as an async context manager. Calls may overlap; what is not yet acknowledged is bounded, beyond it
+    `publish` waits.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._producer: AIOKafkaProducer | None = None
+        self._starting = asyncio.Lock()
+        self._pending_bytes = 0
+        self._room = asyncio.Condition()
+
+    async def __aenter__(self) -> Self:
+        """Check the settings. The connection is made at the first `publish`: Kafka may be away now.
+
+        Raises:
+            ConfigurationError: The settings cannot work.
+        """
+        aiokafka_arguments(self._settings.kafka)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Wait for what is pending, and close."""
+        await self._discard(self._producer)
+
+    async def publish(self, records: Sequence[Outgoing]) -> None:
+        """Publish records; those of one partition stay in order.
+
+        Raises:
+            RecordTooLargeError: Some are too large for Kafka; the others are published.
+            DependencyDownError: Kafka did not acknowledge within its time-out. Any of the records may be
+                published: publish all of them again.
+        """
+        if not records:
+            return
+        size_bytes = sum(_size_bytes(record) for record in records)
+        async with self._room:
+            # One call larger than the bound passes alone.
+            await self._room.wait_for(
+                lambda: not self._pending_bytes or self._pending_bytes + size_bytes <= MAX_PENDING_BYTES
+            )
+            self._pending_bytes += size_bytes
+        try:
+            await self._publish(records)
+        finally:
+            async with self._room:
+                self._pending_bytes -= size_bytes
+                self._room.notify_all()
+
+    async def _publish(self, records: Sequence[Outgoing]) -> None:
+        refused: list[Outgoing] = []
+        sent: list[Outgoing] = []
+        acknowledgements: list[asyncio.Future[object]] = []
+        producer = None
+        try:
+            producer = await self._started()
+            for record in records:
+                try:
+                    acknowledgements.append(
+                        await producer.send(
+                            record.topic,
+                            record.value,
+                            key=record.key,
+                            partition=record.partition,
+                            headers=record.headers,
+                        )
+                    )
+                except (MessageSizeTooLargeError, RecordListTooLargeError):
+                    refused.append(record)
+                else:
+                    sent.append(record)
+            outcomes = await asyncio.gather(*acknowledgements, return_exceptions=True)
+        except (KafkaError, OSError) as error:
+            for acknowledgement in acknowledgements:
+                acknowledgement.cancel()
+            outcomes = [error]
+        failure: BaseException | None = None
+        for position, outcome in enumerate(outcomes):
+            if isinstance(outcome, MessageSizeTooLargeError | RecordListTooLargeError):
+                refused.append(sent[position])
+            elif isinstance(outcome, BaseException):
+                failure = outcome
+        if failure is not None:
+            if not isinstance(failure, KafkaError | OSError):
+                raise failure
+            # A producer whose sequence of records has a hole takes no more: the next call makes another.
+            await self._discard(producer)
+            raise DependencyDownError(
+                f"Kafka at {self._settings.kafka.bootstrap_servers} does not acknowledge records for "
+                f"{', '.join(sorted({record.topic for record in records}))}: {failure!r}"
+            ) from failure
+        if refused:
+            raise RecordTooLargeError(
+                f"{len(refused)} of {len(records)} records are too large for Kafka, the first has "
+                f"{_size_bytes(refused[0])} bytes for {refused[0].topic} (key {refused[0].key!r:.80}); "
+                f"the limit is {MAX_RECORD_BYTES} or the topic's max.message.bytes",
+                refused,
+            )
+
+    async def _started(self) -> AIOKafkaProducer:
+        async with self._starting:
+            if self._producer is None:
+                producer = AIOKafkaProducer(
+                    **aiokafka_arguments(self._settings.kafka),
+                    acks="all",
+                    enable_idempotence=True,
+                    linger_ms=0,
+                    max_batch_size=MAX_BATCH_BYTES,
+                    max_request_size=MAX_REQUEST_BYTES,
+                )
+                try:
+                    async with asyncio.timeout(self._settings.kafka.request_timeout_s):
+                        await producer.start()
+                except BaseException:
+                    await _close(producer)
+                    raise
+                self._producer = producer
+            return self._producer
+
+    async def _discard(self, producer: AIOKafkaProducer | None) -> None:
+        if producer is not None and self._producer is producer:
+            self._producer = None
+            await _close(producer)
+
+
+async def _close(producer: AIOKafkaProducer) -> None:
+    try:
+        async with asyncio.timeout(10.0):
+            await producer.stop()
+    except (KafkaError, OSError, TimeoutError) as error:
+        log.warning("a Kafka producer did not close in order", because=repr(error))
+
+
+def _size_bytes(record: Outgoing) -> int:
+    return len(record.key or b"") + len(record.value or b"")
