@@ -1,0 +1,1 @@
+"""Media of items: fetched within bounds, decoded in child processes."""
