@@ -162,3 +162,9 @@ def test_free_ports_are_outside_the_ephemeral_range() -> None:
     if first_ephemeral >= 32_000:
         assert all(free_port() < first_ephemeral for _ in range(20))
     assert free_port(other_than=free_port()) > 0
+
+
+def test_the_server_itself_holds_the_lock_too(tmp_path: Path) -> None:
+    with TinyServer(tmp_path) as server:
+        open_files = {os.readlink(entry) for entry in Path(f"/proc/{server.pid}/fd").iterdir()}
+    assert str(tmp_path / ".lock") in open_files
