@@ -11,7 +11,6 @@ from typing import Literal, get_args
 
 import structlog
 from streams.health import HealthServer
-from streams.producer import Publisher
 
 from models.preprocessing.text import item_text
 from models.retrieval import ItemIndex
@@ -20,6 +19,7 @@ from streams.driver import Delivery, Processor, RoleRunner, StartPositions
 from streams.errors import ConfigurationError, ModelFailedError
 from streams.fields import Modality
 from streams.messages import Item
+from streams.producer import Publisher
 from streams.settings import Settings
 from streams.topic_names import TopicNames
 from workers.backoff import while_down

@@ -9,12 +9,10 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from models.profile import (
-    ActionRule,
     Effect,
     Profile,
     ProfileEvent,
     SourcePosition,
-    TransitionSettings,
     apply_events,
     decode_profile,
     encode_profile,
@@ -26,9 +24,10 @@ from streams.errors import BadInputError
 from streams.internal_messages import EventCause, ProfileChanged
 from streams.messages import Event
 from streams.records import Outgoing, Record
-from streams.settings import ActionSettings, ProfileSettings, Settings
+from streams.settings import Settings
 from streams.topic_names import TopicNames
 from workers.fenced import FencedRole, Plan
+from workers.model_settings import transition_settings
 from workers.ports import Publisher
 from workers.role_metrics import ProfileMetrics
 from workers.state.store import (
@@ -52,19 +51,6 @@ def profile_key(user_id: str) -> str:
 def stored_profile(user_id: str, value: bytes | None) -> Profile:
     """The profile behind `profile_key`; a stranger's where there is none."""
     return new_profile(user_id) if value is None else decode_profile(value[VERSION_BYTES:])
-
-
-def transition_settings(settings: ProfileSettings) -> TransitionSettings:
-    """The settings that the profile's transitions take."""
-    return TransitionSettings(
-        history_items=settings.history_items,
-        actions={name: _rule(action) for name, action in settings.actions.items()},
-        other_action=_rule(settings.other_action),
-    )
-
-
-def _rule(action: ActionSettings) -> ActionRule:
-    return ActionRule(**action.model_dump())
 
 
 @dataclass(frozen=True, slots=True)

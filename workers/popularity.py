@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 
@@ -68,7 +69,7 @@ class PopularityFollower:
 
     def _value(self, counter: Counter, now_s: float) -> float:
         age_s = max(0.0, now_s - counter.at_s)
-        return max(0.0, counter.value * 2.0 ** (-age_s / self._half_life_s))
+        return max(0.0, counter.value * math.exp2(-age_s / self._half_life_s))
 
     async def _follow(self) -> None:
         while True:

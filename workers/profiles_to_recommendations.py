@@ -16,7 +16,7 @@ import structlog
 
 from models.profile import Profile, decode_profile, hash64
 from models.profile.hashing import contains_hash
-from models.ranking import ListQuery, ListResult, RankingSettings, make_list
+from models.ranking import ListQuery, ListResult, RankingSettings, make_lists
 from models.retrieval import ItemIndex
 from streams.codec import decode_record, encode, outgoing
 from streams.dead_letters import dead_letter_outgoing
@@ -48,6 +48,8 @@ from workers.state.store import StateStore
 STAGE = "recommend"
 KNOWN_VERSIONS = 200_000
 AFTER_EVENT_POLL_S = 0.01
+# Lists made in one pass over the index, some milliseconds of the event loop's time.
+LISTS_AT_ONCE = 8
 
 _log = structlog.get_logger()
 
@@ -129,12 +131,17 @@ class Recommender:
             if held is None or change.version >= held.version:
                 newest[change.user_id] = change
         self._metrics.coalesced(covered)
-        answers: list[_Answer] = []
         loud = [change for change in newest.values() if not self._is_silent(change)]
-        for change in loud:
-            answers.append(self._answer_change(change))
-            # A list takes up to milliseconds: requests and heartbeats get their turn between two.
-            await asyncio.sleep(0)
+        profiles = [decode_profile(change.state) for change in loud]
+        plain = ListQuery(count=self._settings.list_count)
+        results = await self._make([(profile, plain) for profile in profiles])
+        answers = [
+            _Answer(
+                self._recommendation(profile, Cause(kind="event", id=change.cause.event_id), result),
+                newest=True,
+            )
+            for change, profile, result in zip(loud, profiles, results, strict=True)
+        ]
         await self._send(answers)
         for change in loud:
             self._metrics.event_answered(change.cause.published_at, self._now())
@@ -150,12 +157,6 @@ class Recommender:
         if len(self._versions) > KNOWN_VERSIONS:
             self._versions.popitem(last=False)
         return self._now() - change.cause.occurred_at > self._max_cause_age
-
-    def _answer_change(self, change: ProfileChanged) -> _Answer:
-        profile = decode_profile(change.state)
-        result = self._make(profile, ListQuery(count=self._settings.list_count))
-        cause = Cause(kind="event", id=change.cause.event_id)
-        return _Answer(self._recommendation(profile, cause, result), newest=True)
 
     # Requests
 
@@ -198,27 +199,27 @@ class Recommender:
     async def _finish(
         self, ready: Sequence[tuple[Delivery, RecommendationRequest, Profile]], *, stale: bool
     ) -> None:
-        answers: list[_Answer] = []
-        expired: list[tuple[Delivery, BadInputError]] = []
-        answered: list[Delivery] = []
-        for delivery, request, profile in ready:
-            if request.deadline is not None and self._now() > request.deadline:
-                expired.append((delivery, InvalidError("the request's `deadline` has passed")))
-                continue
-            result = self._make(profile, list_query(request))
-            cause = Cause(kind="request", id=request.request_id)
-            recommendation = self._recommendation(profile, cause, result, stale=stale)
-            answers.append(_Answer(recommendation, newest=is_plain(request)))
-            answered.append(delivery)
-            await asyncio.sleep(0)
+        is_late = [one.deadline is not None and self._now() > one.deadline for _, one, _ in ready]
+        late = [entry for entry, missed in zip(ready, is_late, strict=True) if missed]
+        due = [entry for entry, missed in zip(ready, is_late, strict=True) if not missed]
+        results = await self._make([(profile, list_query(request)) for _, request, profile in due])
+        answers = [
+            _Answer(
+                self._recommendation(
+                    profile, Cause(kind="request", id=request.request_id), result, stale=stale
+                ),
+                newest=is_plain(request),
+            )
+            for (_, request, profile), result in zip(due, results, strict=True)
+        ]
         await self._send(answers)
-        for delivery in answered:
+        for delivery, _, _ in due:
             self._metrics.request_answered(
                 datetime.fromtimestamp(delivery.record.timestamp_ms / 1_000, UTC), self._now(), stale=stale
             )
             delivery.done()
-        for delivery, error in expired:
-            await self._refuse(delivery, error)
+        for delivery, _, _ in late:
+            await self._refuse(delivery, InvalidError("the request's `deadline` has passed"))
 
     async def _refuse(self, delivery: Delivery, error: BadInputError) -> None:
         """A dead letter and, where the request says to whom, an answer without items."""
@@ -236,10 +237,16 @@ class Recommender:
 
     # Lists
 
-    def _make(self, profile: Profile, query: ListQuery) -> ListResult:
-        with self._metrics.time_list():
+    async def _make(self, wanted: Sequence[tuple[Profile, ListQuery]]) -> list[ListResult]:
+        """A list for each; what else runs on the event loop gets its turn in between."""
+        results: list[ListResult] = []
+        for begin in range(0, len(wanted), LISTS_AT_ONCE):
+            part = wanted[begin : begin + LISTS_AT_ONCE]
             now_ms = round(self._now().timestamp() * 1_000)
-            return make_list(self._index, profile, query, now_ms, self._ranking)
+            with self._metrics.time_lists(len(part)):
+                results += make_lists(self._index, part, now_ms, self._ranking)
+            await asyncio.sleep(0)
+        return results
 
     def _recommendation(
         self, profile: Profile, cause: Cause, result: ListResult, *, stale: bool = False

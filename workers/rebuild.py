@@ -8,7 +8,7 @@ topic that a profile already holds are told by the source positions in it, and a
 from __future__ import annotations
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped]
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.codec import decode_value
 from streams.internal_messages import ProfileChanged

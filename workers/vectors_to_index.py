@@ -13,8 +13,8 @@ from contextlib import suppress
 import msgspec
 import numpy as np
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped]
-from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from models.retrieval import ItemIndex
 from streams.codec import decode_value
