@@ -6,6 +6,8 @@ import fcntl
 import hashlib
 import logging
 import os
+import shutil
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -24,7 +26,8 @@ KAFKA_VERSION = "4.1.0"
 LOCK_FILE = Path(__file__).with_name("kafka_jars.lock")
 _PARALLEL_DOWNLOADS = 8
 _ATTEMPTS = 3
-_HTTP_TIMEOUT_S = 60
+_RETRY_DELAY_S = 1.0
+_HTTP_TIMEOUT_S = 20
 _OWN_JARS = "FRESHET_KAFKA_JARS"
 
 
@@ -104,7 +107,7 @@ def _missing(folder: Path) -> list[LockedJar]:
 
 @contextmanager
 def _one_download_at_a_time(folder: Path) -> Iterator[None]:
-    with folder.with_suffix(".lock").open("w") as file:
+    with _beside(folder, ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -119,8 +122,9 @@ def _fetch(jars: list[LockedJar], folder: Path, on_progress: Callable[[str], Non
             "or a running Kafka with --bootstrap-servers"
         ) from None
     mirror = mirror_url()
+    partial = _beside(folder, ".partial")
     context = MavenContext(
-        repo_cache=folder.with_suffix(".partial"),
+        repo_cache=partial,
         remote_repos={"mirror": mirror} if mirror else None,
         timeout=_HTTP_TIMEOUT_S,
     )
@@ -138,12 +142,18 @@ def _fetch(jars: list[LockedJar], folder: Path, on_progress: Callable[[str], Non
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+    shutil.rmtree(partial, ignore_errors=True)  # only empty folders are left
+
+
+def _beside(folder: Path, ending: str) -> Path:
+    return folder.with_name(folder.name + ending)
 
 
 def _fetch_one(context: MavenContext, jar: LockedJar, folder: Path) -> None:
     """Download a jar, check it, and move it into the folder, whole or not at all."""
     problem = ""
-    for _ in range(_ATTEMPTS):
+    for attempt in range(_ATTEMPTS):
+        time.sleep(_RETRY_DELAY_S * attempt)
         artifact = context.project(jar.group, jar.artifact).at_version(jar.version).artifact()
         try:
             path = artifact.resolve()

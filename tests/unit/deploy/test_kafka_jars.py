@@ -50,6 +50,7 @@ def server(
         monkeypatch.setenv("FRESHET_CACHE_DIR", str(tmp_path / "cache"))
         monkeypatch.delenv("FRESHET_KAFKA_JARS", raising=False)
         monkeypatch.setattr(module, "locked_jars", lambda: JARS)
+        monkeypatch.setattr(module, "_RETRY_DELAY_S", 0.0)
         yield server
         server.shutdown()
         thread.join()
@@ -69,6 +70,7 @@ def test_the_lock_lists_kafka() -> None:
 def test_the_second_start_needs_no_network(server: ThreadingHTTPServer) -> None:
     messages: list[str] = []
     folder = kafka_jars(messages.append)
+    assert {path.name for path in folder.parent.iterdir()} == {folder.name, f"{folder.name}.lock"}
     assert jar_names(folder) == {"one-1.0.jar", "two-1.0.jar"}
     assert (folder / "one-1.0.jar").read_bytes() == CONTENT["one"]
     assert messages[0] == "fetching Kafka 4.1.0 (0 MB, first time only)"

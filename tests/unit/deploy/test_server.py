@@ -166,5 +166,5 @@ def test_free_ports_are_outside_the_ephemeral_range() -> None:
 
 def test_the_server_itself_holds_the_lock_too(tmp_path: Path) -> None:
     with TinyServer(tmp_path) as server:
-        open_files = {os.readlink(entry) for entry in Path(f"/proc/{server.pid}/fd").iterdir()}
-    assert str(tmp_path / ".lock") in open_files
+        open_files = {entry.readlink() for entry in Path(f"/proc/{server.pid}/fd").iterdir()}
+    assert tmp_path / ".lock" in open_files
