@@ -55,7 +55,7 @@ def _refusal(address: Address, allow_private: bool) -> str | None:
 
 
 def _is_private(address: Address) -> bool:
-    return address.is_private or address.is_loopback or address.is_link_local
+    return (address.is_private and not address.is_reserved) or address.is_loopback or address.is_link_local
 
 
 def _meant(address: Address) -> list[Address]:

@@ -1,4 +1,4 @@
-"""The bytes of an item's media: inline, from a file, over HTTP, or by fsspec; only from where it is allowed."""
+"""The bytes of an item's media: inline, from a file, over HTTP, or by fsspec; only from where allowed."""
 
 from __future__ import annotations
 

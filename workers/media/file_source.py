@@ -33,25 +33,30 @@ class FileSource:
             resolved = self._beneath_roots(os.path.realpath(path, strict=True), path)
             # Without O_NONBLOCK, opening a FIFO waits for a writer.
             descriptor = os.open(resolved, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
-            with os.fdopen(descriptor, "rb") as file:
+            try:
                 # A folder on the way may have become a link meanwhile: what counts is what was opened.
                 self._beneath_roots(os.path.realpath(f"/proc/self/fd/{descriptor}"), path)
-                status = os.fstat(descriptor)
-                if not stat.S_ISREG(status.st_mode):
-                    raise UriNotAllowedError(f"{path} is not a regular file")
-                limit = self._settings.max_bytes
-                if status.st_size > limit:
-                    raise MediaTooLargeError(f"{path}: {status.st_size:,} bytes, over {limit:,}")
-                data = file.read(limit + 1)
-                if len(data) > limit:
-                    raise MediaTooLargeError(f"{path}: over {limit:,} bytes")
-                return data
+                return self._read_regular(descriptor, path)
+            finally:
+                os.close(descriptor)
         except OSError as error:
             if error.errno in _TRANSIENT:
                 raise TransientFetchError(f"{path}: {error.strerror}") from error
             # Beyond the roots not even whether a file is there is told.
             self._beneath_roots(os.path.realpath(path), path)
             raise UriUnreachableError(f"{path}: {error.strerror}") from error
+
+    def _read_regular(self, descriptor: int, path: str) -> bytes:
+        status, limit = os.fstat(descriptor), self._settings.max_bytes
+        if not stat.S_ISREG(status.st_mode):
+            raise UriNotAllowedError(f"{path} is not a regular file")
+        if status.st_size > limit:
+            raise MediaTooLargeError(f"{path}: {status.st_size:,} bytes, over {limit:,}")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            data = file.read(limit + 1)
+        if len(data) > limit:  # it grew
+            raise MediaTooLargeError(f"{path}: over {limit:,} bytes")
+        return data
 
     def _beneath_roots(self, resolved: str, path: str) -> str:
         if not any(Path(resolved).is_relative_to(root.resolve()) for root in self._settings.roots):

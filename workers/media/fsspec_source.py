@@ -64,5 +64,6 @@ def _require_backend(scheme: str) -> None:
         fsspec.get_filesystem_class(scheme)
     except (ImportError, ValueError) as error:
         raise ConfigurationError(
-            f"scheme {scheme!r} is allowed, but fsspec has no backend for it ({error}). Install it, or {advice}"
+            f"scheme {scheme!r} is allowed, but fsspec has no backend for it: {error}. Install one, or "
+            f"{advice}"
         ) from error

@@ -14,7 +14,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from streams.errors import MediaTooLargeError, UriNotAllowedError, UriUnreachableError
+from streams.errors import ConfigurationError, MediaTooLargeError, UriNotAllowedError, UriUnreachableError
 from workers.media.addresses import why_refused
 from workers.media.fetch_settings import MediaFetchSettings, TransientFetchError
 
@@ -141,7 +141,13 @@ def _check_address(address: str, settings: MediaFetchSettings, prefix: str = "")
 def _parsed(pattern: str) -> tuple[str, int | None]:
     """A host as URLs have it (punycode), with its wildcard, and its port."""
     wildcard = "*." if pattern.startswith("*.") else ""
-    url = URL(f"http://{pattern.removeprefix(wildcard)}")
+    try:
+        url = URL(f"http://{pattern.removeprefix(wildcard)}")
+    except ValueError as error:
+        raise ConfigurationError(
+            f"setting `media.allowed_hosts`: {pattern!r} is no host; write `img.example.com`, "
+            f"`*.example.com` or either with `:port` ({error})"
+        ) from error
     host = (url.raw_host or "").rstrip(".").lower()
     return wildcard + host, url.explicit_port
 
