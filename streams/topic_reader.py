@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from typing import Any, Literal
 
 from kafka import KafkaConsumer, TopicPartition  # type: ignore[import-untyped]
 
-from streams.errors import ConfigurationError
+from streams.errors import ConfigurationError, DependencyDownError
 from streams.kafka_connection import kafka_python_arguments
 from streams.kafka_errors import kafka_errors_explained
 from streams.records import Record
 from streams.settings import KafkaSettings
 
 _NEW_PARTITIONS_CHECK_S = 30.0
+_POLL_S = 0.5
 
 
 class TopicReader:
@@ -75,39 +77,45 @@ class TopicReader:
             ConfigurationError, DependencyDownError: As the constructor.
         """
         self._follow_new_partitions()
-        with kafka_errors_explained(self._settings):
-            batches = self._consumer.poll(timeout_ms=max(0, round(timeout_s * 1_000)))
-        return [_record(raw) for batch in batches.values() for raw in batch]
+        return self._poll(timeout_s)
 
-    def read_to_end(self) -> Iterator[Record]:
-        """Every record from here to where the topic ends now."""
+    def read_to_end(self) -> Generator[Record, None, None]:
+        """Every record from here to where the topic ends now.
+
+        Raises:
+            DependencyDownError: Kafka gave nothing for `request_timeout_s`, with records left to read.
+        """
         with kafka_errors_explained(self._settings):
             ends = self._consumer.end_offsets(list(self._partitions))
-        while any(self._position(partition) < end for partition, end in ends.items()):
-            for record in self.poll(1.0):
-                if record.offset < ends.get(TopicPartition(record.topic, record.partition), 0):
-                    yield record
+        yield from self._read_until(ends)
 
-    def read_at(self, partition: int, offset: int) -> Record | None:
-        """The record at one offset, or None where Kafka no longer has it. Moves only that partition."""
+    def read_from(self, partition: int, offset: int) -> Generator[Record, None, None]:
+        """The records of one partition from an offset to where it ends now; none where it does not exist.
+
+        It moves the reader: seek before anything else is read.
+
+        Raises:
+            DependencyDownError: As `read_to_end`.
+        """
         wanted = TopicPartition(self._topic, partition)
         if wanted not in self._partitions:
-            return None
+            return
         with kafka_errors_explained(self._settings):
-            first = self._consumer.beginning_offsets([wanted])[wanted]
-            if not first <= offset < self._consumer.end_offsets([wanted])[wanted]:
-                return None
+            start = max(offset, self._consumer.beginning_offsets([wanted])[wanted])
+            ends = self._consumer.end_offsets([wanted])
             self._consumer.assign([wanted])
-            try:
-                self._consumer.seek(wanted, offset)
-                deadline_s = time.monotonic() + self._settings.request_timeout_s
-                while time.monotonic() < deadline_s:
-                    for raw in self._consumer.poll(timeout_ms=500, max_records=1).get(wanted, ()):
-                        # Compaction leaves gaps: then the next record comes instead.
-                        return _record(raw) if raw.offset == offset else None
-            finally:
-                self._consumer.assign(sorted(self._partitions))
-        return None
+        try:
+            if start < ends[wanted]:
+                self._consumer.seek(wanted, start)
+                yield from self._read_until(ends)
+        finally:
+            self._consumer.assign(sorted(self._partitions))
+
+    def read_at(self, partition: int, offset: int) -> Record | None:
+        """The record at one offset, or None where Kafka does not have it. Moves the reader as `read_from`."""
+        with closing(self.read_from(partition, offset)) as records:
+            record = next(records, None)
+        return record if record is not None and record.offset == offset else None
 
     def close(self) -> None:
         """Close the connection. The reader is of no use afterwards."""
@@ -118,6 +126,26 @@ class TopicReader:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _read_until(self, ends: dict[Any, int]) -> Generator[Record, None, None]:
+        progress_at_s = time.monotonic()
+        while any(self._position(partition) < end for partition, end in ends.items()):
+            records = self._poll(_POLL_S)
+            if records:
+                progress_at_s = time.monotonic()
+            elif time.monotonic() - progress_at_s > self._settings.request_timeout_s:
+                raise DependencyDownError(
+                    f"Kafka at {self._settings.bootstrap_servers} gave nothing of `{self._topic}` for "
+                    f"{self._settings.request_timeout_s:g} s, with records left to read"
+                )
+            for record in records:
+                if record.offset < ends.get(TopicPartition(record.topic, record.partition), 0):
+                    yield record
+
+    def _poll(self, timeout_s: float) -> list[Record]:
+        with kafka_errors_explained(self._settings):
+            batches = self._consumer.poll(timeout_ms=max(0, round(timeout_s * 1_000)))
+        return [_record(raw) for batch in batches.values() for raw in batch]
 
     def _position(self, partition: Any) -> int:
         with kafka_errors_explained(self._settings):
