@@ -28,6 +28,10 @@ class MemoryStateStore:
         """See `StateStore.fences`."""
         return [self._fences.get((role, source)) for source in sources]
 
+    async def has_fences(self, role: str) -> bool:
+        """See `StateStore.has_fences`."""
+        return any(owner == role for owner, _ in self._fences)
+
     async def commit(self, role: str, change: StateChange) -> bool:
         """See `StateStore.commit`."""
         if any(self._fences.get((role, move.source)) != move.expected for move in change.fences):

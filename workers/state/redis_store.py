@@ -114,6 +114,11 @@ class RedisStateStore:
             )
         return [None if value is None else int(value) for value in found]
 
+    async def has_fences(self, role: str) -> bool:
+        """See `StateStore.has_fences`."""
+        async with _down("fences"):
+            return bool(await self._redis.exists(self._fence_key(role)))
+
     async def commit(self, role: str, change: StateChange) -> bool:
         """See `StateStore.commit`."""
         keys = [

@@ -86,6 +86,9 @@ class StateStore(Protocol):
     async def fences(self, role: str, sources: Sequence[str]) -> list[int | None]:
         """The first offset not yet applied, for each source; None where nothing was applied yet."""
 
+    async def has_fences(self, role: str) -> bool:
+        """Whether the role has ever applied anything to this state."""
+
     async def commit(self, role: str, change: StateChange) -> bool:
         """Apply ``change`` if every fence and every version is as expected, else do nothing.
 
