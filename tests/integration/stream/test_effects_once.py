@@ -1,0 +1,155 @@
+"""Workers come, go, are killed; topics and state change under them: every event has its effect, once."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from kafka.admin import KafkaAdminClient
+
+from deploy.embedded import EmbeddedRedis
+from streams.topic_admin import create_topics
+from tests.integration.stream.bench import SESSION_TIMEOUT_S, Stream, event
+
+USERS = [f"user-{number}" for number in range(40)]
+
+
+@pytest.fixture
+def stream(kafka: object, redis_server: object, topic_prefix: str, tmp_path: Path) -> Iterator[Stream]:
+    with Stream(kafka.bootstrap_servers, redis_server.url, topic_prefix, tmp_path) as made:  # type: ignore[attr-defined]
+        yield made
+
+
+def rounds(count: int) -> list[str]:
+    return USERS * count
+
+
+def expected(published: list[str]) -> dict[str, int]:
+    return dict(Counter(published))
+
+
+def test_a_killed_profile_worker_loses_nothing_and_repeats_nothing(stream: Stream) -> None:
+    sent = rounds(10)
+    (worker,) = stream.start("profile")
+    stream.publish_events(sent)
+    stream.await_versions(dict.fromkeys(USERS[:1], 10))
+    for number in range(3):
+        more = rounds(10)
+        stream.publish_events(more, first=1_000 * (number + 1))
+        sent += more
+        time.sleep(0.2 * number)
+        stream.kill(worker)
+        (worker,) = stream.start("profile")
+    stream.await_versions(expected(sent))
+
+
+def test_workers_join_and_leave_under_load(stream: Stream) -> None:
+    sent = rounds(5)
+    stream.start("profile")
+    stream.publish_events(sent)
+    stream.await_versions(expected(sent))
+    for number in range(6):
+        if number == 1:
+            second, third = stream.start("profile", "profile")
+        if number == 3:
+            stream.kill(second)
+        if number == 4:
+            third.terminate()
+        more = rounds(5)
+        stream.publish_events(more, first=10_000 * (number + 1))
+        sent += more
+        time.sleep(1.0)
+    stream.await_versions(expected(sent), timeout_s=60 + SESSION_TIMEOUT_S)
+    assert third.wait(timeout=30) == 0
+
+
+def test_a_topic_deleted_and_created_again_starts_anew(stream: Stream) -> None:
+    stream.start("profile")
+    stream.publish_events(rounds(3))
+    stream.await_versions(dict.fromkeys(USERS, 3))
+    admin = KafkaAdminClient(bootstrap_servers=stream.settings.kafka.bootstrap_servers)
+    admin.delete_topics([stream.names.events])
+    while stream.names.events in admin.list_topics():
+        time.sleep(0.2)
+    admin.close()
+    create_topics(stream.settings)
+    stream.publish_events(rounds(2), first=50_000)
+    stream.await_versions(dict.fromkeys(USERS, 5))
+
+
+def test_partitions_added_are_read(stream: Stream) -> None:
+    from kafka.admin import NewPartitions
+
+    stream.start("profile")
+    stream.publish_events(rounds(2))
+    stream.await_versions(dict.fromkeys(USERS, 2))
+    admin = KafkaAdminClient(bootstrap_servers=stream.settings.kafka.bootstrap_servers)
+    admin.create_partitions({stream.names.events: NewPartitions(total_count=6)})
+    admin.close()
+    time.sleep(1.0)
+    futures = [
+        stream.producer.send(
+            stream.names.events, key=user.encode(), value=_encoded(user, f"p{partition}"), partition=partition
+        )
+        for partition in range(6)
+        for user in USERS
+    ]
+    for future in futures:
+        future.get(timeout=30)
+    stream.await_versions(dict.fromkeys(USERS, 8))
+
+
+def test_redis_set_back_to_an_older_snapshot_catches_up(
+    kafka: object, topic_prefix: str, tmp_path: Path
+) -> None:
+    data, snapshot = tmp_path / "redis", tmp_path / "snapshot"
+    with EmbeddedRedis(data) as first:
+        port = first.port
+        with Stream(kafka.bootstrap_servers, first.url, topic_prefix, tmp_path) as stream:  # type: ignore[attr-defined]
+            stream.start("profile")
+            stream.publish_events(rounds(3))
+            stream.await_versions(dict.fromkeys(USERS, 3))
+            first.stop()
+            shutil.copytree(data, snapshot)
+            first.start()
+            stream.publish_events(rounds(3), first=50_000)
+            stream.await_versions(dict.fromkeys(USERS, 6))
+            first.stop()
+            shutil.rmtree(data)
+            shutil.copytree(snapshot, data)
+            with EmbeddedRedis(data, port=port):
+                assert stream.profile(USERS[0]).version == 3
+                # The worker that runs notices at its next batch; a restarted one at once.
+                stream.publish_events(rounds(1), first=90_000)
+                stream.await_versions(dict.fromkeys(USERS, 7))
+
+
+def test_an_empty_redis_gets_its_profiles_back(kafka: object, topic_prefix: str, tmp_path: Path) -> None:
+    with EmbeddedRedis(tmp_path / "one") as first:
+        port = first.port
+        with Stream(kafka.bootstrap_servers, first.url, topic_prefix, tmp_path) as stream:  # type: ignore[attr-defined]
+            (worker,) = stream.start("profile")
+            stream.publish_events(rounds(3))
+            stream.await_versions(dict.fromkeys(USERS, 3))
+            stream.kill(worker)
+            first.stop()
+            # As if retention had taken the events: only the compacted profiles are left.
+            admin = KafkaAdminClient(bootstrap_servers=stream.settings.kafka.bootstrap_servers)
+            from kafka import TopicPartition
+
+            admin.delete_records({TopicPartition(stream.names.events, one): -1 for one in range(4)})
+            admin.close()
+            with EmbeddedRedis(tmp_path / "two", port=port):
+                stream.start("profile")
+                stream.publish_events(rounds(1), first=90_000)
+                stream.await_versions(dict.fromkeys(USERS, 4))
+
+
+def _encoded(user: str, event_id: str) -> bytes:
+    import json
+
+    return json.dumps(event(user, event_id)).encode()
