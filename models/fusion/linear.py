@@ -155,7 +155,8 @@ class LinearFusion:
                         f"there is no {modality} encoder here; there is {', '.join(self._columns) or 'none'}"
                     )
                 row[columns] = _unit(modality, self._encoders[modality], feature)
-        sums = stacked @ self._w1.T
+        # One dot product a row, without BLAS threads: an item's vector does not depend on its batch.
+        sums = np.vecdot(stacked[:, None], self._w1[None])
         norms = np.linalg.norm(sums, axis=1)
         scale = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > _MIN_NORM)
         return stacked, sums, scale

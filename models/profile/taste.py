@@ -113,7 +113,7 @@ def taste(
     by_entry = share * short + (1.0 - share) * long
 
     coefficients = _sum_by_item(item_of, by_entry, len(items))
-    vector = coefficients @ vectors
+    vector = _weighted_sum(coefficients, vectors)
     if not vector.any():
         return None
     # Written in ascending order of magnitude, so that the entry that counts most stays.
@@ -147,7 +147,7 @@ def taste_from_seeds(
     vectors = matrix[[row for _, row in known]].astype(np.float64)
     ones = np.ones(len(known))
     coefficients = _directed(ones, np.zeros(len(known)), 1.0, np.arange(len(known)), vectors)
-    vector = coefficients @ vectors
+    vector = _weighted_sum(coefficients, vectors)
     if not vector.any():
         return None
     return Taste("seed_item", vector, tuple(seed for seed, _ in known), (), coefficients, vectors)
@@ -162,9 +162,14 @@ def _directed(
 ) -> NDArray[np.float64]:
     """Each entry's coefficient in u_h, float64 [entries]."""
     decayed = weights * np.exp2(-ages_ms / half_life_ms)
-    total = _sum_by_item(item_of, decayed, len(vectors)) @ vectors
+    total = _weighted_sum(_sum_by_item(item_of, decayed, len(vectors)), vectors)
     length = max(float(np.linalg.norm(total)), _MIN_COHERENCE * float(np.abs(decayed).sum()))
     return decayed / length if length > 0 else np.zeros_like(decayed)
+
+
+def _weighted_sum(weights: NDArray[np.float64], vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Σ_j weights_j vectors_j, float64 [D]; without BLAS, whose threads cost more than they save here."""
+    return np.asarray(np.einsum("j,jd->d", weights, vectors))
 
 
 def _sum_by_item(item_of: NDArray[np.int64], numbers: NDArray[np.float64], items: int) -> NDArray[np.float64]:

@@ -7,8 +7,8 @@ The score is linear in the past items (see `models.profile.taste`), so item j's 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from models.profile.taste import Taste
@@ -16,8 +16,7 @@ from models.ranking.scoring import RankingSettings, ScoreParts
 from models.retrieval.index import ItemIndex
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(msgspec.Struct, frozen=True):
     """One part of a score.
 
     ``similar_item``: a past item, with what was done with it. ``taste``: all other past items.
@@ -31,8 +30,7 @@ class Reason:
     action: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ScoredItem:
+class ScoredItem(msgspec.Struct, frozen=True):
     """An item of a list. The contributions of its reasons sum to its score within 1e-6 · max(1, |score|)."""
 
     item_id: str
@@ -74,7 +72,8 @@ def _named_parts(
         return [[] for _ in parts.rows]
     vectors = index.vectors[parts.rows].astype(np.float64)
     # [items, past items]
-    contributions = (vectors @ taste.item_vectors.T) * (settings.content_weight * taste.coefficients)
+    products = np.vecdot(vectors[:, None], taste.item_vectors[None])
+    contributions = products * (settings.content_weight * taste.coefficients)
     count = min(max(0, settings.reason_items), contributions.shape[1])
     named = np.argsort(-np.abs(contributions), axis=1, kind="stable")[:, :count]
     largest = np.take_along_axis(contributions, named, axis=1)
