@@ -52,12 +52,17 @@ class Stream:
         }
         self.settings: Settings = load_settings(**self.sections)
         self.names = TopicNames(prefix)
-        self.space = fusion_in_use(self.settings, encoder_registry(self.settings)).space
+        try:
+            self.space = fusion_in_use(self.settings, encoder_registry(self.settings)).space
+        except Exception:
+            self.space = "x"
         self.processes: dict[str, list[subprocess.Popen[bytes]]] = {}
 
     def __enter__(self) -> Stream:
         create_topics(self.settings, spaces=[self.space])
-        self.producer = KafkaProducer(bootstrap_servers=self.settings.kafka.bootstrap_servers, linger_ms=2)
+        self.producer = KafkaProducer(
+            bootstrap_servers=self.settings.kafka.bootstrap_servers, linger_ms=2, metadata_max_age_ms=1_000
+        )
         self.redis = redis.Redis.from_url(self.redis_url)
         return self
 
@@ -73,8 +78,6 @@ class Stream:
 
     def start(self, *roles: str) -> list[subprocess.Popen[bytes]]:
         """Start a process for each role."""
-        config = self.logs / f"{self.prefix}toml.json"
-        config.write_text(json.dumps(self.sections, default=str))
         environment = os.environ | {
             f"FRESHET_{section.upper()}": json.dumps(values, default=str)
             for section, values in self.sections.items()
@@ -93,6 +96,13 @@ class Stream:
             self.processes[role].append(process)
             started.append(process)
         return started
+
+    def await_started(self, role: str, workers: int, timeout_s: float = 60.0) -> None:
+        """Wait until so many processes of the role have got to their first log line."""
+        deadline = time.monotonic() + timeout_s
+        while self.log_of(role).count("health on") < workers:
+            assert time.monotonic() < deadline, self.log_of(role)[-2_000:]
+            time.sleep(0.1)
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:
         """As a machine that loses its power."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections import Counter
@@ -9,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kafka.admin import KafkaAdminClient
+from kafka import TopicPartition
+from kafka.admin import KafkaAdminClient, NewPartitions
 
 from deploy.embedded import EmbeddedRedis
 from streams.topic_admin import create_topics
@@ -55,6 +57,7 @@ def test_workers_join_and_leave_under_load(stream: Stream) -> None:
     for number in range(6):
         if number == 1:
             second, third = stream.start("profile", "profile")
+            stream.await_started("profile", 3)
         if number == 3:
             stream.kill(second)
         if number == 4:
@@ -82,15 +85,14 @@ def test_a_topic_deleted_and_created_again_starts_anew(stream: Stream) -> None:
 
 
 def test_partitions_added_are_read(stream: Stream) -> None:
-    from kafka.admin import NewPartitions
-
     stream.start("profile")
     stream.publish_events(rounds(2))
     stream.await_versions(dict.fromkeys(USERS, 2))
     admin = KafkaAdminClient(bootstrap_servers=stream.settings.kafka.bootstrap_servers)
     admin.create_partitions({stream.names.events: NewPartitions(total_count=6)})
     admin.close()
-    time.sleep(1.0)
+    while len(stream.producer.partitions_for(stream.names.events)) < 6:
+        time.sleep(0.2)
     futures = [
         stream.producer.send(
             stream.names.events, key=user.encode(), value=_encoded(user, f"p{partition}"), partition=partition
@@ -139,8 +141,6 @@ def test_an_empty_redis_gets_its_profiles_back(kafka: object, topic_prefix: str,
             first.stop()
             # As if retention had taken the events: only the compacted profiles are left.
             admin = KafkaAdminClient(bootstrap_servers=stream.settings.kafka.bootstrap_servers)
-            from kafka import TopicPartition
-
             admin.delete_records({TopicPartition(stream.names.events, one): -1 for one in range(4)})
             admin.close()
             with EmbeddedRedis(tmp_path / "two", port=port):
@@ -150,6 +150,4 @@ def test_an_empty_redis_gets_its_profiles_back(kafka: object, topic_prefix: str,
 
 
 def _encoded(user: str, event_id: str) -> bytes:
-    import json
-
     return json.dumps(event(user, event_id)).encode()
