@@ -36,10 +36,9 @@ from models.preprocessing.limits import MediaLimits
 Fit = Literal["crop", "pad", "stretch"]
 
 # Pillow knows many more: some start other programs (EPS), others are rare and little tested. What is not here
-# is refused.
+# is refused. A name that no plugin registers would make Pillow import them all, so MPO is not listed.
 _PLUGINS: Final[tuple[Any, ...]] = (
     JpegImagePlugin.JpegImageFile,
-    MpoImagePlugin.MpoImageFile,
     PngImagePlugin.PngImageFile,
     WebPImagePlugin.WebPImageFile,
     GifImagePlugin.GifImageFile,
@@ -51,11 +50,11 @@ _PLUGINS: Final[tuple[Any, ...]] = (
     PpmImagePlugin.PpmImageFile,
 )
 IMAGE_FORMATS: Final = tuple(plugin.format for plugin in _PLUGINS)
-"""The formats that are read, by Pillow's names."""
+"""The formats that are read, by Pillow's names. The JPEG plugin also reads MPO, several pictures in one."""
 
 _WHITE: Final = (255, 255, 255)
 _MAX_16_BIT: Final = 65_535
-
+assert MpoImagePlugin
 Image.preinit()
 
 

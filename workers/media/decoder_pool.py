@@ -214,9 +214,10 @@ class DecoderPool:
             async with asyncio.timeout(self._settings.start_timeout_s):
                 await child.read_header()
         except (EOFError, TimeoutError) as error:
+            cause = await child.cause_of_death()
             self._end(child)
             raise ConfigurationError(
-                f"a process to decode media did not come up ({await child.cause_of_death()}). Its own "
+                f"a process to decode media did not come up ({cause}). Its own "
                 f"message is on standard error. Decoders: {self._decoders}; memory: "
                 f"{self._settings.memory_bytes:,} bytes"
             ) from error
@@ -287,5 +288,5 @@ class _Child:
             async with asyncio.timeout(1.0):
                 status = await self.process.wait()
         except TimeoutError:
-            return "it closed its end"
+            return "still running"
         return f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
