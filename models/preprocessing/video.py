@@ -56,7 +56,7 @@ def decode_video(
 
     Returns:
         Frames, RGB uint8 of shape [k, size_px, size_px, 3], in order, the right way up; k is ``frames``, or
-        fewer where the video has fewer. And the sound as of
+        fewer where the video has fewer, each frame once. And the sound as of
         :func:`models.preprocessing.audio.decode_audio`; None
         for a video without one, or with one that cannot be decoded.
 

@@ -8,6 +8,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,7 @@ def video_file(
         for index, array in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(array, format="rgb24")
             frame.pts = times[index] if times else index
-            frame.time_base = stream.codec_context.time_base
+            frame.time_base = Fraction(1, 25)
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
         if sound is not None:
