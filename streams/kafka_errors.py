@@ -61,5 +61,15 @@ def kafka_errors_explained(settings: KafkaSettings) -> Iterator[None]:
     except (errors.KafkaError, OSError, TimeoutError) as error:
         raise DependencyDownError(
             f"{where} does not answer as it should ({type(error).__name__}: {error}). "
-            "Check `kafka.bootstrap_servers`, and that Kafka runs"
+            f"Check {_what_to_check(settings)}, and that Kafka runs"
         ) from error
+
+
+def _what_to_check(settings: KafkaSettings) -> str:
+    # kafka-python tries on after a refused password or certificate, and reports the timeout alone.
+    names = ["bootstrap_servers"]
+    if settings.security_protocol in ("SSL", "SASL_SSL"):
+        names += ["ssl_ca_file", "ssl_certificate_file"]
+    if settings.security_protocol in ("SASL_PLAINTEXT", "SASL_SSL"):
+        names += ["sasl_username", "sasl_password"]
+    return ", ".join(f"`kafka.{name}`" for name in names)

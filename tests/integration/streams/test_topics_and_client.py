@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from kafka import KafkaAdminClient, KafkaConsumer
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.admin import NewTopic
 
 from streams.client import FreshetClient
@@ -305,3 +305,19 @@ def test_a_dead_letter_of_another_deployment_is_not_replayed(
     (stored,) = stored_dead_letters(settings)
     with pytest.raises(InvalidError, match="elsewhere"):
         replay(settings, client, stored)
+
+
+def test_a_topic_that_ends_with_a_transaction_marker_is_read_to_its_end(
+    settings: Settings, admin: Any
+) -> None:
+    topic = f"{settings.topics.prefix}transactional"
+    admin.create_topics([NewTopic(topic, 1, 1)], wait_for_metadata=True)
+    producer = KafkaProducer(
+        bootstrap_servers=settings.kafka.bootstrap_servers, transactional_id=f"{topic}-producer"
+    )
+    producer.init_transactions()
+    producer.begin_transaction()
+    producer.send(topic, b"value")
+    producer.commit_transaction()
+    producer.close()
+    assert [record.value for record in read(settings, topic)] == [b"value"]
