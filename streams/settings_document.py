@@ -1,4 +1,4 @@
-"""Writes the table of settings in the guide: ``python -m streams.settings_document docs/guide/settings.md``."""
+"""Writes the settings' page of the guide: ``python -m streams.settings_document docs/guide/settings.md``."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from streams.settings import Settings
 _HEAD = """\
 # Settings
 
-From `freshet.toml` in the working folder (or `--config FILE`), then variables, then flags; the later wins. The
-setting `kafka.bootstrap_servers` is `bootstrap_servers` in the table `[kafka]` of the file, the variable
+From `freshet.toml` in the working folder (or `--config FILE`), then variables, then flags; the later wins.
+The setting `kafka.bootstrap_servers` is `bootstrap_servers` in the table `[kafka]` of the file, the variable
 `FRESHET_KAFKA__BOOTSTRAP_SERVERS`, and the flag `-o kafka.bootstrap_servers=…`. Lists and tables in variables
 are JSON. An unknown name or a value out of bounds is an error that names the setting.
 
