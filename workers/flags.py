@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from streams.errors import ConfigurationError
 
 Flags = dict[str, Any]
 """Nested as the settings are; values are text as it was typed, or what JSON has."""
+
+CONFIG_ENVIRONMENT = "FRESHET_CONFIG"
+"""Names the settings file, as the flag --config does."""
 
 FLAGS_ENVIRONMENT = "FRESHET_FLAGS"
 """How a parent's flags reach its workers. Not on their command line, where everybody could read passwords."""
@@ -58,9 +62,12 @@ def parsed_option(text: str) -> Flags:
     return flag(name, value)
 
 
-def environment_of(flags: Mapping[str, Any]) -> dict[str, str]:
-    """What a child process needs in its environment to have these flags."""
-    return {FLAGS_ENVIRONMENT: json.dumps(flags)}
+def environment_of(flags: Mapping[str, Any], config: Path | None = None) -> dict[str, str]:
+    """What a child process needs in its environment to have these flags, over the same settings file."""
+    found = {FLAGS_ENVIRONMENT: json.dumps(flags)}
+    if config is not None:
+        found[CONFIG_ENVIRONMENT] = str(config.absolute())
+    return found
 
 
 def inherited_flags() -> Flags:

@@ -68,6 +68,7 @@ class Supervisor:
 
     Args:
         flags: Settings of the workers, section by section, over what they read themselves.
+        config: The settings file, where it is not freshet.toml in the working folder.
         log_folder: Where each worker's output goes, as NAME.log; None leaves it on standard error.
         say: Told, in a line for a person, of what happens by itself: a worker that died and is started again.
         command_for: The command for a role; workers write their health port as `announce_port` does.
@@ -80,6 +81,7 @@ class Supervisor:
         self,
         *,
         flags: Flags | None = None,
+        config: Path | None = None,
         log_folder: Path | None = None,
         say: Callable[[str], None] = lambda line: None,
         command_for: CommandFor = worker_command,
@@ -87,6 +89,7 @@ class Supervisor:
         health_host: str = "127.0.0.1",
     ) -> None:
         self._flags = flags or {}
+        self._config = config
         self._log_folder = log_folder
         self._say = say
         self._command_for = command_for
@@ -235,7 +238,10 @@ class Supervisor:
     def _spawn(self, worker: _Worker) -> None:
         log_path = None if self._log_folder is None else self._log_folder / f"{worker.name}.log"
         worker.child = ChildProcess(
-            self._command_for(worker.role), environment_of(worker.flags), log_path, self._health_host
+            self._command_for(worker.role),
+            environment_of(worker.flags, self._config),
+            log_path,
+            self._health_host,
         )
 
     def _state(self, worker: _Worker) -> WorkerState:
