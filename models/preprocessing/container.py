@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import io
+import pkgutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
 import av
+import av.audio
+import av.codec
+import av.container as av_container
+import av.filter
+import av.sidedata
+import av.subtitles
+import av.video
 from av.container import InputContainer
 
 from models.errors import MediaTooLargeError, MediaUnreadableError
@@ -25,6 +34,16 @@ _OPTIONS: Final = {
     # A list of one name that no protocol has: the demuxer can open no other file or address.
     "protocol_whitelist": "none",
 }
+
+
+def _import_all_of_pyav() -> None:
+    """PyAV imports a part when the first file needs it; a process that may open no file any more cannot."""
+    for package in (av.audio, av.codec, av_container, av.filter, av.sidedata, av.subtitles, av.video):
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+
+
+_import_all_of_pyav()
 
 
 @contextmanager

@@ -19,8 +19,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from models.preprocessing.audio import decode_audio
 from models.preprocessing.image import decode_image
 from models.preprocessing.limits import MediaLimits
+from models.preprocessing.video import decode_video
 from streams.errors import (
     ConfigurationError,
     DecoderCrashedError,
@@ -29,7 +31,8 @@ from streams.errors import (
     MediaTooLargeError,
     MediaUnreadableError,
 )
-from workers.media.decoder_pool import DecoderPool, DecoderPoolSettings
+from tests.unit.preprocessing.media_samples import sound_file, tone, video_file
+from workers.media.decoder_pool import DECODERS, DecoderPool, DecoderPoolSettings
 
 HOSTILE = {"test": "tests.unit.media.hostile_decoders:behave"}
 SMALL = DecoderPoolSettings(timeout_s=2.0, memory_bytes=1 << 29, result_bytes=1 << 20)
@@ -188,7 +191,7 @@ def test_children_die_with_their_parent() -> None:
         "from workers.media.decoder_pool import DecoderPool, DecoderPoolSettings\n"
         "async def main():\n"
         "    settings = DecoderPoolSettings(processes=2, timeout_s=3600)\n"
-        "    async with DecoderPool(settings, {'test': 'tests.unit.media.hostile_decoders:behave'}) as pool:\n"
+        f"    async with DecoderPool(settings, {HOSTILE!r}) as pool:\n"
         "        asyncio.create_task(pool.decode('test', b'spin', {}))\n"
         "        await asyncio.sleep(0.2)\n"
         "        print(*pool.process_ids, flush=True)\n"
@@ -231,6 +234,29 @@ async def test_images_decode_in_a_child_that_can_open_nothing() -> None:
         small = asdict(MediaLimits(max_pixels=100))
         with pytest.raises(MediaTooLargeError, match="pixels"):
             await pool.decode("image", file.getvalue(), {"size_px": 32, "limits": small})
+        assert pool.restarts == 0
+
+
+async def test_sound_and_video_decode_in_a_child_that_can_open_nothing() -> None:
+    limits = asdict(MediaLimits())
+    async with DecoderPool(decoders={"audio": DECODERS["audio"]}) as pool:
+        for container, codec in (
+            ("wav", "pcm_s16le"),
+            ("ogg", "libopus"),
+            ("mp3", "libmp3lame"),
+            ("mp4", "aac"),
+        ):
+            file = sound_file(container, codec, tone(1.0))
+            (sound,) = await pool.decode("audio", file, {"sample_rate_hz": 16_000, "limits": limits})
+            assert np.array_equal(sound, decode_audio(file))
+    options = {"size_px": 16, "fit": "crop", "frames": 3, "sample_rate_hz": 16_000, "limits": limits}
+    async with DecoderPool(decoders={"video": DECODERS["video"]}) as pool:
+        for container, codec, sound_codec in (("mp4", "libx264", "aac"), ("webm", "libvpx-vp9", "libopus")):
+            file = video_file(container, codec, range(0, 200, 10), sound=(sound_codec, tone(0.8)))
+            frames, sound = await pool.decode("video", file, options)
+            expected_frames, expected_sound = decode_video(file, 16, 3)
+            assert np.array_equal(frames, expected_frames)
+            assert np.array_equal(sound, expected_sound)
         assert pool.restarts == 0
 
 

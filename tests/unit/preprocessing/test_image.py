@@ -159,6 +159,14 @@ def test_webp_canvas_is_refused_before_it_is_allocated() -> None:
         decode_image(b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body, 32)
 
 
+def test_pixels_are_limited() -> None:
+    for name in ("PNG", "JPEG", "WEBP", "GIF", "TIFF"):
+        data = saved(quadrants(), name)
+        with pytest.raises(MediaTooLargeError, match="64×64"):
+            decode_image(data, 32, MediaLimits(max_pixels=64 * 64 - 1))
+        assert decode_image(data, 32, MediaLimits(max_pixels=64 * 64)).any()
+
+
 def test_bytes_are_limited() -> None:
     data = saved(quadrants(), "PNG")
     with pytest.raises(MediaTooLargeError, match="bytes"):
