@@ -1,0 +1,149 @@
+"""The fuse role over the in-memory state."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from models.fusion import EncoderSpec, LinearFusion
+from streams.codec import decode_value, encode
+from streams.fields import Modality
+from streams.internal_messages import FeatureMessage, ItemDeclared, ItemFeature, ItemVector, ItemVersion
+from streams.records import Outgoing, Record
+from streams.settings import Settings
+from streams.topic_names import TopicNames
+from streams.topics import ITEM_VECTORS
+from tests.unit.workers.fakes import FakeDelivery, FakePublisher, record
+from workers.features_to_vectors import VERSION_HEADER, ItemFuser
+from workers.role_metrics import FuseMetrics
+from workers.state.memory_store import MemoryStateStore
+from workers.vectors_to_index import IndexUpdater
+
+TOPICS = TopicNames("t.")
+ENCODERS: dict[Modality, str] = {"text": "words", "image": "pixels", "audio": "sounds", "video": "films"}
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.publisher = FakePublisher()
+        self.fusion = LinearFusion(
+            {"text": EncoderSpec("words", "t", 128), "image": EncoderSpec("pixels", "i", 64)}
+        )
+        self.topic = TOPICS.item_vectors(self.fusion.space)
+        self.role = ItemFuser(
+            "fuse",
+            fusion=self.fusion,
+            encoders=ENCODERS,
+            store=MemoryStateStore(),
+            publisher=self.publisher,
+            topics=TOPICS,
+            settings=Settings(),
+            metrics=FuseMetrics(),
+        )
+        self.offset = 0
+
+    async def feed(self, *messages: FeatureMessage) -> list[Outgoing]:
+        deliveries = []
+        for message in messages:
+            deliveries.append(FakeDelivery(self.record(message)))
+        await self.role.process(deliveries)
+        assert all(one.is_done for one in deliveries)
+        return self.publisher.take()
+
+    def record(self, message: FeatureMessage) -> Record:
+        self.offset += 1
+        return record(TOPICS.item_features, encode(message), key=b"k", offset=self.offset)
+
+
+def version(offset: int) -> ItemVersion:
+    return ItemVersion(1, 0, offset, offset)
+
+
+def declared(offset: int, withdrawn: bool = False, **attributes: float) -> ItemDeclared:
+    return ItemDeclared(
+        item_id="a",
+        version=version(offset),
+        withdrawn=withdrawn,
+        title="A",
+        attributes=dict(attributes),
+        sources={} if withdrawn else {"text": "t", "image": "i"},
+    )
+
+
+def feature(offset: int, modality: Modality, dimension: int, encoder: str = "") -> ItemFeature:
+    vector = np.zeros(dimension, "<f4")
+    vector[0] = 1.0
+    return ItemFeature(
+        item_id="a",
+        version=version(offset),
+        modality=modality,
+        encoder=encoder or ENCODERS[modality],
+        source_hash=modality[0],
+        content_hash=modality[0],
+        vector=vector.tobytes(),
+    )
+
+
+def vector_of(sent: Outgoing) -> ItemVector:
+    return decode_value(sent.value or b"", ITEM_VECTORS)
+
+
+async def test_a_vector_grows_as_modalities_arrive() -> None:
+    bench = Bench()
+    (first,) = await bench.feed(declared(1, price=3.0))
+    assert (vector_of(first).vector, vector_of(first).attributes) == (None, {"price": 3.0})
+    (second,) = await bench.feed(feature(1, "text", 128))
+    (third,) = await bench.feed(feature(1, "image", 64))
+    assert vector_of(second).modalities == ["text"]
+    assert vector_of(third).modalities == ["image", "text"]
+    fused = np.frombuffer(vector_of(third).vector or b"", "<f2").astype(np.float32)
+    assert np.linalg.norm(fused) == np.float32(1.0) or abs(np.linalg.norm(fused) - 1) < 1e-3
+    assert fused[0] == fused[128] > 0.7
+
+
+async def test_a_batch_about_one_item_is_one_vector() -> None:
+    bench = Bench()
+    (sent,) = await bench.feed(declared(1), feature(1, "text", 128), feature(1, "image", 64))
+    assert vector_of(sent).modalities == ["image", "text"]
+
+
+async def test_a_feature_of_an_encoder_that_is_not_in_use_is_not_fused() -> None:
+    bench = Bench()
+    (sent,) = await bench.feed(declared(1), feature(1, "image", 7, encoder="another"))
+    assert vector_of(sent).vector is None
+
+
+async def test_a_withdrawal_is_a_null_that_says_what_it_is_newer_than() -> None:
+    bench = Bench()
+    await bench.feed(declared(1), feature(1, "text", 128))
+    (sent,) = await bench.feed(declared(2, withdrawn=True))
+    assert sent.value is None
+    (header,) = sent.headers
+    assert header[0] == VERSION_HEADER
+    assert msgspec.msgpack.decode(header[1], type=ItemVersion) == version(2)
+
+
+async def test_a_price_change_keeps_the_vector() -> None:
+    bench = Bench()
+    await bench.feed(declared(1, price=3.0))
+    (before,) = await bench.feed(feature(1, "text", 128))
+    (after,) = await bench.feed(declared(2, price=4.0))
+    assert vector_of(after).vector == vector_of(before).vector
+    assert vector_of(after).attributes == {"price": 4.0}
+
+
+async def test_the_index_ignores_what_is_older_than_it_has() -> None:
+    from models.retrieval import ItemIndex
+
+    bench = Bench()
+    (first,) = await bench.feed(declared(1), feature(1, "text", 128))
+    (newer,) = await bench.feed(declared(2), feature(2, "text", 128))
+    index = ItemIndex(bench.fusion.dimension)
+    updater = IndexUpdater(index)
+    assert updater.put(vector_of(newer))
+    assert not updater.put(vector_of(first))
+    assert not updater.remove("a", version(1))
+    assert "a" in index
+    assert updater.remove("a", version(3))
+    assert not updater.put(vector_of(newer))
+    assert "a" not in index

@@ -1,0 +1,193 @@
+"""The recommend role over the in-memory state: which causes get a list, and what is on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from models.profile import (
+    Profile,
+    ProfileEvent,
+    TransitionSettings,
+    apply_events,
+    encode_profile,
+    new_profile,
+)
+from models.ranking import RankingSettings
+from models.retrieval import ItemIndex
+from streams.codec import decode_value, encode
+from streams.internal_messages import EventCause, ProfileChanged
+from streams.messages import Recommendation
+from streams.records import Record
+from streams.settings import Settings
+from streams.topic_names import TopicNames
+from streams.topics import DEAD_LETTERS, RECOMMENDATIONS
+from tests.unit.workers.fakes import NOW, FakeDelivery, FakePublisher, now, record
+from workers.events_to_profiles import profile_key
+from workers.profiles_to_recommendations import Recommender
+from workers.role_metrics import RecommendMetrics
+from workers.state.memory_store import MemoryStateStore
+from workers.state.store import MISSING, StateChange, Write, pack_version
+
+TOPICS = TopicNames("t.")
+ITEMS = 6
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.store = MemoryStateStore()
+        self.publisher = FakePublisher()
+        index = ItemIndex(ITEMS)
+        for number, row in enumerate(np.eye(ITEMS) + 0.1):
+            index.upsert(
+                f"item-{number}",
+                row / np.linalg.norm(row),
+                created_at_ms=0,
+                attributes={"price": float(number)},
+            )
+        self.role = Recommender(
+            index=index,
+            ranking=RankingSettings(),
+            model="test",
+            store=self.store,
+            publisher=self.publisher,
+            topics=TOPICS,
+            settings=Settings(),
+            now=now,
+            metrics=RecommendMetrics(),
+        )
+
+    async def feed(self, *records: Record) -> list[Recommendation]:
+        deliveries = [FakeDelivery(one) for one in records]
+        await self.role.process(deliveries)
+        while not all(one.is_done for one in deliveries):
+            await asyncio.sleep(0.001)
+        return self.lists()
+
+    def lists(self) -> list[Recommendation]:
+        sent = self.publisher.on(TOPICS.recommendations)
+        return [decode_value(one.value or b"", RECOMMENDATIONS) for one in sent]
+
+    async def remember(self, profile: Profile) -> None:
+        value = pack_version(profile.version) + encode_profile(profile)
+        write = Write(profile_key(profile.user_id), MISSING, value)
+        await self.store.commit("profile", StateChange(writes=[write]))
+
+
+def profile(clicks: int, user: str = "anna") -> Profile:
+    events = [
+        ProfileEvent(f"e{one}", f"item-{one}", "click", round(NOW.timestamp() * 1_000))
+        for one in range(clicks)
+    ]
+    return apply_events(new_profile(user), events, TransitionSettings())[0]
+
+
+def changed(clicks: int, user: str = "anna", at: datetime = NOW) -> Record:
+    after = profile(clicks, user)
+    message = ProfileChanged(
+        user_id=user,
+        version=after.version,
+        cause=EventCause(event_id=f"e{clicks - 1}", occurred_at=at, published_at=NOW),
+        state=encode_profile(after),
+    )
+    return record(TOPICS.profiles, encode(message), key=user.encode())
+
+
+def asked(**fields: Any) -> Record:
+    body = {"request_id": "r", "user_id": "anna", **fields}
+    return record(TOPICS.recommendation_requests, msgspec.json.encode(body), key=b"anna")
+
+
+def ids(one: Recommendation) -> Sequence[str]:
+    return [item.item_id for item in one.items]
+
+
+async def test_an_event_gets_a_list_without_what_was_seen() -> None:
+    bench = Bench()
+    (made,) = await bench.feed(changed(2))
+    assert (made.profile_version, made.cause.kind, made.cause.id) == (2, "event", "e1")
+    assert set(ids(made)) == {"item-2", "item-3", "item-4", "item-5"}
+    assert not made.complete
+    assert made.shortfall
+    assert await bench.store.newest_list("anna") == encode(made)
+
+
+async def test_superseded_events_of_a_person_are_covered_by_the_newest() -> None:
+    bench = Bench()
+    made = await bench.feed(changed(1), changed(1, "ben"), changed(3), changed(2))
+    assert {(one.user_id, one.profile_version) for one in made} == {("anna", 3), ("ben", 1)}
+
+
+async def test_a_profile_older_than_one_seen_is_ignored() -> None:
+    bench = Bench()
+    await bench.feed(changed(3))
+    assert len(await bench.feed(changed(2))) == 1
+
+
+async def test_an_imported_event_is_silent() -> None:
+    bench = Bench()
+    assert await bench.feed(changed(2, at=NOW - timedelta(minutes=11))) == []
+
+
+async def test_the_id_of_a_list_follows_from_its_cause() -> None:
+    first, again = Bench(), Bench()
+    (one,) = await first.feed(changed(2))
+    (two,) = await again.feed(changed(2))
+    _, other = await again.feed(asked(request_id="e1"))
+    assert one.recommendation_id == two.recommendation_id != other.recommendation_id
+
+
+async def test_a_request_ranks_just_its_candidates() -> None:
+    bench = Bench()
+    await bench.remember(profile(1))
+    (made,) = await bench.feed(asked(count=2, candidates=["item-4", "item-0", "nowhere"]))
+    assert set(ids(made)) == {"item-4", "item-0"}
+    assert await bench.store.newest_list("anna") is None
+
+
+async def test_a_filter_is_applied_before_ranking() -> None:
+    bench = Bench()
+    (made,) = await bench.feed(asked(count=2, filter={"price": {"min": 2, "max": 3}}))
+    assert set(ids(made)) == {"item-2", "item-3"}
+    assert made.complete
+
+
+async def test_an_answer_waits_for_an_event_and_else_says_stale() -> None:
+    bench = Bench()
+    waiting = asyncio.create_task(bench.feed(asked(after_event_id="e1")))
+    await asyncio.sleep(0.03)
+    assert bench.lists() == []
+    await bench.remember(profile(2))
+    (fresh,) = await waiting
+    assert (fresh.profile_version, fresh.stale) == (2, False)
+    _, stale = await bench.feed(asked(request_id="r2", after_event_id="never"))
+    assert (stale.profile_version, stale.stale) == (2, True)
+
+
+async def test_a_request_past_its_deadline_is_refused_with_an_answer() -> None:
+    bench = Bench()
+    (made,) = await bench.feed(asked(deadline=(NOW - timedelta(seconds=1)).isoformat()))
+    assert (made.items, made.complete) == ([], False)
+    assert "deadline" in (made.shortfall or "")
+    (letter,) = bench.publisher.on(TOPICS.dead_letters)
+    assert decode_value(letter.value or b"", DEAD_LETTERS).reason == "invalid"
+
+
+async def test_a_request_for_a_million_items_is_refused_with_an_answer() -> None:
+    bench = Bench()
+    (made,) = await bench.feed(asked(count=10**6))
+    assert (made.items, made.complete, made.cause.id) == ([], False, "r")
+    assert "500" in (made.shortfall or "")
+
+
+async def test_a_broken_request_is_a_dead_letter_and_stops_nothing() -> None:
+    bench = Bench()
+    broken = record(TOPICS.recommendation_requests, b"{", key=b"anna")
+    (made,) = await bench.feed(broken, asked())
+    assert made.cause.id == "r"
+    assert len(bench.publisher.on(TOPICS.dead_letters)) == 1
