@@ -30,13 +30,13 @@ from streams.messages import (
     RecommendedItem,
 )
 from streams.records import Outgoing
+from streams.rejected_requests import rejected_request
 from streams.settings import Settings
 from streams.topic_names import TopicNames
 from workers.backoff import while_down
 from workers.events_to_profiles import profile_key, stored_profile
 from workers.ports import Delivery, Publisher
 from workers.recommend_requests import (
-    addressee,
     is_plain,
     list_query,
     recommendation_id,
@@ -225,12 +225,11 @@ class Recommender:
         """A dead letter and, where the request says to whom, an answer without items."""
         record = delivery.record
         records = [dead_letter_outgoing(self._topics.dead_letters, record, STAGE, error, self._now())]
-        found = addressee(record)
-        if found is not None:
-            request_id, user_id = found
-            cause = Cause(kind="request", id=request_id)
+        asked = rejected_request(record)
+        if asked is not None:
+            cause = Cause(kind="request", id=asked.request_id)
             refused = ListResult(items=(), complete=False, shortfall=shortfall_for(error))
-            records.append(self._outgoing(self._recommendation(Profile(user_id), cause, refused)))
+            records.append(self._outgoing(self._recommendation(Profile(asked.user_id), cause, refused)))
         self._metrics.refused(error.reason)
         await self._publisher.publish(records)
         delivery.done()

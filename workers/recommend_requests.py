@@ -1,37 +1,13 @@
-"""Reading recommendation requests: what is asked, and whom to answer where the request is wrong."""
+"""What a recommendation request asks of the catalogue, and how its answer is named."""
 
 from __future__ import annotations
 
 from hashlib import blake2b
 
-import msgspec
-
 from models.ranking import ListQuery
 from models.retrieval import FilterRange
 from streams.errors import BadInputError
 from streams.messages import Cause, FilterValue, Range, RecommendationRequest
-from streams.records import Record
-
-
-class _Addressee(msgspec.Struct):
-    """The two fields without which nobody can be answered."""
-
-    request_id: str
-    user_id: str
-
-
-_addressee_decoder = msgspec.json.Decoder(_Addressee)
-
-
-def addressee(record: Record) -> tuple[str, str] | None:
-    """(request_id, user_id) of a request that is otherwise wrong; None where not even these are there."""
-    try:
-        found = _addressee_decoder.decode(record.value or b"")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    if not (1 <= len(found.request_id) <= 256 and 1 <= len(found.user_id) <= 256):
-        return None
-    return found.request_id, found.user_id
 
 
 def list_query(request: RecommendationRequest) -> ListQuery:
