@@ -29,11 +29,12 @@ CONTAINER_FORMATS: Final = (
 )
 """The containers that are read, by FFmpeg's names."""
 
-_OPTIONS: Final = {
+OPEN_OPTIONS: Final = {
     "format_whitelist": ",".join(CONTAINER_FORMATS),
     # A list of one name that no protocol has: the demuxer can open no other file or address.
     "protocol_whitelist": "none",
 }
+"""How FFmpeg opens containers: either option by itself keeps it from whatever is named in the file."""
 
 
 def _import_all_of_pyav() -> None:
@@ -61,7 +62,7 @@ def open_container(data: bytes) -> Iterator[InputContainer]:
         MediaTooLargeError: as raised within the block.
     """
     try:
-        with av.open(io.BytesIO(data), mode="r", container_options=_OPTIONS) as container:
+        with av.open(io.BytesIO(data), mode="r", container_options=OPEN_OPTIONS) as container:
             yield container
     except (MediaUnreadableError, MediaTooLargeError, MemoryError):
         raise

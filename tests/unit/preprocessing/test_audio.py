@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import socket
+import threading
 
+import av
 import numpy as np
 import pyloudnorm
 import pytest
@@ -19,6 +22,7 @@ from models.preprocessing.audio import (
     integrated_loudness,
     normalise_loudness,
 )
+from models.preprocessing.container import OPEN_OPTIONS
 from models.preprocessing.limits import MediaLimits
 from tests.unit.preprocessing.media_samples import shared_files, sound_file, tone, video_file
 
@@ -147,7 +151,8 @@ def playlists(target: str) -> dict[str, bytes]:
     header = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:10\n#EXT-X-MEDIA-SEQUENCE:0\n"
     dash = (
         '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"><Period>'
-        f'<AdaptationSet><Representation id="1" bandwidth="1"><BaseURL>{target}</BaseURL></Representation></AdaptationSet>'
+        f'<AdaptationSet><Representation id="1" bandwidth="1"><BaseURL>{target}</BaseURL>'
+        "</Representation></AdaptationSet>"
         "</Period></MPD>"
     )
     return {
@@ -169,6 +174,35 @@ def test_playlists_reach_no_address(kind: str) -> None:
             decode_audio(playlists(f"http://127.0.0.1:{server.getsockname()[1]}/a.ts")[kind])
         with pytest.raises(TimeoutError):
             server.accept()
+
+
+@pytest.mark.parametrize("option", ["format_whitelist", "protocol_whitelist"])
+def test_each_guard_alone_keeps_a_playlist_from_connecting(option: str) -> None:
+    """FFmpeg is told that it is a playlist, which by itself it does not see without a file name."""
+
+    def connects(options: dict[str, str]) -> bool:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            server.settimeout(0.2)
+            playlist = playlists(f"http://127.0.0.1:{server.getsockname()[1]}/a.ts")["hls"]
+            opening = threading.Thread(target=_open_as_playlist, args=(playlist, options), daemon=True)
+            opening.start()
+            try:
+                server.accept()[0].close()
+            except TimeoutError:
+                return False
+            return True
+
+    all_protocols = {"protocol_whitelist": "file,http,tcp"}
+    assert connects(all_protocols)
+    assert not connects(all_protocols | {option: OPEN_OPTIONS[option]})
+
+
+def _open_as_playlist(playlist: bytes, options: dict[str, str]) -> None:
+    with (
+        contextlib.suppress(av.FFmpegError),
+        av.open(io.BytesIO(playlist), format="hls", container_options=options),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("kind", sorted(playlists("")))
