@@ -12,6 +12,14 @@ Scalar = bool | int | float | str
 AttributeValue = bool | int | float | str | Sequence[str]
 
 
+def as_float(number: float) -> float:
+    """A number as float64; an integer too large for one is infinite."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
+
+
 @dataclass(frozen=True, slots=True)
 class FilterRange:
     """A number from ``min`` to ``max``, both included; None is no bound."""
@@ -21,16 +29,8 @@ class FilterRange:
 
     def __post_init__(self) -> None:
         bounds = [bound for bound in (self.min, self.max) if bound is not None]
-        if not bounds or any(math.isnan(bound) for bound in bounds):
+        if not bounds or any(math.isnan(as_float(bound)) for bound in bounds):
             raise ListQueryError("a range in a filter needs `min` or `max`, as numbers")
-
-
-def as_float(number: float) -> float:
-    """A number as float64; an integer too large for one is infinite."""
-    try:
-        return float(number)
-    except OverflowError:
-        return math.inf if number > 0 else -math.inf
 
 
 FilterValue = Scalar | Sequence[Scalar] | FilterRange

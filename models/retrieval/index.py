@@ -7,6 +7,7 @@ serialises changes and lists.
 
 from __future__ import annotations
 
+import math
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -25,9 +26,12 @@ _FIRST_ROWS = 1_024
 _GROWTH = 1.5
 # Columns kept for filters; the one not used for longest makes room.
 _MAX_COLUMNS = 64
+# Popularity that has decayed below this counts as none: float32 would make infinity of its inverse.
+_MIN_POPULARITY = 1e-6
 _MAX_POPULARITY = 1e30
 
 _encode = msgspec.msgpack.Encoder().encode
+_NO_ATTRIBUTES = _encode({})
 _decode: Callable[[bytes], dict[str, Any]] = msgspec.msgpack.Decoder().decode
 
 
@@ -134,6 +138,9 @@ class ItemIndex:
         """
         if vector is not None:
             vector = self._checked(item_id, vector)
+        # What may fail comes first, so that a refused item changes nothing.
+        attributes = dict(attributes or {})
+        encoded = _encode(attributes)
         row = self._row_of.get(item_id)
         if row is None:
             row = self._take_row(item_id)
@@ -142,7 +149,7 @@ class ItemIndex:
         self._available[row] = available
         if popularity is not None:
             self._put_popularity(row, popularity)
-        self._put_attributes(row, attributes or {})
+        self._put_attributes(row, attributes, encoded)
 
     def remove(self, item_id: str) -> bool:
         """Take an item out; whether it was here."""
@@ -151,7 +158,7 @@ class ItemIndex:
             return False
         if self._row_of_hash.get(int(self._hashes[row])) == row:
             del self._row_of_hash[int(self._hashes[row])]
-        self._put_attributes(row, {})
+        self._put_attributes(row, {}, _NO_ATTRIBUTES)
         self._put_popularity(row, 0.0)
         self._item_ids[row] = None
         self._vectors[row] = 0.0
@@ -233,7 +240,7 @@ class ItemIndex:
             if row == len(self._live):
                 self._grow()
             self._item_ids.append(item_id)
-            self._attributes.append(_encode({}))
+            self._attributes.append(_NO_ATTRIBUTES)
         number = int.from_bytes(hash64(item_id), "little")
         self._row_of[item_id] = row
         self._row_of_hash[number] = row
@@ -258,7 +265,9 @@ class ItemIndex:
 
     def _put_popularity(self, row: int, popularity: float) -> None:
         before = float(self._log_popularity[row])
-        self._log_popularity[row] = np.log1p(min(max(0.0, popularity), _MAX_POPULARITY))
+        # NaN fails the comparison, and counts as none too.
+        popularity = min(popularity, _MAX_POPULARITY) if popularity >= _MIN_POPULARITY else 0.0
+        self._log_popularity[row] = math.log1p(popularity)
         after = float(self._log_popularity[row])
         largest = self._largest_popularity
         if largest is not None and after >= largest:
@@ -266,14 +275,14 @@ class ItemIndex:
         elif largest is not None and before >= largest:
             self._largest_popularity = None
 
-    def _put_attributes(self, row: int, attributes: Mapping[str, AttributeValue]) -> None:
+    def _put_attributes(self, row: int, attributes: Mapping[str, AttributeValue], encoded: bytes) -> None:
         before = _decode(self._attributes[row])
         self._attribute_names.subtract(before.keys())
         self._attribute_names.update(attributes.keys())
         for name in before.keys() - attributes.keys():
             if not self._attribute_names[name]:
                 del self._attribute_names[name]
-        self._attributes[row] = _encode(dict(attributes))
+        self._attributes[row] = encoded
         for name, column in list(self._columns.items()):
             if name in before or name in attributes:
                 column.set(row, attributes.get(name))
