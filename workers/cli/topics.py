@@ -36,11 +36,9 @@ def create(as_json: bool) -> None:
 def list_command(as_json: bool) -> None:
     """List the topics: partitions, what becomes of old messages, who writes and reads them."""
     from streams.topic_admin import list_topics
-    from workers.encoders_in_use import encoder_registry, fusion_in_use
 
-    settings = invocation().settings()
-    space = fusion_in_use(settings, encoder_registry(settings)).space
-    states = list_topics(settings, [space])
+    # Topics of vector spaces as far as they exist: which one is in use does not matter here.
+    states = list_topics(invocation().settings())
     if as_json:
         print_json(
             [
