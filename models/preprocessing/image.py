@@ -89,7 +89,7 @@ def decode_image(
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data), formats=IMAGE_FORMATS) as image:
                 limits.check_pixels(*image.size)
-                return fit_square(_to_rgb(_loaded(image, size_px)), size_px, fit)
+                return fit_square(_to_rgb(_loaded(image, size_px), size_px), size_px, fit)
     except (MediaTooLargeError, MemoryError):
         raise
     except Image.DecompressionBombError as error:
@@ -116,9 +116,7 @@ def fit_square(image: Image.Image, size_px: int, fit: Fit = "crop") -> NDArray[n
         RGB, uint8 of shape [size_px, size_px, 3].
     """
     size = (size_px, size_px)
-    factor = min(image.size) // (2 * size_px)
-    if factor > 1:
-        image = image.reduce(factor)
+    image = _shrunk(image, size_px)
     if fit == "crop":
         image = ImageOps.fit(image, size, Image.Resampling.BICUBIC)
     elif fit == "pad":
@@ -137,14 +135,23 @@ def _loaded(image: ImageFile.ImageFile, size_px: int) -> Image.Image:
     return ImageOps.exif_transpose(image)
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _to_rgb(image: Image.Image, size_px: int) -> Image.Image:
+    # Made smaller before it is converted wherever that gives the same: conversions of a large image copy it.
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
         return _deep_to_8_bit(image).convert("RGB")
     if image.has_transparency_data or image.mode in ("La", "RGBa"):
-        rgba = image.convert("RGBA")
+        rgba = _shrunk(image if image.mode == "RGBA" else image.convert("RGBA"), size_px)
         background = Image.new("RGBA", rgba.size, (*_WHITE, 255))
         return Image.alpha_composite(background, rgba).convert("RGB")
+    if image.mode in ("RGB", "L", "CMYK"):
+        image = _shrunk(image, size_px)
     return image.convert("RGB")
+
+
+def _shrunk(image: Image.Image, size_px: int) -> Image.Image:
+    """By a whole number, to no less than twice what is needed."""
+    factor = min(image.size) // (2 * size_px)
+    return image.reduce(factor) if factor > 1 else image
 
 
 def _deep_to_8_bit(image: Image.Image) -> Image.Image:

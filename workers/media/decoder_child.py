@@ -53,9 +53,9 @@ def main(configuration: Mapping[str, Any]) -> None:
     _send(responses, {"ready": True})
     while head := requests.read(LENGTH.size):
         request = json.loads(requests.read(LENGTH.unpack(head)[0]))
-        data = requests.read(request["bytes"])
         _limit_cpu(configuration["cpu_s"])
-        _answer(responses, decoders[request["kind"]], data, request["options"])
+        # The file is given a name nowhere here: it would be kept until the next one comes.
+        _answer(responses, decoders[request["kind"]], requests.read(request["bytes"]), request["options"])
 
 
 def _answer(responses: BinaryIO, decoder: Decoder, data: bytes, options: dict[str, Any]) -> None:
