@@ -24,9 +24,9 @@ MIN_SECONDS = 15
 def demo(seconds: int, as_json: bool) -> int:
     """See lists follow what people do, in a temporary folder.
 
-    Starts a Kafka, a Redis and every role, publishes a catalogue of pictures, sounds, films and text, and lets
-    simulated people with distinct tastes act. In the middle brand-new items come, and a worker is killed. Ends
-    with a summary, and exit code 0 only if every check in it holds. Nothing is left behind.
+    Starts a Kafka, a Redis and every role, publishes a catalogue of pictures, sounds, films and text, and
+    lets simulated people with distinct tastes act. In the middle brand-new items come, and a worker is
+    killed. Ends with a summary, and exit code 0 only if every check in it holds. Nothing is left behind.
     """
     from workers.demo.run import run_demo
     from workers.demo.show import Show

@@ -1,0 +1,1 @@
+"""The demo: simulated people with distinct tastes act through Kafka, and what Freshet does is measured."""
