@@ -96,12 +96,14 @@ def _named_parts(
 
 def _summing_to(score: float, found: list[_Part]) -> tuple[Reason, ...]:
     """Reasons whose sum is the score: what rounding left over goes to the largest."""
-    ordered = sorted((part for part in found if part[0]), key=lambda part: -abs(part[0]))
+    ordered = sorted([part for part in found if part[0]], key=_magnitude, reverse=True)
     if not ordered:
         return (Reason("bias", score),)
     first, *others = ordered
-    contribution = score - math.fsum(part[0] for part in others)
-    return (
-        Reason(first[1], contribution, first[2], first[3]),
-        *(Reason(kind, part, item_id, action) for part, kind, item_id, action in others),
-    )
+    contribution = score - math.fsum([part[0] for part in others])
+    reasons = [Reason(kind, part, item_id, action) for part, kind, item_id, action in others]
+    return (Reason(first[1], contribution, first[2], first[3]), *reasons)
+
+
+def _magnitude(part: _Part) -> float:
+    return abs(part[0])

@@ -42,6 +42,19 @@ class AttributeColumn:
         self._codes = np.concatenate([self._codes, np.full(more, -1, np.int32)])
         self._numbers = np.concatenate([self._numbers, np.full(more, np.nan, np.float64)])
 
+    def fill(self, values: Sequence[tuple[int, AttributeValue]]) -> None:
+        """Set the values of many rows that have none yet."""
+        codes, numbers = self._codes.tolist(), self._numbers.tolist()
+        for row, value in values:
+            if isinstance(value, bool | str):
+                codes[row] = self._code_of.setdefault(value, len(self._code_of))
+            elif isinstance(value, int | float):
+                numbers[row] = as_float(value)
+            else:
+                self._list(row, value)
+        self._codes[:] = codes
+        self._numbers[:] = numbers
+
     def set(self, row: int, value: AttributeValue | None) -> None:
         """Set the value of a row; None where the item does not have the attribute."""
         self._codes[row] = -1
@@ -55,11 +68,8 @@ class AttributeColumn:
             self._codes[row] = self._code_of.setdefault(value, len(self._code_of))
         elif isinstance(value, int | float):
             self._numbers[row] = as_float(value)
-        elif value:
-            words = tuple(dict.fromkeys(value))
-            self._listed[row] = words
-            for word in words:
-                self._postings.setdefault(word, _Posting()).add(row)
+        elif value is not None:
+            self._list(row, value)
 
     def equal_to(self, values: Sequence[Scalar], rows: int) -> Mask:
         """Which of the first ``rows`` rows have one of these values, bool [rows]."""
@@ -81,6 +91,16 @@ class AttributeColumn:
         low = -np.inf if bounds.min is None else as_float(bounds.min)
         high = np.inf if bounds.max is None else as_float(bounds.max)
         return np.asarray((numbers >= low) & (numbers <= high))
+
+    def _list(self, row: int, value: Sequence[str]) -> None:
+        words = tuple(dict.fromkeys(value))
+        if words:
+            self._listed[row] = words
+        for word in words:
+            posting = self._postings.get(word)
+            if posting is None:
+                posting = self._postings[word] = _Posting()
+            posting.add(row)
 
 
 class _Posting:

@@ -200,7 +200,7 @@ class ItemIndex:
     def matching(self, wanted: Filter) -> Mask:
         """Which rows hold an item that passes every part of the filter, bool [rows].
 
-        The first filter on an attribute reads the attributes of every item, about 0.1 s for 100,000
+        The first filter on an attribute reads the attributes of every item, 0.1 to 0.3 s for 100,000
         items; after that its column follows the changes.
 
         Raises:
@@ -293,14 +293,17 @@ class ItemIndex:
     def _columns_of(self, names: Iterable[str]) -> list[AttributeColumn]:
         """The columns of attributes that some item has, read from all items where they are not kept."""
         names = list(names)
-        new = {name: AttributeColumn(len(self._live)) for name in names if name not in self._columns}
+        new: dict[str, list[tuple[int, AttributeValue]]]
+        new = {name: [] for name in names if name not in self._columns}
         if new:
             for row, encoded in enumerate(self._attributes):
                 attributes = _decode(encoded)
-                for name, column in new.items():
+                for name, values in new.items():
                     if name in attributes:
-                        column.set(row, attributes[name])
-            self._columns.update(new)
+                        values.append((row, attributes[name]))
+        for name, values in new.items():
+            column = self._columns[name] = AttributeColumn(len(self._live))
+            column.fill(values)
         found = [self._columns[name] for name in names]
         for name in names:
             self._columns.move_to_end(name)
