@@ -1,0 +1,135 @@
+"""What the training commands share: seeds, progress, projections, figures, manifests."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from models.encoders.manifest import MANIFEST_FILE, EncoderManifest, FileEntry, GraphEntry, encode_manifest
+from models.errors import TrainingError
+
+Floats = NDArray[np.float32]
+console = Console()
+
+OPSET = 17
+IR_VERSION = 8
+MAX_FILE_BYTES = 5_000_000
+
+
+def parse_arguments(description: str) -> argparse.Namespace:
+    """The arguments that every training command takes."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the evaluation data")
+    parser.add_argument("--weights", type=Path, required=True, help="folder of the teachers' ONNX files")
+    parser.add_argument("--out", type=Path, required=True, help="folder in which the encoder is written")
+    parser.add_argument("--cache", type=Path, help="folder that keeps the teachers' vectors for the next run")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--epochs", type=int, help="instead of the command's own number")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(arguments.seed)
+    torch.use_deterministic_algorithms(True)
+    return arguments
+
+
+def progress_bar() -> Progress:
+    """A progress bar with the loss beside it (field ``note``)."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=console,
+    )
+
+
+def principal_axes(rows: Floats, dimension: int) -> tuple[Floats, Floats]:
+    """The mean [d] of ``rows`` [n, d] and their ``dimension`` principal axes, as columns [d, dimension]."""
+    mean = rows.mean(axis=0)
+    centred = (rows - mean).astype(np.float64)
+    values, vectors = np.linalg.eigh(centred.T @ centred)
+    return mean, vectors[:, np.argsort(values)[::-1][:dimension]].astype(np.float32)
+
+
+def unit(rows: Floats) -> Floats:
+    """Each row at unit length."""
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+
+
+def linear_probe(train: Floats, train_labels: Any, test: Floats, test_labels: Any) -> float:
+    """Accuracy on the test rows of a logistic regression on standardised features."""
+    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000, C=0.1))
+    probe.fit(train, train_labels)
+    return float(probe.score(test, test_labels))
+
+
+def neighbour_accuracy(
+    train: Floats, train_labels: Any, test: Floats, test_labels: Any, k: int = 10
+) -> float:
+    """The share of each test row's ``k`` nearest training rows (cosine) that have its label."""
+    nearest = np.argsort(-(unit(test) @ unit(train).T), axis=1)[:, :k]
+    return float((np.asarray(train_labels)[nearest] == np.asarray(test_labels)[:, None]).mean())
+
+
+def file_entry(path: Path) -> FileEntry:
+    """The manifest's entry for a file."""
+    data = path.read_bytes()
+    if len(data) > MAX_FILE_BYTES:
+        raise TrainingError(f"{path} has {len(data)} bytes; a bundled file may have {MAX_FILE_BYTES}.")
+    return FileEntry(file=path.name, sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
+
+
+def save_graph(model: onnx.ModelProto, path: Path) -> GraphEntry:
+    """Checks and writes a model with one output; returns its manifest entry."""
+    onnx.checker.check_model(model, full_check=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(model.SerializeToString(deterministic=True))
+    entry = file_entry(path)
+    return GraphEntry(
+        file=entry.file,
+        sha256=entry.sha256,
+        size_bytes=entry.size_bytes,
+        opset=next(item.version for item in model.opset_import if item.domain == ""),
+        inputs=tuple(item.name for item in model.graph.input),
+        output=model.graph.output[0].name,
+    )
+
+
+def export_module(module: torch.nn.Module, example: torch.Tensor, input_name: str, path: Path) -> GraphEntry:
+    """Exports a module of one input and one output (``embedding``) with a free batch size."""
+    module.eval()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.onnx.export(
+        module,
+        (example,),
+        str(path),
+        input_names=[input_name],
+        output_names=["embedding"],
+        dynamic_axes={input_name: {0: "batch"}, "embedding": {0: "batch"}},
+        opset_version=OPSET,
+        dynamo=False,
+    )
+    return save_graph(onnx.load(path), path)
+
+
+def write_manifest(manifest: EncoderManifest, out: Path) -> None:
+    """Writes the manifest beside its files and shows its figures."""
+    folder = out / manifest.name
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MANIFEST_FILE).write_bytes(encode_manifest(manifest))
+    for metric, measured in manifest.quality.items():
+        console.print(f"{manifest.name}: {metric} = {measured.value:.4f} ({measured.dataset})")
