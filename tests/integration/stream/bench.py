@@ -52,10 +52,7 @@ class Stream:
         }
         self.settings: Settings = load_settings(**self.sections)
         self.names = TopicNames(prefix)
-        try:
-            self.space = fusion_in_use(self.settings, encoder_registry(self.settings)).space
-        except Exception:
-            self.space = "x"
+        self.space = fusion_in_use(self.settings, encoder_registry(self.settings)).space
         self.processes: dict[str, list[subprocess.Popen[bytes]]] = {}
 
     def __enter__(self) -> Stream:
