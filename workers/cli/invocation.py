@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -13,6 +14,8 @@ from workers.flags import CONFIG_ENVIRONMENT, Flags, flag, inherited_flags, merg
 
 if TYPE_CHECKING:
     from streams.settings import Settings
+
+_QUIET: Final = "error"
 
 
 class Invocation:
@@ -44,8 +47,10 @@ class Invocation:
         settings = load_settings(self.config, **self.flags)
         worker = settings.worker
         # The command says itself what matters. kafka-python would repeat each failure many times.
-        level = worker.log_level if "log_level" in worker.model_fields_set else "error"
+        level = worker.log_level if "log_level" in worker.model_fields_set else _QUIET
         configure_logging(worker.log_format, level)
+        if level == _QUIET:
+            logging.getLogger("kafka").setLevel(logging.CRITICAL)
         return settings
 
 

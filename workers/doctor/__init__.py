@@ -1,0 +1,1 @@
+"""Checks of everything that Freshet needs. See `workers.doctor.examine`."""
