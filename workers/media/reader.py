@@ -86,7 +86,8 @@ def _decoder_options(encoder: AnyEncoder, media: MediaSettings) -> dict[str, Any
         max_bytes=getattr(media, f"{encoder.modality}_max_bytes"),
         max_pixels=media.max_pixels,
         max_seconds=seconds,
-        deadline_s=media.decode_timeout_s,
+        # A little before the child is ended, so that a slow file is refused and not a crash.
+        deadline_s=0.9 * media.decode_timeout_s,
     )
     options: dict[str, Any] = {"limits": asdict(limits)}
     match encoder:
