@@ -1,0 +1,102 @@
+"""A stack of all roles that the tests of this folder share; each test takes ids of its own."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import KafkaServer, RedisServer
+from tests.integration.stream.bench import REPOSITORY, Stream
+from tests.integration.stream.media_server import MediaServer
+from tests.integration.stream.stack import ROLES, Stack
+
+MEBIBYTE = 1 << 20
+CATALOGUE_MEDIA = REPOSITORY / "deploy" / "demo" / "catalogue" / "media"
+METADATA_HOST = "169.254.169.254"
+VIDEO_MAX_BYTES = 8 * MEBIBYTE
+DECODE_MEMORY_BYTES = 512 * MEBIBYTE
+
+
+@dataclass(frozen=True)
+class Address:
+    """All that a plain Kafka client needs to know."""
+
+    bootstrap_servers: str
+    prefix: str
+
+
+@pytest.fixture(scope="session")
+def media_server() -> Iterator[MediaServer]:
+    """Serves media on loopback."""
+    with MediaServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def media_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the stack may read: the demo's pictures, sounds and films."""
+    return Path(shutil.copytree(CATALOGUE_MEDIA, tmp_path_factory.mktemp("allowed") / "media"))
+
+
+@pytest.fixture(scope="session")
+def stack(
+    kafka: KafkaServer,
+    redis_server: RedisServer,
+    media_server: MediaServer,
+    media_folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Stack]:
+    """All seven roles, each a process, started once."""
+    media = {
+        "file_roots": [str(media_folder)],
+        # The metadata service is named on purpose: it must be refused all the same.
+        "allowed_hosts": [media_server.host, METADATA_HOST],
+        "allow_private_addresses": True,
+        "video_max_bytes": VIDEO_MAX_BYTES,
+        "decode_timeout_s": 6.0,
+        "decode_memory_bytes": DECODE_MEMORY_BYTES,
+        "fetch_deadline_s": 40.0,
+    }
+    with Stream(
+        kafka.bootstrap_servers,
+        redis_server.url,
+        f"t{secrets.token_hex(4)}.",
+        tmp_path_factory.mktemp("logs"),
+        media=media,
+        # Long enough that an event is applied on a busy machine, too.
+        recommend={"after_event_wait_ms": 2_000, "popularity_refresh_s": 0.2},
+    ) as stream:
+        stream.start(*ROLES)
+        stack = Stack(stream, media_server, media_folder)
+        try:
+            stack.await_ready(*ROLES)
+            yield stack
+        finally:
+            stack.close()
+
+
+@pytest.fixture(scope="session")
+def running_stream(stack: Stack) -> Address:
+    """Where the shared stack is, for a client that knows nothing of Freshet."""
+    return Address(stack.stream.settings.kafka.bootstrap_servers, stack.stream.prefix)
+
+
+@pytest.fixture
+def tag() -> str:
+    """An id that no other test has: for items, users and the attribute that their items share."""
+    return f"x{secrets.token_hex(4)}"
+
+
+@pytest.fixture(scope="session")
+def shared_dir() -> Path:
+    """The folder of evaluation data and weights; a test that needs it is skipped where it is absent."""
+    folder = Path(os.environ.get("FRESHET_SHARED_DIR", REPOSITORY.parent / "shared"))
+    if not folder.is_dir():
+        pytest.skip(f"no shared folder at {folder}; name it in FRESHET_SHARED_DIR")
+    return folder
