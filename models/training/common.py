@@ -16,11 +16,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from models.encoders.manifest import MANIFEST_FILE, EncoderManifest, FileEntry, GraphEntry, encode_manifest
 from models.errors import TrainingError
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
 console = Console()
 
 OPSET = 17
@@ -40,6 +41,7 @@ def parse_arguments(description: str) -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, help="instead of the command's own number")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    threadpool_limits(arguments.threads)
     torch.manual_seed(arguments.seed)
     torch.use_deterministic_algorithms(True)
     return arguments

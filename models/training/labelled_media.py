@@ -59,6 +59,7 @@ def _image(data: bytes) -> Image.Image:
 def _sound(data: bytes) -> Floats:
     with av.open(io.BytesIO(data)) as container:
         resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE_HZ)
-        frames = [out for frame in container.decode(audio=0) for out in resampler.resample(frame)]
+        decoded = container.decode(audio=0)  # type: ignore[union-attr]
+        frames = [out for frame in decoded for out in resampler.resample(frame)]
         frames += resampler.resample(None)
     return np.concatenate([frame.to_ndarray()[0] for frame in frames]).astype(np.float32)

@@ -61,7 +61,7 @@ def main() -> None:
     shutil.copy(teacher.folder / "tokenizer.json", folder / "tokenizer.json")
     _slim_tokenizer(folder / "tokenizer.json")
     pairs = plot_pairs(teacher, arguments.data, arguments.cache)
-    quality = {}
+    quality: dict[str, Measurement] = {}
     for stage in ("token_pca", "fitted"):
         if stage == "fitted":
             wanted = unit((targets - mean) @ axes)

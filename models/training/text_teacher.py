@@ -27,7 +27,7 @@ class TextTeacher:
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(256)
         size = self._tokenizer.get_vocab_size()
-        self.vocabulary = [self._tokenizer.id_to_token(i) for i in range(size)]
+        self.vocabulary = [self._tokenizer.id_to_token(i) or "" for i in range(size)]
 
     def encode_texts(self, texts: list[str]) -> Floats:
         """The vectors of texts, cut after 256 tokens as the teacher was trained."""

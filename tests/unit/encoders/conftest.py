@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from tiny_encoders import flatten_model, image_manifest, write_manifest
+from tests.unit.encoders.tiny_encoders import flatten_model, image_manifest, write_manifest
 
 ROOT = Path(__file__).parents[3]
 

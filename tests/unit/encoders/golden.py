@@ -1,4 +1,5 @@
-"""Inputs whose vectors are kept in ``golden.json``; run this file to write them anew after a retraining."""
+"""Inputs whose vectors are kept in ``golden.json``; written anew, after a
+retraining, by ``python -m tests.unit.encoders.golden``."""
 
 from __future__ import annotations
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import av
-import golden
 import numpy as np
 import pytest
 
 from models.encoders import Encoder, EncoderRegistry, load_encoder
 from models.encoders.loading import BUNDLED_FOLDER
 from models.preprocessing.image import decode_image
+from tests.unit.encoders import golden
 
 DIMENSIONS = {"text-static-128": 128, "image-cnn-64": 64, "audio-gru-64": 64, "video-pooled-128": 128}
 MAX_FILE_BYTES, MAX_TOTAL_BYTES = 5_000_000, 15_000_000

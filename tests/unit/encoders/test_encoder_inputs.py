@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_encoders import flatten_model, graph_entry, image_manifest, write_manifest
-from tiny_onnx import FLOAT, UINT8, node, number, tensor_cast, value_info
-from tiny_onnx import message as field
 
 from models.encoders import Encoder, SessionSettings, VideoInput, load_encoder
 from models.encoders.audio import window_starts
 from models.encoders.encoder import unit_rows
 from models.encoders.manifest import AudioPreprocessing
 from models.errors import EncoderInputError, EncoderOutputError, GraphError, ManifestError
+from tests.unit.encoders.tiny_encoders import flatten_model, graph_entry, image_manifest, write_manifest
+from tests.unit.encoders.tiny_onnx import FLOAT, UINT8, node, number, tensor_cast, value_info
+from tests.unit.encoders.tiny_onnx import message as field
 
 
 def images(count: int, seed: int = 0) -> Any:

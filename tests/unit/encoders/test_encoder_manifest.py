@@ -8,12 +8,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny_encoders import flatten_model, image_manifest, write_manifest
-from tiny_onnx import constant_node, external_tensor, graph, node, subgraph_node, tensor_cast
 
 from models.encoders import ImageManifest, load_encoder, read_manifest
 from models.encoders.manifest import decode_manifest, encode_manifest
 from models.errors import GraphError, ManifestError
+from tests.unit.encoders.tiny_encoders import flatten_model, image_manifest, write_manifest
+from tests.unit.encoders.tiny_onnx import (
+    constant_node,
+    external_tensor,
+    graph,
+    node,
+    subgraph_node,
+    tensor_cast,
+)
 
 
 def rewrite(folder: Path, model: bytes | None = None, **changes: Any) -> Path:

@@ -6,10 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tiny_encoders import image_manifest, write_manifest
 
 from models.encoders import EncoderRegistry
 from models.errors import ManifestError, UnknownEncoderError
+from tests.unit.encoders.tiny_encoders import image_manifest, write_manifest
 
 BUNDLED = {"text-static-128", "image-cnn-64", "audio-gru-64", "video-pooled-128"}
 

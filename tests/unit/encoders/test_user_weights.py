@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 import pytest
-from tiny_encoders import graph_entry, write_manifest
 
 from models.encoders import Encoder, EncoderRegistry, VideoInput
 from models.encoders.encoder import unit_rows
+from tests.unit.encoders.tiny_encoders import graph_entry, write_manifest
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tiny_onnx import FLOAT, UINT8, model, node, tensor_cast, value_info
+from tests.unit.encoders.tiny_onnx import FLOAT, UINT8, model, node, tensor_cast, value_info
 
 SIDE = 2
 
