@@ -76,7 +76,7 @@ class ProfilePlan(Plan):
 class ProfileUpdater(FencedRole):
     """Applies events to profiles, each once, and publishes each profile that changed.
 
-    Several events of a person in one batch make one output, which names the last of them as its cause.
+    Several events of a person in one batch make one output. Its cause is the one that occurred last.
     """
 
     def __init__(
@@ -139,7 +139,9 @@ class ProfileUpdater(FencedRole):
             if after is not before:
                 expected = MISSING if value is None else value[:VERSION_BYTES]
                 writes.append(Write(profile_key(user_id), expected, pack_version(after.version) + encoded))
-            outgoing.append(self._changed(after, encoded, own[-1]))
+            # The one that occurred last: an import among live events must not make their list silent.
+            last = max(reversed(own), key=lambda read: read.occurred_at)
+            outgoing.append(self._changed(after, encoded, last))
         clamped = sum(read.occurred_at != read.event.occurred_at for read in reads)
         return ProfilePlan(writes, outgoing, increments, effects, refused, clamped)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import structlog
 
 from models.profile import Profile, decode_profile, hash64
@@ -128,8 +129,7 @@ class Recommender:
             change = decode_record(delivery.record, ProfileChanged)
             held = newest.get(change.user_id)
             covered += held is not None
-            if held is None or change.version >= held.version:
-                newest[change.user_id] = change
+            newest[change.user_id] = change if held is None else _covering(held, change)
         self._metrics.coalesced(covered)
         loud = [change for change in newest.values() if not self._is_silent(change)]
         profiles = [decode_profile(change.state) for change in loud]
@@ -299,6 +299,16 @@ class Recommender:
             if answer.newest
         ]
         await self._store.put_newest_lists(newest, self._keep_list_s)
+
+
+def _covering(held: ProfileChanged, change: ProfileChanged) -> ProfileChanged:
+    """Two changes of a person as one: the newer state, and the cause that occurred last.
+
+    So a list that is due stays due where events of an import follow in the same batch.
+    """
+    newer = change if change.version >= held.version else held
+    latest = max(change.cause, held.cause, key=lambda cause: cause.occurred_at)
+    return newer if newer.cause is latest else msgspec.structs.replace(newer, cause=latest)
 
 
 def _lacks_event(request: RecommendationRequest, profile: Profile) -> bool:

@@ -77,6 +77,14 @@ async def test_a_batch_becomes_one_profile_a_person() -> None:
     assert all(one.is_done for one in deliveries)
 
 
+async def test_an_import_after_a_live_event_is_not_the_cause() -> None:
+    bench = Bench()
+    await bench.feed(event(0), event(1, at=NOW - timedelta(days=1)))
+    (changed,) = bench.publisher.on(TOPICS.profiles)
+    change = decode_value(changed.value or b"", PROFILES)
+    assert (change.version, change.cause.event_id) == (2, "e0")
+
+
 async def test_events_delivered_again_only_publish_again() -> None:
     bench = Bench()
     await bench.feed(event(0), event(1))

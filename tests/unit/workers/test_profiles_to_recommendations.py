@@ -134,6 +134,12 @@ async def test_an_imported_event_is_silent() -> None:
     assert await bench.feed(changed(2, at=NOW - timedelta(minutes=11))) == []
 
 
+async def test_an_import_in_the_same_batch_makes_no_list_silent() -> None:
+    bench = Bench()
+    (made,) = await bench.feed(changed(1), changed(2, at=NOW - timedelta(days=1)))
+    assert (made.profile_version, made.cause.id) == (2, "e0")
+
+
 async def test_the_id_of_a_list_follows_from_its_cause() -> None:
     first, again = Bench(), Bench()
     (one,) = await first.feed(changed(2))
