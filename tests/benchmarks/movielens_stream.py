@@ -5,7 +5,7 @@
 FOLDER holds `items.jsonl`, `posters.zip` and `ratings.csv.gz`. Publishes the 1,682 items with plots and
 posters, then replays 20,000 ratings: first 15,000 as history, as fast as they go (old, so no lists), then
 5,000 as they happen, at a fixed rate, and measures the time from each event until a consumer has read the
-first list that covers it (by its own cause or, where events of a person were coalesced, by `profile_version`).
+first list that covers it (where events of a person were coalesced, `profile_version` tells).
 A late publisher counts against the latency: an event's time runs from when it was due.
 """
 
@@ -140,7 +140,7 @@ class Run:
         }
 
     def replay_live(self, rows: list[dict[str, str]], history: Counter[str], rate: float) -> dict[str, float]:
-        """Publish at a fixed rate; latency from when an event was due until a list that covers it was read."""
+        """Publish at a fixed rate; latency from when an event was due until a list covers it."""
         lists: list[tuple[str, int, float]] = []
         stop, reading = threading.Event(), threading.Event()
         reader = threading.Thread(target=self._read_lists, args=(lists, stop, reading))
