@@ -66,7 +66,7 @@ class Tail(Generic[ValueT]):
         """Read on until ``condition`` gives something true, which is returned."""
         deadline = time.monotonic() + timeout_s
         while not (result := condition()):
-            shown = [entry.value for entry in self.entries[-3:]]
+            shown = str([entry.value for entry in self.entries[-3:]])[:2_000]
             assert time.monotonic() < deadline, f"{self._topic}: not within {timeout_s} s; lastly {shown}"
             self._poll(50)
         return result
