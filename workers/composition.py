@@ -7,10 +7,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, get_args
 
 import structlog
-from streams.health import HealthServer
 
 from models.preprocessing.text import item_text
 from models.retrieval import ItemIndex
@@ -18,8 +16,9 @@ from streams.dead_letters import dead_letter_outgoing
 from streams.driver import Delivery, Processor, RoleRunner, StartPositions
 from streams.errors import ConfigurationError, ModelFailedError
 from streams.fields import Modality
+from streams.health import HealthServer
 from streams.messages import Item
-from streams.producer import Publisher
+from streams.producer import Publisher as KafkaPublisher
 from streams.settings import Settings
 from streams.topic_names import TopicNames
 from workers.backoff import while_down
@@ -29,17 +28,17 @@ from workers.features_to_vectors import ItemFuser
 from workers.fenced import FenceStartPositions
 from workers.items_to_features import ItemEncoder
 from workers.media.reader import media_reader
+from workers.metered import MeteredProcessor, MeteredPublisher
 from workers.micro_batcher import MicroBatcher
 from workers.model_settings import ranking_settings
 from workers.popularity import PopularityFollower
+from workers.ports import Publisher
 from workers.profiles_to_recommendations import Recommender
 from workers.rebuild import restore_profiles
 from workers.role_metrics import EncodeMetrics, FuseMetrics, ProfileMetrics, RecommendMetrics
+from workers.roles import ROLES, Role
 from workers.state.redis_store import RedisStateStore
 from workers.vectors_to_index import IndexFollower
-
-Role = Literal["text", "image", "audio", "video", "fuse", "profile", "recommend"]
-ROLES: tuple[Role, ...] = get_args(Role)
 
 _log = structlog.get_logger()
 
@@ -81,7 +80,8 @@ async def run_role(role: Role, settings: Settings, stop: asyncio.Event, ready: C
         health = await resources.enter_async_context(HealthServer(settings, role))
         ready(health.port)
         await while_down("start", store.check)
-        publisher = await resources.enter_async_context(Publisher(settings))
+        kafka = await resources.enter_async_context(KafkaPublisher(settings))
+        publisher = MeteredPublisher(kafka, role, topics.dead_letters)
         while not stop.is_set():
             await _run_once(role, settings, topics, store, publisher, health, stop)
 
@@ -111,7 +111,7 @@ async def _run_once(
             settings,
             wiring.group,
             wiring.topics,
-            wiring.processor,
+            MeteredProcessor(wiring.processor, role),
             on_poison=to_dead_letters,
             start_positions=wiring.start_positions,
         )
