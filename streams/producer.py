@@ -11,7 +11,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
-from streams.errors import DependencyDownError, InvalidError
+from streams.errors import DefectError, DependencyDownError, InvalidError
 from streams.kafka_connection import aiokafka_arguments
 from streams.records import Outgoing
 from streams.settings import Settings
@@ -69,9 +69,12 @@ class Publisher:
             RecordTooLargeError: Some are too large for Kafka; the others are published.
             DependencyDownError: Kafka did not acknowledge within its time-out. Any of the records may be
                 published: publish all of them again.
+            DefectError: A record has neither key nor value.
         """
         if not records:
             return
+        if any(record.key is None and record.value is None for record in records):
+            raise DefectError("a record to publish has neither key nor value")
         size_bytes = sum(_size_bytes(record) for record in records)
         async with self._room:
             # One call larger than the bound passes alone.
@@ -101,7 +104,7 @@ class Publisher:
                             record.value,
                             key=record.key,
                             partition=record.partition,
-                            headers=record.headers,
+                            headers=list(record.headers),
                         )
                     )
                 except (MessageSizeTooLargeError, RecordListTooLargeError):

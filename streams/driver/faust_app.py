@@ -29,7 +29,7 @@ from yarl import URL
 from streams.driver.delivery import SourcePartition
 from streams.driver.in_flight import Assignment, Batch
 from streams.driver.link import Link
-from streams.driver.member import REBALANCE_TIMEOUT_S, KafkaMember, new_consumer
+from streams.driver.member import REBALANCE_TIMEOUT_S, ConsumerBrokenError, KafkaMember, new_consumer
 from streams.driver.positions import PartitionState
 
 COMMIT_INTERVAL_S = 1.0
@@ -147,6 +147,12 @@ class _Consumer(Consumer):
                 batches = await self._thread.run(lambda member: member.fetch(in_flight.room_records))
             except ConsumerStoppedError:
                 return
+            except ConsumerBrokenError:
+                raise
+            except KafkaError as error:
+                self.app.link.trouble(f"the consumer group refuses this worker: {error!r}")
+                await asyncio.sleep(1.0)
+                continue
             for batch in batches:
                 if in_flight.expect(batch):
                     await self.callback(self._message(batch))
@@ -196,7 +202,10 @@ class _Consumer(Consumer):
             for tp, assignment in found.items()
             if assignment is not None
         }
-        done = await self._thread.run(lambda member: member.commit(with_ids))
+        try:
+            done = await self._thread.run(lambda member: member.commit(with_ids))
+        except ConsumerStoppedError:
+            done = False
         self.app.link.committed(done)
         if done:
             for tp, assignment in found.items():
@@ -276,12 +285,24 @@ class RoleApp(faust.App):
         """Nothing: stock Faust makes folders for tables."""
 
     async def is_member(self) -> bool:
-        """Tell aiokafka that the role's event loop is alive; whether the group knows this worker."""
+        """Tell aiokafka that the role's event loop is alive, and ask whether the group knows this worker.
+
+        Raises:
+            ConsumerBrokenError: The app is of no more use.
+        """
         consumer = self._consumer
         if not isinstance(consumer, _Consumer):
             return False
         try:
             await consumer.touch()
-            return await consumer.is_member()
-        except (KafkaError, ConsumerNotStarted):
+            is_member = await consumer.is_member()
+        except (ConsumerStoppedError, ConsumerNotStarted):
             return False
+        except ConsumerBrokenError:
+            raise
+        except KafkaError as error:
+            self.link.trouble(f"the consumer group refuses this worker: {error!r}")
+            return False
+        if is_member:
+            self.link.trouble(None)
+        return is_member

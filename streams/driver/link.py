@@ -37,6 +37,7 @@ class Link:
             self.in_flight, start_positions, on_gap, self._partitions_assigned, self._partitions_revoked
         )
         self.commit_failing_since_s: float | None = None
+        self.problem: str | None = None
         self._role = role
         self._processor = processor
         # Longer, and the group would go on without this worker.
@@ -70,6 +71,12 @@ class Link:
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Call something on the role's event loop, from any thread."""
         self.loop.call_soon_threadsafe(callback)
+
+    def trouble(self, problem: str | None) -> None:
+        """Take note of, and log once, what keeps the role from reading; None where nothing does."""
+        if problem is not None and problem != self.problem:
+            log.error("records cannot be read: tried again", role=self._role, because=problem)
+        self.problem = problem
 
     def committed(self, success: bool) -> None:
         """Take note of a commit's outcome."""

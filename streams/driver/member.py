@@ -25,6 +25,7 @@ from streams.topic_ids import fetch_topic_ids
 
 FETCH_WAIT_S = 1.0
 FETCH_MAX_WAIT_MS = 250
+ERROR_PAUSE_S = 0.5
 COMMIT_TIMEOUT_S = 5.0
 METADATA_MAX_AGE_MS = 3_000
 REBALANCE_TIMEOUT_S = 60.0
@@ -56,6 +57,10 @@ def new_consumer(settings: Settings, group: str) -> aiokafka.AIOKafkaConsumer:
     )
 
 
+class ConsumerBrokenError(KafkaError):  # type: ignore[misc]
+    """The consumer will never work again: another one has to be made."""
+
+
 class KafkaMember:
     """What the driver does with an aiokafka consumer.
 
@@ -73,20 +78,27 @@ class KafkaMember:
         self._sessions: dict[TopicPartition, Assignment] = {}
         self._turn = 0
 
-    def _alive(self) -> aiokafka.AIOKafkaConsumer:
-        """The consumer, unless it is broken for good.
+    def _alive(self) -> Any:
+        """The consumer, unless it is stopped or broken for good.
 
         Raises:
             ConsumerStoppedError: It was stopped.
-            KafkaError: A fatal group error, or a task of it has died.
+            ConsumerBrokenError: A task of it has died; aiokafka starts none anew.
+            KafkaError: The group refuses this worker; aiokafka tries again once it has told.
         """
         consumer = self._consumer
         if consumer._closed or consumer._fetcher is None or consumer._fetcher._closed:
             raise ConsumerStoppedError()
-        consumer._coordinator.check_errors()
-        for task in (consumer._fetcher.error_future, consumer._coordinator._coordination_task):
-            if task.done() and not task.cancelled() and task.exception() is not None:
-                raise KafkaError(f"a task of the Kafka client has died: {task.exception()!r}")
+        coordinator = consumer._coordinator
+        for task in (
+            consumer._fetcher.error_future,
+            coordinator._coordination_task,
+            coordinator._heartbeat_task,
+            coordinator._commit_refresh_task,
+        ):
+            if task is not None and task.done() and not task.cancelled() and task.exception() is not None:
+                raise ConsumerBrokenError(f"a task of the Kafka client has died: {task.exception()!r}")
+        coordinator.check_errors()
         return consumer
 
     def forget(self) -> None:
@@ -147,6 +159,9 @@ class KafkaMember:
             if tp in consumer.assignment():
                 consumer.seek(tp, position)
                 self._sessions[tp] = assignment
+        # A fetch that waits may find that what it waits for is there already.
+        for waiter in list(consumer._fetcher._fetch_waiters):
+            consumer._fetcher._notify(waiter)
         return True
 
     async def fetch(self, max_records: int) -> list[Batch]:
@@ -179,8 +194,14 @@ class KafkaMember:
             if share <= 0 or state is None or not state.has_valid_position:
                 continue
             start = state.position
-            # Without a time-out this does not give way to other tasks: nothing seeks in between.
-            found = (await fetcher.fetched_records({tp}, timeout=0, max_records=share)).get(tp, [])
+            try:
+                # Without a time-out this does not give way to other tasks: nothing seeks in between.
+                found = (await fetcher.fetched_records({tp}, timeout=0, max_records=share)).get(tp, [])
+            except KafkaError as error:
+                # Such as no right to read, or a record that is corrupt. Other partitions go on.
+                log.error("a partition cannot be read: tried again", **tp._asdict(), because=repr(error))
+                await asyncio.sleep(ERROR_PAUSE_S)
+                continue
             if state.position != start:
                 batches.append(
                     Batch(
@@ -232,11 +253,14 @@ class KafkaMember:
             consumer.seek(tp, batch.start)
 
     async def commit(self, offsets: Mapping[tuple[str, int], tuple[int, str]]) -> bool:
-        consumer = self._alive()
+        """Commit offset and topic id by partition; False where Kafka has not taken them all."""
+        consumer = self._consumer
+        assigned = consumer.assignment()
+        if not offsets or not assigned.issuperset(offsets):
+            return False
         mine = {
             TopicPartition(*partition): OffsetAndMetadata(offset, _ID + topic_uuid)
             for partition, (offset, topic_uuid) in offsets.items()
-            if partition in consumer.assignment()
         }
         try:
             async with asyncio.timeout(COMMIT_TIMEOUT_S):

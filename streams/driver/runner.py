@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 from streams.driver.delivery import GapHandler, PoisonHandler, Processor, StartPositions
 from streams.driver.faust_app import RoleApp
 from streams.driver.link import Link
-from streams.driver.member import REBALANCE_TIMEOUT_S
+from streams.driver.member import REBALANCE_TIMEOUT_S, ConsumerBrokenError
 from streams.driver.work import LONGEST_PAUSE_S, WorkLoop
 from streams.errors import DefectError
 from streams.kafka_connection import aiokafka_arguments
@@ -49,7 +49,7 @@ class RunnerStats:
     """A runner's state, for metrics and health. Times are of `time.monotonic`.
 
     ``last_progress_s`` is the last time that a record was done, or that there was nothing to do.
-    ``restarts`` counts the Faust apps that were replaced.
+    ``restarts`` counts the Faust apps that were replaced. ``problem`` says what keeps the role from reading.
     """
 
     role: str
@@ -62,6 +62,7 @@ class RunnerStats:
     last_progress_s: float
     commit_failing_since_s: float | None
     restarts: int
+    problem: str | None
 
     def stalled_for_s(self, now_s: float | None = None) -> float:
         """Seconds for which there was lag and no progress; 0 while paused, as a restart would not help."""
@@ -145,6 +146,7 @@ class RoleRunner:
         """The state now."""
         in_flight = self._link.in_flight if self._link else None
         paused_since_s = self._work.paused_since_s if self._work else None
+        is_paused = paused_since_s is not None and self._state in ("connecting", "running")
         partitions = tuple(
             PartitionStats(
                 *assignment.source,
@@ -158,7 +160,7 @@ class RoleRunner:
         )
         return RunnerStats(
             role=self._role,
-            state="paused" if self._state == "running" and paused_since_s is not None else self._state,
+            state="paused" if is_paused else self._state,
             partitions=partitions,
             lag=sum(partition.lag for partition in partitions),
             in_flight_records=in_flight.records if in_flight else 0,
@@ -167,12 +169,13 @@ class RoleRunner:
             last_progress_s=in_flight.last_progress_s if in_flight else monotonic(),
             commit_failing_since_s=self._link.commit_failing_since_s if self._link else None,
             restarts=self._restarts,
+            problem=self._link.problem if self._link else None,
         )
 
     async def _serve(self, link: Link, tasks: Sequence[asyncio.Task[None]]) -> None:
         """One Faust app, from the moment that Kafka answers until it must be replaced or `stop`."""
         self._state = "connecting"
-        if not await self._kafka_answers():
+        if not await self._kafka_answers(link):
             return
         app = RoleApp(link, self._group, self._topics)
         starting = asyncio.create_task(app.start())
@@ -185,7 +188,7 @@ class RoleRunner:
             log.error("the consumer is started anew", role=self._role, because=reason)
             await self._sleep(min(LONGEST_PAUSE_S, 0.5 * self._restarts))
 
-    async def _kafka_answers(self) -> bool:
+    async def _kafka_answers(self, link: Link) -> bool:
         """Wait until Kafka answers; False where `stop` came first."""
         pause_s = 0.1
         while not self._stop_asked.is_set():
@@ -194,12 +197,8 @@ class RoleRunner:
                 await client.bootstrap()
                 return True
             except (KafkaError, OSError) as error:
-                log.warning(
-                    "Kafka does not answer: tried again soon",
-                    role=self._role,
-                    bootstrap_servers=self._settings.kafka.bootstrap_servers,
-                    because=str(error) or type(error).__name__,
-                )
+                servers = self._settings.kafka.bootstrap_servers
+                link.trouble(f"Kafka at {servers} does not answer: {error!r}")
             finally:
                 await client.close()
             await self._sleep(pause_s)
@@ -223,9 +222,12 @@ class RoleRunner:
             if starting.done() and starting.exception() is not None:
                 return f"it could not start: {starting.exception()!r}"
             now_s = monotonic()
-            if await app.is_member():
-                last_member_s = now_s
-                self._state = "running"
+            try:
+                if await app.is_member():
+                    last_member_s = now_s
+                    self._state = "running"
+            except ConsumerBrokenError as error:
+                return str(error)
             if now_s - last_member_s > max(2 * REBALANCE_TIMEOUT_S, stall_timeout_s):
                 return f"it has not been in its group for {now_s - last_member_s:.0f} s"
             if (
@@ -250,6 +252,9 @@ class RoleRunner:
             raise DefectError(
                 f"the consumer of {self._role} cannot be stopped: start the process anew"
             ) from error
+        except Exception:
+            # It is of no more use in any case; what it has not committed is done again.
+            log.exception("the consumer did not stop in order", role=self._role)
         finally:
             starting.cancel()
             await asyncio.gather(starting, return_exceptions=True)

@@ -48,7 +48,11 @@ class OutOfOrder:
 async def main() -> None:
     config = json.loads(sys.argv[1])
     runner = RoleRunner(
-        settings_for(config["bootstrap_servers"], config["prefix"]),
+        settings_for(
+            config["bootstrap_servers"],
+            config["prefix"],
+            max_poll_interval_s=config.get("max_poll_interval_s", 300.0),
+        ),
         config["role"],
         [config["topic"]],
         OutOfOrder(config["effects"], config["hold"], config["delay_s"]),

@@ -58,14 +58,15 @@ async def test_killed_with_work_done_out_of_order_nothing_is_lost(
     assert not {(p, o) for p, o, _ in read_effects(second) if o < committed.get(p, 0)}
 
 
-async def fill_with_transactions(bootstrap_servers: str, topic: str) -> set[int]:
+async def fill_with_transactions(bootstrap_servers: str, topic: str) -> dict[int, int]:
+    """A marker behind every record. Returns number to offset."""
     await create_topic(bootstrap_servers, topic, 1, **{"cleanup.policy": "compact"})
     await publish_transactions(bootstrap_servers, topic, range(200))
-    return set(range(200))
+    return {number: 2 * number for number in range(200)}
 
 
-async def fill_and_compact(bootstrap_servers: str, topic: str) -> set[int]:
-    """Every other record is superseded and compacted away."""
+async def fill_and_compact(bootstrap_servers: str, topic: str) -> dict[int, int]:
+    """Every other record is superseded and compacted away. Returns number to offset of those that stay."""
     config = {
         "cleanup.policy": "compact",
         "segment.ms": "50",
@@ -83,20 +84,13 @@ async def fill_and_compact(bootstrap_servers: str, topic: str) -> set[int]:
             await asyncio.sleep(0.2)
             # A segment is closed, and so may be compacted, when a record comes after it.
             await made.send_and_wait(topic, b"0", key=b"last", partition=0)
-    kept: set[int] = set()
-
-    async def compacted() -> bool:
-        offsets = await read_offsets(bootstrap_servers, topic)
-        kept.clear()
-        kept.update(offsets)
-        return len(offsets) < 210
-
     for _ in range(300):
-        if await compacted():
+        if len(await read_offsets(bootstrap_servers, topic)) < 210:
             break
         await asyncio.sleep(0.2)
-    assert len(kept) < 210, "the log was not compacted"
-    return set(range(1, 400, 2))
+    else:
+        raise AssertionError("the log was not compacted")
+    return {number: number for number in range(1, 400, 2)}
 
 
 @pytest.mark.parametrize("fill", [fill_with_transactions, fill_and_compact])
@@ -109,7 +103,7 @@ async def test_killed_on_a_log_with_gaps(kafka, topic_prefix: str, tmp_path: Pat
     """
     servers = kafka.bootstrap_servers
     topic, group = topic_prefix + "compacted", topic_prefix + "role"
-    numbers = await fill(servers, topic)
+    offsets = await fill(servers, topic)
     config = {
         "bootstrap_servers": servers,
         "prefix": topic_prefix,
@@ -118,13 +112,12 @@ async def test_killed_on_a_log_with_gaps(kafka, topic_prefix: str, tmp_path: Pat
         "hold": 20,
     }
     first, second = tmp_path / "first", tmp_path / "second"
-    offsets = await read_offsets(servers, topic)
     worker = WorkerProcess(first, module, **config, delay_s=0.3)
     await until(lambda: len(read_effects(first)) >= 8, "the first worker to do some")
     worker.kill()
     committed = await committed_offsets(servers, group)
-    lost = not_done_below(committed, [(0, offset) for offset in offsets], [first])
-    left = {(0, offset) for offset in offsets if offset >= committed.get(0, 0)}
+    lost = not_done_below(committed, [(0, offset) for offset in offsets.values()], [first])
+    left = {(0, offset) for offset in offsets.values() if offset >= committed.get(0, 0)}
     assert left
 
     worker = WorkerProcess(second, module, **config, delay_s=0.0)
@@ -134,11 +127,11 @@ async def test_killed_on_a_log_with_gaps(kafka, topic_prefix: str, tmp_path: Pat
     if module is WORKER:
         worker.stop()
         assert not lost
-        assert numbers <= {number for *_, number in read_effects(first, second)}
+        assert offsets.keys() <= {number for *_, number in read_effects(first, second)}
         # The commit is behind the last record and the markers after it: nothing is left to read.
         assert await committed_offsets(servers, group) == {0: await log_end(servers, topic)}
     else:
         worker.kill()
         assert lost
         assert not lost & {(p, o) for p, o, _ in read_effects(first, second)}
-        assert not numbers <= {number for *_, number in read_effects(first, second)}
+        assert not offsets.keys() <= {number for *_, number in read_effects(first, second)}

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
+import pytest
 from aiokafka.admin import NewPartitions, RecordsToDelete
 from aiokafka.structs import TopicPartition
 
 from streams.driver import RoleRunner, SourcePartition
+from streams.driver.positions import CHECK_INTERVAL_S
 from streams.errors import DependencyDownError
 from tests.integration.driver_helpers import (
     Recorder,
@@ -44,7 +46,11 @@ class Fences:
         return {source: min(offsets) for source, offsets in found.items() if offsets}
 
 
-async def test_a_topic_deleted_and_created_again_is_another_topic(kafka, topic_prefix: str) -> None:
+@pytest.mark.parametrize("check_interval_s", [CHECK_INTERVAL_S, 60.0], ids=["looking", "on-fetching-alone"])
+async def test_a_topic_deleted_and_created_again_is_another_topic(
+    kafka, topic_prefix: str, monkeypatch: pytest.MonkeyPatch, check_interval_s: float
+) -> None:
+    monkeypatch.setattr("streams.driver.positions.CHECK_INTERVAL_S", check_interval_s)
     servers, topic = kafka.bootstrap_servers, topic_prefix + "numbers"
     await create_topic(servers, topic, 2)
     await publish_numbers(servers, topic, range(100), partitions=2)
