@@ -176,6 +176,19 @@ def test_a_filter_follows_changes_made_after_it_was_first_used() -> None:
     assert np.flatnonzero(index.matching({"tags": "a"})).tolist() == [1]
 
 
+@pytest.mark.parametrize("before", [1, "1", True, ["1"]])
+@pytest.mark.parametrize("after", [1, "1", True, ["1"], None])
+def test_an_attribute_that_changes_its_type_leaves_nothing_behind(before: object, after: object) -> None:
+    index = index_of({"x": before}, {"x": 1}, {"x": "1"}, {"x": True})
+    wanted = {"number": 1, "text": "1", "bool": True}
+    for value in wanted.values():
+        index.matching({"x": value})
+    index.upsert("i0", None, created_at_ms=0, attributes={} if after is None else {"x": after})  # type: ignore[dict-item]
+    found = {name for name, value in wanted.items() if index.matching({"x": value})[0]}
+    held = after[0] if isinstance(after, list) else after
+    assert found == (set() if held is None else {kind(held)})
+
+
 def test_columns_grow_and_forget_values_that_no_item_has() -> None:
     index = index_of({"sku": "first"})
     assert index.matching({"sku": "first"}).tolist() == [True]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import ProfileStateError
-from models.profile import SourcePosition, decode_profile, encode_profile, hash64, new_profile
+from models.profile import SourcePosition, apply_event, decode_profile, encode_profile, hash64, new_profile
 from models.profile.bloom import (
     BLOOM_BYTES,
     BLOOM_CAPACITY,
@@ -59,6 +59,14 @@ def test_items_seen_are_exact_up_to_a_thousand_and_never_forgotten_after() -> No
     assert seen[3_000:].mean() <= BLOOM_FALSE_POSITIVE_RATE
     assert more.seen_count == pytest.approx(3_000, rel=BLOOM_FALSE_POSITIVE_RATE)
     assert not exact.has_seen(hashes)[SEEN_EXACT:].any()
+
+
+def test_an_item_that_only_the_filter_knows_is_not_counted_again() -> None:
+    before = profile_of(*(event(number) for number in range(1_200)))
+    after, effect = apply_event(before, event(9_999, "item-00000"), SETTINGS)
+    assert effect.changed
+    assert after.seen == before.seen
+    assert after.seen_count == before.seen_count
 
 
 def test_the_filter_keeps_its_stated_rate_when_full() -> None:

@@ -101,6 +101,15 @@ def test_actions_that_cancel_out_are_no_taste() -> None:
     assert taste(profile, ROWS, AXES, NOW_MS, SETTINGS) is None
 
 
+def test_actions_that_nearly_cancel_out_are_a_faint_taste() -> None:
+    nearly = np.array([[1, 0], [np.cos(0.01), np.sin(0.01)]], np.float32)
+    profile = profile_of(event(1, "a", "like"), event(2, "b", "dislike"))
+    found = taste(profile, {"a": 0, "b": 1}, nearly, NOW_MS, SETTINGS)
+    assert found is not None
+    # 2 · 0.01 apart, over 0.05 of the weights 2 + 2.
+    assert np.linalg.norm(found.vector) == pytest.approx(0.1, rel=1e-3)
+
+
 def test_the_short_half_life_follows_the_last_hours_and_then_gives_way() -> None:
     events = [event(n, "a", hours_ago=200 + n) for n in range(10)] + [event(99, "b")]
     profile = profile_of(*events)
