@@ -25,22 +25,24 @@ class Draft:
     is_new: bool = False
 
 
+# A photograph alone must be told from others by its content: the first image encoder is sure of shoes; other
+# clothes come with words, with a sound, or as a film.
 _NEW = (
     Draft("read", ("rain",)),
     Draft("read", ("rooster",)),
     Draft("read", ("helicopter",)),
     Draft("picture", ("shoes",), has_text=False),
-    Draft("picture", ("dress",), has_text=False),
-    Draft("picture", ("hat",), has_text=False),
+    Draft("picture", ("shoes",), has_text=False),
     Draft("sound", ("fire",), has_text=False),
     Draft("sound", ("sea-waves",), has_text=False),
     Draft("sound", ("chainsaw",), has_text=False),
     Draft("film", ("shoes", "dog-bark"), has_text=False),
     Draft("film", ("shirt", "clock-tick"), has_text=False),
     Draft("picture", ("skirt",)),
+    Draft("picture", ("dress",)),
+    Draft("both", ("hat", "rooster")),
     Draft("sound", ("clock-tick",)),
     Draft("both", ("long-sleeve", "fire")),
-    Draft("both", ("shorts", "sea-waves")),
     Draft("film", ("outerwear", "rain")),
 )
 

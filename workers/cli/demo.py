@@ -9,13 +9,13 @@ from workers.cli.output import console, note, print_json
 from workers.cli.stopping import StopAsked, stop_on_signals
 from workers.exit_codes import BAD_INPUT, INTERRUPTED, OK
 
-MIN_SECONDS = 15
+MIN_SECONDS, MAX_SECONDS = 30, 60
 
 
 @click.command()
 @click.option(
     "--seconds",
-    type=click.IntRange(min=MIN_SECONDS),
+    type=click.IntRange(MIN_SECONDS, MAX_SECONDS),
     default=36,
     show_default=True,
     help="How long people act.",

@@ -102,11 +102,13 @@ def event_latencies(journal: Journal, *, outage: tuple[float, float] | None = No
     list knows are left out; `unanswered` counts them.
 
     Args:
-        outage: Events published between these two times are left out.
+        outage: Events that were on their way at any time between these two are left out.
     """
     found = []
     for event, received in _answers(journal):
-        if received is None or (outage is not None and outage[0] <= event.at_s <= outage[1]):
+        if received is None:
+            continue
+        if outage is not None and event.at_s <= outage[1] and received.at_s >= outage[0]:
             continue
         found.append(received.at_s - event.at_s)
     return found

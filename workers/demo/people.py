@@ -11,8 +11,11 @@ from deploy.demo.tastes import TASTES, Taste
 LOOKED_AT = 10
 """How far down a list a person looks, and how much they see of the shelves at once."""
 
-BROWSES = 0.1
-"""How often a person looks at random shelves, and not at their list."""
+LOOKS_AROUND = 4
+"""How many times a person looks at random shelves at first, before they trust lists."""
+
+BROWSES = 0.15
+"""How often a person looks at random shelves later."""
 
 TAKES = 0.75
 """How often what is to their taste gets a click, each time it is looked at."""
@@ -28,6 +31,7 @@ _LIKES = 0.3  # of what is taken, the part that is liked at once
 _NAMES = """
 ada ali amy ana ben bea cem cho dan dee eli eva fay fox gil gia hal ida ian ivy jan joy kai kim
 lea leo liv lou max may mia moe ned nia noa oda pat pia quy ray ria roy sam sky tia tom una zoe
+ann bob cat vic eve gus ike jim ken lyn mel nat ola pam rex sue
 """
 
 
@@ -52,6 +56,7 @@ class Person:
         self.taste = taste
         self._rng = random.Random(f"{seed}/{user_id}")
         self._known: set[str] = set()
+        self._acts = 0
 
     def act(self, shown: Sequence[str], shelves: Mapping[str, frozenset[str]]) -> Act:
         """What they do next.
@@ -60,12 +65,25 @@ class Person:
             shown: Their newest list, best first; empty while they have none.
             shelves: The labels of every item there is, by its id. Not empty.
         """
-        rng = self._rng
-        from_list = bool(shown) and rng.random() >= BROWSES
-        if from_list:
-            offered = list(shown[:LOOKED_AT])
-        else:
-            offered = rng.sample(sorted(shelves), min(LOOKED_AT, len(shelves)))
+        self._acts += 1
+        if shown and self._acts > LOOKS_AROUND and self._rng.random() >= BROWSES:
+            shown = shown[:LOOKED_AT]
+            act = self._look(shown, shelves, from_list=True) or self._browse(shelves)
+            # Nothing for them here: something of the list goes.
+            return act or self._turn_down(shown, shelves)
+        return self._browse(shelves) or Act(self._rng.choice(sorted(shelves)), "view", from_list=False)
+
+    def think_s(self, mean_s: float) -> float:
+        """How long they take until they act again, in seconds."""
+        return mean_s * self._rng.uniform(0.5, 1.5)
+
+    def _browse(self, shelves: Mapping[str, frozenset[str]]) -> Act | None:
+        offered = self._rng.sample(sorted(shelves), min(LOOKED_AT, len(shelves)))
+        return self._look(offered, shelves, from_list=False)
+
+    def _look(
+        self, offered: Sequence[str], shelves: Mapping[str, frozenset[str]], *, from_list: bool
+    ) -> Act | None:
         for item_id in offered:
             if item_id in self._known:
                 continue
@@ -73,11 +91,15 @@ class Person:
             if action is not None:
                 self._known.add(item_id)
                 return Act(item_id, action, from_list)
-        return Act(rng.choice(offered), "view", from_list)
+        return None
 
-    def think_s(self, mean_s: float) -> float:
-        """How long they take until they act again, in seconds."""
-        return mean_s * self._rng.uniform(0.5, 1.5)
+    def _turn_down(self, shown: Sequence[str], shelves: Mapping[str, frozenset[str]]) -> Act:
+        dull = [one for one in shown if not self.taste.likes(shelves.get(one, frozenset()))]
+        if not dull:
+            return Act(shown[0], "view", from_list=True)
+        item_id = self._rng.choice(dull)
+        self._known.add(item_id)
+        return Act(item_id, "skip", from_list=True)
 
     def _answer(self, is_liked: bool) -> str | None:
         chance = self._rng.random()
@@ -90,7 +112,7 @@ class Person:
         return "click" if chance < TURNS_DOWN + ERRS else None
 
 
-def crowd(seed: int, people_per_taste: int = 6, tastes: Sequence[Taste] = TASTES) -> list[Person]:
+def crowd(seed: int, people_per_taste: int = 8, tastes: Sequence[Taste] = TASTES) -> list[Person]:
     """People of every taste, taste by taste. Names repeat with a number where they run out."""
     names = _names()
     return [Person(next(names), taste, seed) for taste in tastes for _ in range(people_per_taste)]

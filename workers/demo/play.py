@@ -16,9 +16,9 @@ from workers.demo.people import Person
 from workers.local_deployment import LocalDeployment
 
 KILLED_ROLE = "profile"
-NEW_ITEMS_AT = 0.4
+NEW_ITEMS_AT = 0.5
 """When new items come, as a part of the whole."""
-KILL_AT = 0.7
+KILL_AT = 0.78
 """When a worker is killed."""
 SENT_AGAIN = 0.03
 """How often an event is published twice with the same id, as producers do that retry."""

@@ -70,7 +70,7 @@ def test_each_taste_has_a_tenth_of_the_catalogue_and_new_items_of_its_own() -> N
     for taste in TASTES:
         share = sum(is_to_taste(item, taste) for item in SHIPPED) / len(SHIPPED)
         assert 0.05 < share < 0.2
-        assert sum(is_to_taste(item, taste) for item in NEW) >= 2
+        assert sum(is_to_taste(item, taste) for item in NEW) >= 1
     liked = [label for taste in TASTES for label in taste.labels]
     assert sorted([*liked, *NOBODYS]) == sorted([*PHOTOGRAPHS, *SOUNDS])
 

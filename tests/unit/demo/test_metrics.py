@@ -117,10 +117,13 @@ def test_latency_is_until_the_first_list_that_knows_the_event() -> None:
 def test_latency_without_the_outage() -> None:
     journal = Journal()
     journal.event_published(event("ana", 1), 1.0)
-    journal.event_published(event("ana", 2), 2.0)
+    journal.event_published(event("ana", 2), 1.4)
+    journal.event_published(event("ana", 3), 2.0)
+    journal.event_published(event("ana", 4), 6.5)
     received(journal, "ana", 1, 1.2)
-    received(journal, "ana", 2, 6.0)
-    assert event_latencies(journal, outage=(1.5, 6.0)) == pytest.approx([0.2])
+    received(journal, "ana", 3, 6.0)
+    received(journal, "ana", 4, 6.6)
+    assert event_latencies(journal, outage=(1.5, 6.0)) == pytest.approx([0.2, 0.1])
 
 
 def test_every_event_is_accounted_for_once() -> None:
