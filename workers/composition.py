@@ -38,6 +38,7 @@ from workers.rebuild import restore_profiles
 from workers.role_metrics import EncodeMetrics, FuseMetrics, ProfileMetrics, RecommendMetrics
 from workers.roles import ROLES, Role
 from workers.state.redis_store import RedisStateStore
+from workers.stoppable import unless_stopped
 from workers.vectors_to_index import IndexFollower
 
 _log = structlog.get_logger()
@@ -79,7 +80,7 @@ async def run_role(role: Role, settings: Settings, stop: asyncio.Event, ready: C
         resources.push_async_callback(store.aclose)
         health = await resources.enter_async_context(HealthServer(settings, role))
         ready(health.port)
-        await while_down("start", store.check)
+        await unless_stopped(stop, while_down("start", store.check))
         kafka = await resources.enter_async_context(KafkaPublisher(settings))
         publisher = MeteredPublisher(kafka, role, topics.dead_letters)
         while not stop.is_set():
@@ -98,7 +99,11 @@ async def _run_once(
     """Run until ``stop``, or until the state was set back and the role must start from there."""
     again = asyncio.Event()
     async with AsyncExitStack() as resources:
-        wiring = await _wire(role, settings, topics, store, publisher, again.set, resources)
+        wiring = await unless_stopped(
+            stop, _wire(role, settings, topics, store, publisher, again.set, resources)
+        )
+        if wiring is None:
+            return
 
         async def to_dead_letters(delivery: Delivery, error: Exception) -> None:
             """What our own defect does to a message must not stop the others, nor vanish."""
