@@ -4,7 +4,7 @@
 
 Seconds are of processor time. Text: titles of nine words. Images: noise of the network's size. Audio: clips
 of five seconds. Video: eight frames and five seconds of sound. The bare loop has pixels and windows prepared,
-and for text calls the tokenizer library in batches, so the gap is the price of checking, batching and pooling.
+and for text calls the tokenizer library in batches, so the gap is what checking, batching and pooling cost.
 Memory is the resident set after loading, and how it grew by encoding.
 """
 
