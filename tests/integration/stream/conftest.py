@@ -21,6 +21,7 @@ CATALOGUE_MEDIA = REPOSITORY / "deploy" / "demo" / "catalogue" / "media"
 METADATA_HOST = "169.254.169.254"
 VIDEO_MAX_BYTES = 8 * MEBIBYTE
 DECODE_MEMORY_BYTES = 512 * MEBIBYTE
+IN_FLIGHT_BYTES = 16 * MEBIBYTE
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ def stack(
         f"t{secrets.token_hex(4)}.",
         tmp_path_factory.mktemp("logs"),
         media=media,
+        worker={"max_in_flight_bytes": IN_FLIGHT_BYTES},
         # Long enough that an event is applied on a busy machine, too.
         recommend={"after_event_wait_ms": 2_000, "popularity_refresh_s": 0.2},
     ) as stream:

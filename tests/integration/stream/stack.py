@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from kafka import KafkaProducer
 from numpy.typing import NDArray
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -25,7 +26,8 @@ from tests.integration.stream.media_server import MediaServer
 from tests.integration.stream.tail import Tail
 
 ROLES = ("text", "image", "audio", "video", "fuse", "profile", "recommend")
-READY_TIMEOUT_S = 90.0
+READY_TIMEOUT_S = 120.0
+MAX_MESSAGE_BYTES = 8 << 20
 Json = dict[str, Any]
 
 
@@ -43,6 +45,7 @@ class Stack:
         self.media = media
         servers = stream.settings.kafka.bootstrap_servers
         names = stream.names
+        self._producer = KafkaProducer(bootstrap_servers=servers, max_request_size=MAX_MESSAGE_BYTES)
         self.lists: Tail[Json] = Tail(servers, names.recommendations, json.loads)
         self.letters: Tail[Json] = Tail(servers, names.dead_letters, json.loads)
         self.vectors: Tail[ItemVector] = Tail(
@@ -51,14 +54,19 @@ class Stack:
 
     def close(self) -> None:
         """Stop reading along."""
+        self._producer.close()
         for tail in (self.lists, self.letters, self.vectors):
             tail.close()
 
     # In
 
     def publish(self, topic: str, value: Any, key: str | None = None) -> tuple[int, int]:
-        """Publish to a topic; the partition and offset that it got."""
-        metadata = self.stream.publish(topic, value, key).get(timeout=30)
+        """Publish JSON, or bytes as they are; the partition and offset that it got."""
+        encoded = value if isinstance(value, bytes) or value is None else json.dumps(value).encode()
+        sent = self._producer.send(
+            self.stream.prefix + topic, value=encoded, key=None if key is None else key.encode()
+        )
+        metadata = sent.get(timeout=30)
         return metadata.partition, metadata.offset
 
     def publish_item(self, item_id: str, **fields: Any) -> tuple[int, int]:
@@ -69,9 +77,13 @@ class Stack:
         """Publish the null that withdraws an item."""
         return self.publish("items", None, item_id)
 
-    def file_uri(self, name: str) -> str:
-        """Of a file in the media folder."""
-        return (self.media / name).resolve().as_uri()
+    def file(self, pattern: str) -> Path:
+        """The first file in the media folder that matches."""
+        return min(self.media.glob(pattern)).resolve()
+
+    def file_uri(self, pattern: str) -> str:
+        """Of the first file in the media folder that matches."""
+        return self.file(pattern).as_uri()
 
     # Out
 
@@ -162,6 +174,10 @@ class Stack:
         self.publish_item(marker, title="A marker", available=False)
         self.await_modalities(marker, "text")
         self.vectors.read_to_end()
+
+    def pid(self, role: str) -> int:
+        """The process of a role."""
+        return self.stream.processes[role][-1].pid
 
     def port(self, role: str) -> int:
         """Of the health endpoint of the role's newest process."""

@@ -14,7 +14,10 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 Json = dict[str, Any]
-FIELDS = set("recommendation_id user_id profile_version cause items model generated_at complete".split())
+FIELDS = {
+    *("recommendation_id", "user_id", "profile_version", "cause"),
+    *("items", "model", "generated_at", "complete"),
+}
 JAZZ = [
     "A saxophone trio plays slow jazz ballads in a small club",
     "Jazz trumpet and piano, recorded live at the club",

@@ -15,19 +15,20 @@ from streams.internal_messages import ItemVector
 from tests.integration.stream.bench import event, item_ids
 from tests.integration.stream.stack import Json, Stack, contribution, listed, unit
 
+SHOES, DRESS, ROOSTER, WAVES = "shoes-*.jpg", "dress-*.jpg", "rooster-*.ogg", "sea-waves-*.ogg"
+FILM, OTHER_FILM = "*-rooster-*.webm", "*-rain-*.webm"
 # What an item of each modality alone is made of: itself, and one that is nothing like it.
 ALONE = {
     "text": ("A saxophone trio plays slow jazz ballads", "How to grow tomatoes in the garden"),
-    "image": ("shoes-01.jpg", "hat-03.jpg"),
-    "audio": ("rooster-01.ogg", "sea-waves-02.ogg"),
-    "video": ("hat-rooster-05.webm", "outerwear-rain-05.webm"),
+    "image": (SHOES, DRESS),
+    "audio": (ROOSTER, WAVES),
+    "video": (FILM, OTHER_FILM),
 }
-FILM = "hat-rooster-05.webm"
 MEDIA_TYPES = {"image": "image/jpeg", "audio": "audio/ogg", "video": "video/webm"}
 
 
-def media_file(stack: Stack, name: str = "shoes-01.jpg") -> bytes:
-    return (stack.media / name).read_bytes()
+def media_file(stack: Stack, name: str = SHOES) -> bytes:
+    return stack.file(name).read_bytes()
 
 
 def inline(kind: str, data: bytes) -> Json:
@@ -40,7 +41,7 @@ def alone(stack: Stack, kind: str, name: str, *, as_uri: bool) -> Json:
         return {"title": name}
     if as_uri:
         return {"media": [{"kind": kind, "uri": stack.file_uri(name)}]}
-    return {"media": [inline(kind, (stack.media / name).read_bytes())]}
+    return {"media": [inline(kind, stack.file(name).read_bytes())]}
 
 
 @pytest.mark.parametrize("kind", ["text", "image", "audio", "video"])
@@ -73,8 +74,8 @@ def test_a_vector_grows_as_modalities_arrive(stack: Stack, tag: str) -> None:
         title="Rain on a roof",
         attributes={"tag": tag},
         media=[
-            {"kind": "image", "uri": stack.file_uri("shoes-01.jpg")},
-            {"kind": "audio", "uri": stack.file_uri("rain-01.ogg")},
+            {"kind": "image", "uri": stack.file_uri(SHOES)},
+            {"kind": "audio", "uri": stack.file_uri(WAVES)},
             {"kind": "video", "uri": held},
         ],
     )
@@ -92,7 +93,7 @@ def test_a_vector_grows_as_modalities_arrive(stack: Stack, tag: str) -> None:
 def test_an_item_published_again_replaces_its_older_self(stack: Stack, tag: str) -> None:
     item_id = f"{tag}-item"
     before = {"tag": tag, "colour": "red", "old": True}
-    media = [{"kind": "image", "uri": stack.file_uri("shoes-01.jpg")}]
+    media = [{"kind": "image", "uri": stack.file_uri(SHOES)}]
     stack.publish_item(item_id, title="A jazz trio with saxophone", attributes=before, media=media)
     older = stack.await_modalities(item_id, "text", "image")
     stack.await_answer(lambda answer: item_ids(answer) == [item_id], filter={"tag": tag, "colour": "red"})
@@ -140,7 +141,7 @@ def test_price_and_stock_reach_lists_without_encoding_again(stack: Stack, tag: s
         "title": "A pair of shoes",
         "media": [
             inline("image", media_file(stack)),
-            {"kind": "audio", "uri": stack.server.put(f"{tag}.ogg", media_file(stack, "rain-01.ogg"))},
+            {"kind": "audio", "uri": stack.server.put(f"{tag}.ogg", media_file(stack, WAVES))},
         ],
     }
     stack.publish_item(item_id, attributes={"tag": tag, "price": 10.0}, **fields)
@@ -195,7 +196,7 @@ def test_messages_that_cross_end_with_the_newer(stack: Stack, tag: str) -> None:
         item_id,
         title="Second",
         attributes={"tag": tag, "edition": 2},
-        media=[inline("image", media_file(stack, "hat-03.jpg"))],
+        media=[inline("image", media_file(stack, DRESS))],
     )
     newer = stack.await_vector(
         item_id, lambda one: one.title == "Second" and set(one.modalities) == {"text", "image"}
@@ -234,7 +235,7 @@ def test_a_callers_vectors_are_taken_as_they_are(stack: Stack, tag: str) -> None
 
 def test_several_pictures_of_one_item(stack: Stack, tag: str) -> None:
     one, two, both = f"{tag}-1", f"{tag}-2", f"{tag}-both"
-    first, second = media_file(stack), media_file(stack, "hat-03.jpg")
+    first, second = media_file(stack), media_file(stack, DRESS)
     stack.publish_item(one, media=[inline("image", first)])
     stack.publish_item(two, media=[inline("image", second)])
     stack.publish_item(both, media=[inline("image", first), inline("image", second)])
