@@ -6,9 +6,9 @@ A nested setting is named with two underscores in a variable: ``FRESHET_KAFKA__B
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -127,6 +127,12 @@ class ActionSettings(_Section):
     may_repeat: bool = Field(False, description="The item may be recommended again afterwards.")
     value_neutral: float | None = None
     value_full: float | None = None
+
+    @model_validator(mode="after")
+    def _check_ends(self) -> Self:
+        if self.value_neutral is not None and self.value_neutral == self.value_full:
+            raise ValueError(f"value_neutral and value_full are both {self.value_full}: a value says nothing")
+        return self
 
 
 def _default_actions() -> dict[str, ActionSettings]:
