@@ -1,0 +1,80 @@
+"""`freshet demo` as a person runs it: once to its end, once interrupted."""
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+MARK = "FRESHET_TEST_MARK"
+
+
+def _processes_with(mark: str) -> list[str]:
+    found = []
+    for folder in Path("/proc").iterdir():
+        try:
+            if folder.name.isdecimal() and f"{MARK}={mark}".encode() in (folder / "environ").read_bytes():
+                found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()[:200])
+        except OSError:
+            continue
+    return found
+
+
+@pytest.fixture
+def surroundings(tmp_path: Path) -> Iterator[tuple[dict[str, str], Path]]:
+    """An environment and a folder for temporary files; afterwards neither files nor processes may be left."""
+    mark, temporary = secrets.token_hex(8), tmp_path / "tmp"
+    temporary.mkdir()
+    yield dict(os.environ) | {MARK: mark, "TMPDIR": str(temporary)}, tmp_path
+    assert _processes_with(mark) == []
+    assert list(temporary.glob("freshet-demo-*")) == []
+
+
+def _start(arguments: list[str], environment: dict[str, str], folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "workers.cli", "demo", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment | {"PYTHONPATH": str(Path(__file__).parents[3])},
+        cwd=folder,
+    )
+
+
+@pytest.mark.timeout(600)
+def test_every_check_of_the_demo_holds(surroundings: tuple[dict[str, str], Path]) -> None:
+    process = _start(["--json"], *surroundings)
+    out, err = process.communicate()
+    assert out, err
+    summary = json.loads(out)
+    failed = [check for check in summary["checks"] if not check["passed"]]
+    assert failed == [], err
+    assert process.returncode == 0
+    report = summary["report"]
+    assert len(report["precision"]) == 8
+    assert {one["modality"] for one in report["arrivals"]} == {"text", "image", "audio", "video", "mixed"}
+    assert report["account"]["applied"] == report["account"]["published"] > 500
+    assert report["outage"]["silence_s"] > 0
+    assert sum(report["memory_bytes"].values()) < 2 << 30
+    assert "killed the profile worker" in err
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_demo_leaves_nothing_behind(
+    surroundings: tuple[dict[str, str], Path], number: signal.Signals
+) -> None:
+    process = _start([], *surroundings)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "starting 7 workers" in line:
+            break
+    process.send_signal(number)
+    _, err = process.communicate()
+    assert process.returncode == 130
+    assert "stopped" in err
