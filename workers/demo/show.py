@@ -83,8 +83,9 @@ class Show:
 
     def _table(self, journal: Journal) -> Table:
         table = Table(box=None, header_style="bold", pad_edge=False)
-        for name in ("person", "taste", "events", "last list", "the first five (✓ to their taste, ★ new)"):
+        for name in ("person", "taste", "events", "last list"):
             table.add_column(name, justify="right" if name in ("events", "last list") else "left")
+        table.add_column("the first five (✓ to their taste, ★ new)", no_wrap=True, overflow="ellipsis")
         for person in self._shown:
             text = Text("  ").join(
                 Text(self._marked(person, item_id), style=self._style(person, item_id))
