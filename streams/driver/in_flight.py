@@ -170,11 +170,12 @@ class InFlight:
         if not assignment.is_open:
             return
         record = delivery.record
+        size_bytes = record.size_bytes
         assignment.tracker.done(record.offset)
         assignment.handed_out -= 1
         assignment.undone_records -= 1
-        assignment.undone_bytes -= record.size_bytes
-        self._count(-1, -record.size_bytes)
+        assignment.undone_bytes -= size_bytes
+        self._count(-1, -size_bytes)
         self.last_progress_s = monotonic()
         if not assignment.handed_out:
             self._came_back.set()
@@ -182,7 +183,7 @@ class InFlight:
     def _count(self, records: int, size_bytes: int) -> None:
         self.records += records
         self.size_bytes += size_bytes
-        if self.room_records:
-            self._has_room.set()
-        else:
+        if self.records >= self._max_records or self.size_bytes >= self._max_bytes:
             self._has_room.clear()
+        else:
+            self._has_room.set()

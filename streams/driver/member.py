@@ -274,14 +274,14 @@ class KafkaMember:
 def _records(topic_uuid: str, found: Iterable[Any]) -> list[Record]:
     return [
         Record(
-            topic=record.topic,
-            topic_uuid=topic_uuid,
-            partition=record.partition,
-            offset=record.offset,
-            timestamp_ms=record.timestamp,
-            key=record.key,
-            value=record.value,
-            headers=tuple((name, value or b"") for name, value in record.headers),
+            record.topic,
+            topic_uuid,
+            record.partition,
+            record.offset,
+            record.timestamp,
+            record.key,
+            record.value,
+            tuple((name, value or b"") for name, value in record.headers) if record.headers else (),
         )
         for record in found
     ]
