@@ -146,3 +146,26 @@ def test_a_flood_of_garbage_takes_bounded_memory(stack: Stack, tag: str) -> None
             stack.await_metric(role, "freshet_lag_records", lambda lag: lag == 0)
     assert {letter["reason"] for letter in letters} == {"malformed"}
     assert not any("payload" in letter for letter in letters)
+
+
+def test_what_waits_for_a_slow_server_is_left_in_kafka(stack: Stack, tag: str) -> None:
+    """Four times what a role of this stack may have in flight, all of it waiting for one download."""
+    budget_bytes = stack.stream.settings.worker.max_in_flight_bytes
+    padding = "x" * (3 * MEBIBYTE)
+    count = 4 * budget_bytes // len(padding)
+    uri = stack.server.put(f"{tag}.jpg", stack.file("shoes-*.jpg").read_bytes(), held=True)
+    with bounded(stack.pid("image"), 4 * budget_bytes):
+        for number in range(count):
+            stack.publish_item(f"{tag}-{number}", media=[{"kind": "image", "uri": uri}], padding=padding)
+        stack.await_metric("image", "freshet_in_flight_bytes", lambda size: size >= budget_bytes)
+        # The other roles go on meanwhile.
+        sound = {"kind": "audio", "uri": stack.file_uri("rooster-*.ogg")}
+        stack.publish_item(f"{tag}-sound", title="A rooster", media=[sound])
+        stack.await_modalities(f"{tag}-sound", "text", "audio")
+        # One fetch is on its way while the budget is used up.
+        assert stack.metric("image", "freshet_in_flight_bytes") < 2.5 * budget_bytes
+        assert stack.server.requests[f"{tag}.jpg"] < count
+        stack.server.release(f"{tag}.jpg")
+        for number in range(count):
+            stack.await_modalities(f"{tag}-{number}", "image")
+    assert stack.server.requests[f"{tag}.jpg"] == count

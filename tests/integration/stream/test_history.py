@@ -6,7 +6,7 @@ from array import array
 from datetime import UTC, datetime, timedelta
 
 from tests.integration.stream.bench import event, item_ids
-from tests.integration.stream.stack import Stack
+from tests.integration.stream.stack import Stack, contribution
 
 JAZZ = "A saxophone and piano play jazz"
 GARDEN = "Tomatoes and roses in the garden"
@@ -90,6 +90,9 @@ def test_an_event_id_counts_once(stack: Stack, tag: str) -> None:
     stack.stream.await_versions({user: 2})
     assert answer["profile_version"] == 2
     assert stack.stream.profile(user).item_ids == (item_id, item_id)
+    # A repeat of the list, where there is one, has the same id: the first counts.
+    repeats = stack.lists.values(lambda one: one["cause"]["id"] == f"{tag}-twice")
+    assert len({one["recommendation_id"] for one in repeats}) == 1
 
 
 def test_events_out_of_order_give_the_same_taste(stack: Stack, tag: str) -> None:
@@ -107,3 +110,18 @@ def test_events_out_of_order_give_the_same_taste(stack: Stack, tag: str) -> None
     )
     assert one["profile_version"] == other["profile_version"] == 3
     assert item_ids(one) == item_ids(other) == [items[2], *item_ids(one)[1:]]
+
+
+def test_an_item_counts_from_the_moment_it_is_known(stack: Stack, tag: str) -> None:
+    items, user, unknown = publish_catalogue(stack, tag), f"{tag}-user", f"{tag}-later"
+    stack.publish("events", event(user, f"{tag}-click", unknown, action="like"), user)
+    before = stack.answer(f"{tag}-click")
+    kinds = {reason["kind"] for one in before["items"] for reason in one["reasons"]}
+    assert kinds <= {"popularity", "freshness", "bias"}
+
+    stack.publish_item(unknown, title=f"{GARDEN}, later", attributes={"tag": tag})
+    stack.await_listed(tag, *items, unknown)
+    after = stack.ask(user, filter={"tag": tag})
+    assert set(item_ids(after)[:3]) == set(items[3:])
+    assert unknown not in item_ids(after)
+    assert contribution(after["items"][0], "similar_item", unknown) > 0.5
