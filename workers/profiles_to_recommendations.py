@@ -21,7 +21,7 @@ from models.ranking import ListQuery, ListResult, RankingSettings, make_lists
 from models.retrieval import ItemIndex
 from streams.codec import decode_record, encode, outgoing
 from streams.dead_letters import dead_letter_outgoing
-from streams.errors import BadInputError, InvalidError
+from streams.errors import BadInputError, InvalidError, ModelFailedError
 from streams.internal_messages import ProfileChanged
 from streams.messages import (
     Cause,
@@ -178,9 +178,19 @@ class Recommender:
         await self._finish(ready, stale=False)
 
     def _spawn(self, delivery: Delivery, request: RecommendationRequest) -> None:
-        task = asyncio.create_task(self._answer_after_event(delivery, request))
+        task = asyncio.create_task(self._answer_later(delivery, request))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _answer_later(self, delivery: Delivery, request: RecommendationRequest) -> None:
+        try:
+            await self._answer_after_event(delivery, request)
+        except Exception as error:
+            # Nobody awaits this task: a defect of ours must not leave the request without its answer, nor
+            # its partition waiting for it for ever.
+            _log.exception("defect while answering a request", request_id=request.request_id)
+            failure = ModelFailedError(f"{type(error).__name__}: {error}")
+            await while_down("answer", lambda: self._refuse(delivery, failure))
 
     async def _answer_after_event(self, delivery: Delivery, request: RecommendationRequest) -> None:
         """Wait until the event is applied, or long enough."""

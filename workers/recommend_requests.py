@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 from models.ranking import ListQuery
 from models.retrieval import FilterRange
-from streams.errors import BadInputError
+from streams.errors import BadInputError, ModelFailedError
 from streams.messages import Cause, FilterValue, Range, RecommendationRequest
 
 
@@ -36,5 +36,6 @@ def recommendation_id(user_id: str, cause: Cause) -> str:
 
 
 def shortfall_for(error: BadInputError) -> str:
-    """Why an invalid request gets no items."""
-    return f"the request is invalid: {error.detail}"[:4_096]
+    """Why a refused request gets no items."""
+    words = "cannot be answered" if isinstance(error, ModelFailedError) else "is invalid"
+    return f"the request {words}: {error.detail}"[:4_096]

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pytest
 
 from models.profile import (
     Profile,
@@ -173,6 +174,19 @@ async def test_an_answer_waits_for_an_event_and_else_says_stale() -> None:
     assert (fresh.profile_version, fresh.stale) == (2, False)
     _, stale = await bench.feed(asked(request_id="r2", after_event_id="never"))
     assert (stale.profile_version, stale.stale) == (2, True)
+
+
+async def test_a_defect_while_waiting_for_an_event_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    bench = Bench()
+    monkeypatch.setattr("workers.profiles_to_recommendations.make_lists", broken)
+    (made,) = await asyncio.wait_for(bench.feed(asked(after_event_id="never")), 5)
+    assert (made.items, made.complete) == ([], False)
+    assert "cannot be answered" in (made.shortfall or "")
+    (letter,) = bench.publisher.on(TOPICS.dead_letters)
+    assert decode_value(letter.value or b"", DEAD_LETTERS).reason == "model_failed"
 
 
 async def test_a_request_past_its_deadline_is_refused_with_an_answer() -> None:
