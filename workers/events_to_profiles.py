@@ -14,9 +14,7 @@ from models.profile import (
     ProfileEvent,
     SourcePosition,
     apply_events,
-    decode_profile,
     encode_profile,
-    new_profile,
 )
 from streams.codec import decode_record, encode
 from streams.dead_letters import dead_letter_outgoing
@@ -30,6 +28,7 @@ from workers.fenced import FencedRole, Plan
 from workers.model_settings import transition_settings
 from workers.ports import Publisher
 from workers.role_metrics import ProfileMetrics
+from workers.state.profile import profile_key, stored_profile
 from workers.state.store import (
     MISSING,
     VERSION_BYTES,
@@ -41,16 +40,6 @@ from workers.state.store import (
 
 STAGE = "profile"
 _log = structlog.get_logger()
-
-
-def profile_key(user_id: str) -> str:
-    """Where a person's profile is kept."""
-    return f"profile:{user_id}"
-
-
-def stored_profile(user_id: str, value: bytes | None) -> Profile:
-    """The profile behind `profile_key`; a stranger's where there is none."""
-    return new_profile(user_id) if value is None else decode_profile(value[VERSION_BYTES:])
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,9 @@ from streams.records import Outgoing
 from streams.settings import Settings
 from streams.topic_names import TopicNames
 
+# On a withdrawal in `item-vectors`, which has no value: the version that it is newer than.
+VERSION_HEADER = "version"
+
 
 def feature_record(topics: TopicNames, settings: Settings, message: FeatureMessage) -> Outgoing:
     """The record that holds ``message``."""

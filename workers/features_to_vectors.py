@@ -17,13 +17,12 @@ from streams.internal_messages import FeatureMessage, ItemVector
 from streams.records import Outgoing, Record
 from streams.settings import Settings
 from streams.topic_names import TopicNames
+from workers.feature_records import VERSION_HEADER
 from workers.fenced import FencedRole, Plan
 from workers.ports import Publisher
 from workers.role_metrics import FuseMetrics
 from workers.state.item import ItemState, apply, decode_item_state, encode_item_state, item_key
 from workers.state.store import MISSING, VERSION_BYTES, StateStore, Write
-
-VERSION_HEADER = "version"
 
 _decoder = msgspec.msgpack.Decoder(FeatureMessage)
 

@@ -35,7 +35,6 @@ from streams.rejected_requests import rejected_request
 from streams.settings import Settings
 from streams.topic_names import TopicNames
 from workers.backoff import while_down
-from workers.events_to_profiles import profile_key, stored_profile
 from workers.ports import Delivery, Publisher
 from workers.recommend_requests import (
     is_plain,
@@ -44,6 +43,7 @@ from workers.recommend_requests import (
     shortfall_for,
 )
 from workers.role_metrics import RecommendMetrics
+from workers.state.profile import profile_key, stored_profile
 from workers.state.store import StateStore
 
 STAGE = "recommend"

@@ -16,7 +16,7 @@ from streams.kafka_connection import aiokafka_arguments
 from streams.settings import Settings
 from streams.topic_names import TopicNames
 from streams.topics import PROFILES
-from workers.events_to_profiles import profile_key
+from workers.state.profile import profile_key
 from workers.state.store import MISSING, VERSION_BYTES, StateChange, StateStore, Write, pack_version
 
 BATCH_PROFILES = 500

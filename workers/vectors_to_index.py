@@ -23,7 +23,7 @@ from streams.kafka_connection import aiokafka_arguments
 from streams.settings import Settings
 from streams.topics import ITEM_VECTORS
 from workers.backoff import FIRST_WAIT_S, LONGEST_WAIT_S
-from workers.features_to_vectors import VERSION_HEADER
+from workers.feature_records import VERSION_HEADER
 
 # A tombstone is remembered so that what a stalled worker publishes late does not bring the item back.
 MAX_WITHDRAWN = 100_000

@@ -21,7 +21,7 @@ from streams.settings import Settings, load_settings
 from streams.topic_admin import create_topics
 from streams.topic_names import TopicNames
 from workers.encoders_in_use import encoder_registry, fusion_in_use
-from workers.events_to_profiles import stored_profile
+from workers.state.profile import stored_profile
 
 ROLE_PROCESS = Path(__file__).with_name("role_process.py")
 REPOSITORY = Path(__file__).resolve().parents[3]

@@ -15,10 +15,11 @@ from streams.settings import Settings
 from streams.topic_names import TopicNames
 from streams.topics import DEAD_LETTERS, PROFILES
 from tests.unit.workers.fakes import NOW, FakeDelivery, FakePublisher, now, record
-from workers.events_to_profiles import ProfileUpdater, profile_key, stored_profile
+from workers.events_to_profiles import ProfileUpdater
 from workers.fenced import FenceStartPositions
 from workers.role_metrics import ProfileMetrics
 from workers.state.memory_store import MemoryStateStore
+from workers.state.profile import profile_key, stored_profile
 from workers.state.store import StateChange
 
 TOPICS = TopicNames("t.")

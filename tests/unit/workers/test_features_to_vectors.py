@@ -14,7 +14,8 @@ from streams.settings import Settings
 from streams.topic_names import TopicNames
 from streams.topics import ITEM_VECTORS
 from tests.unit.workers.fakes import FakeDelivery, FakePublisher, record
-from workers.features_to_vectors import VERSION_HEADER, ItemFuser
+from workers.feature_records import VERSION_HEADER
+from workers.features_to_vectors import ItemFuser
 from workers.role_metrics import FuseMetrics
 from workers.state.memory_store import MemoryStateStore
 from workers.vectors_to_index import IndexUpdater

@@ -29,10 +29,10 @@ from streams.settings import Settings
 from streams.topic_names import TopicNames
 from streams.topics import DEAD_LETTERS, RECOMMENDATIONS
 from tests.unit.workers.fakes import NOW, FakeDelivery, FakePublisher, now, record
-from workers.events_to_profiles import profile_key
 from workers.profiles_to_recommendations import Recommender
 from workers.role_metrics import RecommendMetrics
 from workers.state.memory_store import MemoryStateStore
+from workers.state.profile import profile_key
 from workers.state.store import MISSING, StateChange, Write, pack_version
 
 TOPICS = TopicNames("t.")
