@@ -19,7 +19,7 @@ from models.profile import Profile, decode_profile, hash64
 from models.profile.hashing import contains_hash
 from models.ranking import ListQuery, ListResult, RankingSettings, make_lists
 from models.retrieval import ItemIndex
-from streams.codec import decode_record, encode, outgoing
+from streams.codec import decode_record, outgoing
 from streams.dead_letters import dead_letter_outgoing
 from streams.errors import BadInputError, InvalidError, ModelFailedError
 from streams.internal_messages import ProfileChanged
@@ -298,17 +298,14 @@ class Recommender:
         if not answers:
             return
         records = [self._outgoing(answer.recommendation) for answer in answers]
-        await self._publisher.publish(records)
         newest = [
-            (
-                answer.recommendation.user_id,
-                answer.recommendation.profile_version,
-                encode(answer.recommendation),
-            )
-            for answer in answers
+            (answer.recommendation.user_id, answer.recommendation.profile_version, record.value or b"")
+            for answer, record in zip(answers, records, strict=True)
             if answer.newest
         ]
-        await self._store.put_newest_lists(newest, self._keep_list_s)
+        await asyncio.gather(
+            self._publisher.publish(records), self._store.put_newest_lists(newest, self._keep_list_s)
+        )
 
 
 def _covering(held: ProfileChanged, change: ProfileChanged) -> ProfileChanged:
