@@ -117,6 +117,8 @@ class HealthServer:
         waits_for = waited_for(stats)
         if waits_for is not None:
             return False, f"waits for {waits_for}"
+        if stats.problem is not None:
+            return False, stats.problem
         return True, stats.state
 
     async def _sample(self) -> None:

@@ -28,6 +28,7 @@ def stats(**changes: Any) -> RunnerStats:
         last_progress_s=monotonic(),
         commit_failing_since_s=None,
         restarts=0,
+        problem=None,
     )
     return dataclasses.replace(base, **changes)
 
@@ -73,6 +74,9 @@ async def test_ready_follows_the_runner() -> None:
         )
         runner.now = stats()
         assert (await get(health, "/ready"))[0] == 200
+        runner.now = stats(problem="the topic `t.events` does not exist")
+        status, answer = await get(health, "/ready")
+        assert (status, answer["reason"]) == (503, "the topic `t.events` does not exist")
         runner.now = stats(state="paused", paused_since_s=monotonic())
         assert (await get(health, "/ready"))[0] == 503
         assert (await get(health, "/live"))[0] == 200
