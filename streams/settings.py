@@ -8,7 +8,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -156,12 +164,20 @@ class ProfileSettings(_Section):
     short_half_life_hours: float = Field(6.0, gt=0)
     long_half_life_days: float = Field(30.0, gt=0)
     short_share: float = Field(0.5, ge=0, le=1, description="Of the taste, the part that is recent.")
-    actions: dict[str, ActionSettings] = Field(default_factory=_default_actions)
+    actions: dict[str, ActionSettings] = Field(
+        default_factory=_default_actions,
+        description="Those that are named here; the others stay as they are.",
+    )
     other_action: ActionSettings = Field(
         default_factory=lambda: ActionSettings(weight=0.0, marks_seen=False),
         description="For an action that is not in `actions`.",
     )
     max_event_clock_skew_s: float = Field(300.0, ge=0)
+
+    @field_validator("actions")
+    @classmethod
+    def _keep_defaults(cls, actions: dict[str, ActionSettings]) -> dict[str, ActionSettings]:
+        return _default_actions() | actions
 
 
 class RecommendSettings(_Section):

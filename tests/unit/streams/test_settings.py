@@ -54,3 +54,11 @@ def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FRESHET_REDIS__URL", "redis://:hunter2@host:1/0")
     monkeypatch.setenv("FRESHET_KAFKA__SASL_PASSWORD", "hunter2")
     assert "hunter2" not in repr(load_settings())
+
+
+def test_an_action_that_is_set_leaves_the_others() -> None:
+    actions = load_settings(
+        profile={"actions": {"click": {"weight": 9}, "wink": {"weight": 1}}}
+    ).profile.actions
+    assert (actions["click"].weight, actions["wink"].weight) == (9, 1)
+    assert actions["purchase"].weight == load_settings().profile.actions["purchase"].weight
