@@ -139,6 +139,10 @@ class ItemEncoder:
             parsed = await asyncio.to_thread(self._parse, deliveries)
         else:
             parsed = self._parse(deliveries)
+        for delivery, entry in zip(deliveries, parsed, strict=True):
+            if entry is None:
+                # Here, and not where it is parsed: that may be another thread than the deliveries live in.
+                delivery.done()
         work = [entry for entry in parsed if isinstance(entry, _Work)]
         stored = await self._store.load([item_key(entry.item_id) for entry in work])
         for entry in parsed:
@@ -151,6 +155,7 @@ class ItemEncoder:
         return [self._parse_one(delivery) for delivery in deliveries]
 
     def _parse_one(self, delivery: Delivery) -> _Work | tuple[Delivery, BadInputError] | None:
+        """What to do, or with whom to refuse it; None where it is no business of this role."""
         record = delivery.record
         version = ItemVersion(
             self._generations[record.topic_uuid], record.partition, record.offset, record.timestamp_ms
@@ -164,11 +169,9 @@ class ItemEncoder:
         except BadInputError as error:
             if self._validates:
                 return delivery, error
-            delivery.done()
             return None
         mine = item is None or source_hash(item, self._modality, self._settings) is not None
         if not (self._validates or mine):
-            delivery.done()
             return None
         return _Work(delivery, item_id, version, item)
 

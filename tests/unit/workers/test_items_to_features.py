@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -21,7 +22,7 @@ from streams.settings import Settings
 from streams.topic_names import TopicNames
 from streams.topics import DEAD_LETTERS, ITEM_FEATURES
 from tests.unit.workers.fakes import FakeDelivery, FakePublisher, now, record
-from workers.items_to_features import ItemEncoder
+from workers.items_to_features import PARSE_INLINE_BYTES, ItemEncoder
 from workers.micro_batcher import MicroBatcher
 from workers.role_metrics import EncodeMetrics
 from workers.state.item import ItemState, apply, encode_item_state, item_key
@@ -147,6 +148,19 @@ async def test_each_role_takes_its_own_media_alone() -> None:
         (feature,) = image.features()
         assert feature.item_id == "b"
         assert audio.publisher.published == []
+
+
+async def test_items_of_others_are_given_back_on_the_event_loop_also_where_they_are_large() -> None:
+    threads: list[threading.Thread] = []
+
+    class Noting(FakeDelivery):
+        def done(self) -> None:
+            threads.append(threading.current_thread())
+
+    invalid = record(TOPICS.items, b"{" + bytes(PARSE_INLINE_BYTES), key=b"b", offset=1)
+    async with bench("image") as image:
+        await image.role.process([Noting(item(0, description="x" * 200_000)), Noting(invalid)])
+    assert threads == [threading.current_thread()] * 2
 
 
 async def test_only_the_text_role_reports_an_invalid_item() -> None:
