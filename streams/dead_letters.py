@@ -13,6 +13,9 @@ from streams.records import Outgoing, Record
 
 MAX_PAYLOAD_BYTES = 512_000
 MAX_KEY_CHARACTERS = 1_024
+# An id has at most 1,024 bytes, so what is cut off makes no key valid. A key as large as Kafka takes would
+# leave no room for the letter beside it, and the message could then never be passed over.
+MAX_KEY_BYTES = 4_096
 
 
 def dead_letter(record: Record, stage: str, error: BadInputError, failed_at: datetime) -> DeadLetter:
@@ -49,8 +52,8 @@ def dead_letter(record: Record, stage: str, error: BadInputError, failed_at: dat
 
 
 def dead_letter_key(record: Record) -> bytes | None:
-    """The key of a dead letter: that of its source, byte for byte."""
-    return record.key
+    """The key of a dead letter: that of its source, byte for byte, of which at most the first 4,096."""
+    return None if record.key is None else record.key[:MAX_KEY_BYTES]
 
 
 def dead_letter_outgoing(

@@ -14,6 +14,7 @@ from streams.dead_letters import MAX_PAYLOAD_BYTES, dead_letter, dead_letter_key
 from streams.errors import InvalidError, MediaTooLargeError, UriUnreachableError
 from streams.messages import DeadLetter
 from streams.records import Record
+from streams.topics import MAX_MESSAGE_BYTES
 
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
 
@@ -52,6 +53,14 @@ def test_the_key_of_the_record_is_that_of_the_source_byte_for_byte() -> None:
     letter = decode_value(sent.value or b"", DeadLetter)
     assert letter.source.key == "\ufffd\x00key"
     assert letter.payload is None
+
+
+def test_a_letter_fits_kafka_whatever_the_size_of_its_message() -> None:
+    key, value = b"k" * MAX_MESSAGE_BYTES, b"v" * MAX_PAYLOAD_BYTES
+    sent = dead_letter_outgoing("d", record(key, value), "text", InvalidError("x" * 10_000), NOW)
+    # Also a topic with Kafka's own default, 1 MiB.
+    assert len(sent.key or b"") + len(sent.value or b"") < 1_000_000
+    assert key.startswith(sent.key or b"?")
 
 
 @given(
