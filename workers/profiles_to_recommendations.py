@@ -21,7 +21,13 @@ from models.ranking import ListQuery, ListResult, RankingSettings, make_lists
 from models.retrieval import ItemIndex
 from streams.codec import decode_record, outgoing
 from streams.dead_letters import dead_letter_outgoing
-from streams.errors import BadInputError, InvalidError, ModelFailedError
+from streams.errors import (
+    BadInputError,
+    ConfigurationError,
+    DependencyDownError,
+    InvalidError,
+    ModelFailedError,
+)
 from streams.internal_messages import ProfileChanged
 from streams.messages import (
     Cause,
@@ -116,7 +122,15 @@ class Recommender:
         changes = [one for one in deliveries if one.record.topic == self._topics.profiles]
         requests = [one for one in deliveries if one.record.topic != self._topics.profiles]
         await self._answer_changes(changes)
-        await self._answer_requests(requests)
+        try:
+            await self._answer_requests(requests)
+        except (DependencyDownError, ConfigurationError):
+            raise
+        except Exception as error:
+            if len(deliveries) > 1:
+                raise  # The driver hands them in again one by one, to find the one it is about.
+            _log.exception("defect while answering a request")
+            await self._refuse(requests[0], ModelFailedError(f"{type(error).__name__}: {error}"))
 
     # Events
 

@@ -176,6 +176,22 @@ async def test_an_answer_waits_for_an_event_and_else_says_stale() -> None:
     assert (stale.profile_version, stale.stale) == (2, True)
 
 
+async def test_a_defect_while_answering_a_request_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    bench = Bench()
+    monkeypatch.setattr("workers.profiles_to_recommendations.make_lists", broken)
+    with pytest.raises(ZeroDivisionError):
+        await bench.feed(asked(), asked(request_id="r2"))
+    assert bench.publisher.published == []
+    (made,) = await bench.feed(asked())
+    assert (made.items, made.complete, made.cause.id) == ([], False, "r")
+    assert "cannot be answered" in (made.shortfall or "")
+    (letter,) = bench.publisher.on(TOPICS.dead_letters)
+    assert decode_value(letter.value or b"", DEAD_LETTERS).reason == "model_failed"
+
+
 async def test_a_defect_while_waiting_for_an_event_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError
