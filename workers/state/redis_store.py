@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ from typing import Any, cast
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import AuthenticationError, RedisError, ResponseError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 
 from streams.errors import ConfigurationError, DefectError, DependencyDownError
 from streams.settings import RedisSettings
@@ -36,7 +37,8 @@ if not generation then
 end
 return tonumber(generation)
 """
-# What Redis answers while it cannot write for now: out of memory, out of disk, loading, failing over.
+# What Redis answers while it cannot write for now: out of memory, out of disk, loading, failing over, too few
+# replicas.
 _PASSING = (
     "OOM",
     "command not allowed when used memory",
@@ -50,7 +52,9 @@ _PASSING = (
     "NOSCRIPT",
     "No matching script",
     "TRYAGAIN",
+    "NOREPLICAS",
 )
+_IN_SCRIPT = re.compile(r"^Error running script .* @user_script: ?\d+: -?")
 _pack = msgspec.msgpack.encode
 
 
@@ -214,8 +218,11 @@ async def _down(step: str) -> AsyncIterator[None]:
         yield
     except AuthenticationError as error:
         raise ConfigurationError(f"Redis refuses the user or password in `redis.url`: {error}") from None
+    except NoPermissionError as error:
+        raise ConfigurationError(f"Redis does not let the user of `redis.url` do {step}: {error}") from None
     except ResponseError as error:
-        if str(error).startswith(_PASSING):
+        # Before version 7, an error within a script comes with the place in the script before it.
+        if _IN_SCRIPT.sub("", str(error)).startswith(_PASSING):
             raise DependencyDownError(f"Redis refuses during {step}: {error}") from error
         raise DefectError(f"Redis does not understand {step}: {error}") from error
     except (RedisError, OSError, TimeoutError) as error:
