@@ -63,7 +63,8 @@ class Processor(Protocol):
         undone when it raises is handed in again.
 
         Raises:
-            DependencyDownError: Nothing is wrong with the records: the driver waits, and hands them in again.
+            DependencyDownError, ConfigurationError: Nothing is wrong with the records: the driver waits, and
+                hands them in again.
             Exception: A defect: the driver hands the records in one by one; one that fails alone is
                 given to ``on_poison``.
         """

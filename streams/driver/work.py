@@ -11,10 +11,12 @@ import structlog
 
 from streams.driver.delivery import Delivery, PoisonHandler, Processor
 from streams.driver.in_flight import InFlight
-from streams.errors import DependencyDownError
+from streams.errors import ConfigurationError, DependencyDownError
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
+# A password that Redis or Kafka takes no more, say: it says nothing of the records that meet it.
+_NOT_THE_RECORDS = (DependencyDownError, ConfigurationError)
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +24,8 @@ log = structlog.get_logger(__name__)
 class WorkLoop:
     """One `Processor.process` call after the other.
 
-    A dependency that is down pauses the loop; a defect costs one record, which goes to ``on_poison``.
+    A dependency that is down, or does not let us in, pauses the loop; a defect costs one record, which
+    goes to ``on_poison``.
     """
 
     def __init__(
@@ -52,7 +55,7 @@ class WorkLoop:
         while remaining:
             try:
                 await self._processor.process(remaining)
-            except DependencyDownError as error:
+            except _NOT_THE_RECORDS as error:
                 await self._pause(pauses, error, len(remaining))
             except Exception:
                 log.exception(
@@ -74,7 +77,7 @@ class WorkLoop:
                     await self._processor.process([delivery])
                     return
                 await self._on_poison(delivery, failure)
-            except DependencyDownError as error:
+            except _NOT_THE_RECORDS as error:
                 await self._pause(pauses, error, 1)
             except Exception as error:
                 where = _where(delivery)

@@ -9,7 +9,7 @@ import pytest
 from streams.driver import Delivery, SourcePartition
 from streams.driver.in_flight import Assignment, Batch, InFlight
 from streams.driver.work import WorkLoop
-from streams.errors import DependencyDownError
+from streams.errors import ConfigurationError, DependencyDownError
 from streams.records import Record
 
 
@@ -163,6 +163,13 @@ async def test_after_a_pause_only_what_is_not_done_is_handed_in_again() -> None:
     processor = Failing(DependencyDownError("down"), DependencyDownError("down"))
     assert await work_through(processor, 5) == []
     assert processor.calls == [[0, 1, 2], [1, 2], [2], [3, 4]]
+
+
+async def test_a_password_that_is_taken_no_more_is_waited_out_and_makes_no_poison() -> None:
+    refused = ConfigurationError("Redis refuses the password")
+    processor = Failing(refused, ValueError("batch"), refused)
+    assert await work_through(processor, 4) == []
+    assert processor.calls == [[0, 1, 2], [1, 2], [2], [3]]
 
 
 async def test_a_defect_is_narrowed_to_one_record() -> None:
