@@ -216,7 +216,7 @@ def _wire_fuse(
         metrics=FuseMetrics(),
         on_set_back=start_anew,
     )
-    return Wiring(group, [topics.item_features], role, FenceStartPositions(group, store))
+    return Wiring(group, [topics.item_features], role, FenceStartPositions(group, store, role.note_fences))
 
 
 async def _wire_profile(
@@ -237,7 +237,8 @@ async def _wire_profile(
     )
     if not await while_down("fences", lambda: store.has_fences(role.role)):
         await while_down("restore", lambda: restore_profiles(store, settings, topics))
-    return Wiring("profile", [topics.events], role, FenceStartPositions(role.role, store))
+    starts = FenceStartPositions(role.role, store, role.note_fences)
+    return Wiring("profile", [topics.events], role, starts)
 
 
 async def _wire_recommend(

@@ -109,6 +109,11 @@ class FencedRole(ABC):
         for delivery in deliveries:
             delivery.done()
 
+    def note_fences(self, fences: Mapping[str, int | None]) -> None:
+        """Take note of fences as they stand where reading starts: one that is lower later is noticed."""
+        for source, fence in fences.items():
+            self._known_fences[source] = max(self._known_fences.get(source, 0), fence or 0)
+
     async def _apply(self, records: Sequence[Record]) -> Plan:
         reached: dict[str, int] = {}
         for record in records:
@@ -159,11 +164,20 @@ class FenceStartPositions:
 
     The group's committed offset follows the acknowledged output, the fence the stored effect. The
     smaller of the two is where something may still be owed.
+
+    Args:
+        on_fences: Told of every fence read, by source name.
     """
 
-    def __init__(self, role: str, store: StateStore) -> None:
+    def __init__(
+        self,
+        role: str,
+        store: StateStore,
+        on_fences: Callable[[Mapping[str, int | None]], None] = lambda fences: None,
+    ) -> None:
         self._role = role
         self._store = store
+        self._on_fences = on_fences
 
     async def positions(
         self, partitions: Sequence[SourcePartition], committed: Mapping[SourcePartition, int | None]
@@ -175,6 +189,7 @@ class FenceStartPositions:
         """
         names = [source_name(source.topic_uuid, source.partition) for source in partitions]
         fences = await self._store.fences(self._role, names)
+        self._on_fences(dict(zip(names, fences, strict=True)))
         starts: dict[SourcePartition, int] = {}
         for source, fence in zip(partitions, fences, strict=True):
             acknowledged = committed.get(source)

@@ -8,6 +8,7 @@ import pytest
 
 from models.profile import Profile, decode_profile
 from streams.codec import decode_value, encode
+from streams.driver import SourcePartition
 from streams.errors import DependencyDownError
 from streams.messages import Event
 from streams.records import Record
@@ -151,6 +152,21 @@ async def test_state_set_back_to_a_snapshot_catches_up_once() -> None:
     assert (await restored.profile()).version == 3
 
 
+async def test_state_set_back_before_the_first_event_of_a_partition_is_noticed() -> None:
+    bench = Bench()
+    await bench.feed(event(0), event(1))
+    snapshot = MemoryStateStore()
+    await Bench(snapshot).feed(event(0))
+    restarted = Bench(bench.store)
+    source = SourcePartition(TOPICS.events, "uuid-1", 0)
+    starts = FenceStartPositions("profile", bench.store, restarted.role.note_fences)
+    assert await starts.positions([source], {source: 2}) == {source: 2}
+    restarted.role.store = snapshot
+    with pytest.raises(DependencyDownError, match="set back from 2 to 1"):
+        await restarted.feed(event(2))
+    assert await snapshot.fences("profile", ["uuid-1:0"]) == [1]
+
+
 async def test_a_topic_created_again_starts_a_fence_of_its_own() -> None:
     bench = Bench()
     await bench.feed(event(0), event(1))
@@ -187,8 +203,6 @@ async def test_an_event_from_the_future_counts_from_when_it_was_published() -> N
 
 
 async def test_a_role_starts_where_something_may_still_be_owed() -> None:
-    from streams.driver.delivery import SourcePartition
-
     bench = Bench()
     await bench.feed(event(0), event(1), event(2))
     applied = SourcePartition(TOPICS.events, "uuid-1", 0)
