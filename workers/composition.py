@@ -83,8 +83,9 @@ async def run_role(role: Role, settings: Settings, stop: asyncio.Event, ready: C
         await unless_stopped(stop, while_down("start", store.check))
         kafka = await resources.enter_async_context(KafkaPublisher(settings))
         publisher = MeteredPublisher(kafka, role, topics.dead_letters)
+        is_lost = False
         while not stop.is_set():
-            await _run_once(role, settings, topics, store, publisher, health, stop)
+            is_lost = await _run_once(role, settings, topics, store, publisher, health, stop, is_lost)
 
 
 async def _run_once(
@@ -95,15 +96,26 @@ async def _run_once(
     publisher: Publisher,
     health: HealthServer,
     stop: asyncio.Event,
-) -> None:
-    """Run until ``stop``, or until the state was set back and the role must start from there."""
+    is_lost: bool,
+) -> bool:
+    """Run until ``stop``, or until the state was set back and the role must start from there.
+
+    ``is_lost`` says that state was found to be gone, and what is returned whether it is now.
+    """
     again = asyncio.Event()
+    lost = asyncio.Event()
+
+    def start_anew(now_lost: bool) -> None:
+        if now_lost:
+            lost.set()
+        again.set()
+
     async with AsyncExitStack() as resources:
         wiring = await unless_stopped(
-            stop, _wire(role, settings, topics, store, publisher, again.set, resources)
+            stop, _wire(role, settings, topics, store, publisher, start_anew, is_lost, resources)
         )
         if wiring is None:
-            return
+            return False
 
         async def to_dead_letters(delivery: Delivery, error: Exception) -> None:
             """What our own defect does to a message must not stop the others, nor vanish."""
@@ -128,6 +140,7 @@ async def _run_once(
         for task in waiting:
             task.cancel()
         await running
+    return lost.is_set()
 
 
 async def _wire(
@@ -136,7 +149,8 @@ async def _wire(
     topics: TopicNames,
     store: RedisStateStore,
     publisher: Publisher,
-    start_anew: Callable[[], None],
+    start_anew: Callable[[bool], None],
+    is_lost: bool,
     resources: AsyncExitStack,
 ) -> Wiring:
     match role:
@@ -145,7 +159,7 @@ async def _wire(
         case "fuse":
             return _wire_fuse(settings, topics, store, publisher, start_anew)
         case "profile":
-            return await _wire_profile(settings, topics, store, publisher, start_anew)
+            return await _wire_profile(settings, topics, store, publisher, start_anew, is_lost)
         case "recommend":
             return await _wire_recommend(settings, topics, store, publisher, resources)
 
@@ -201,7 +215,7 @@ def _wire_fuse(
     topics: TopicNames,
     store: RedisStateStore,
     publisher: Publisher,
-    start_anew: Callable[[], None],
+    start_anew: Callable[[bool], None],
 ) -> Wiring:
     fusion = fusion_in_use(settings, encoder_registry(settings))
     group = f"fuse.{fusion.space}"
@@ -224,7 +238,8 @@ async def _wire_profile(
     topics: TopicNames,
     store: RedisStateStore,
     publisher: Publisher,
-    start_anew: Callable[[], None],
+    start_anew: Callable[[bool], None],
+    is_lost: bool,
 ) -> Wiring:
     role = ProfileUpdater(
         store=store,
@@ -235,7 +250,8 @@ async def _wire_profile(
         metrics=ProfileMetrics(),
         on_set_back=start_anew,
     )
-    if not await while_down("fences", lambda: store.has_fences(role.role)):
+    # Where state is lost while workers run, one of them may have begun a new fence before it was noticed.
+    if is_lost or not await while_down("fences", lambda: store.has_fences(role.role)):
         await while_down("restore", lambda: restore_profiles(store, settings, topics))
     starts = FenceStartPositions(role.role, store, role.note_fences)
     return Wiring("profile", [topics.events], role, starts)

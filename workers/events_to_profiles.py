@@ -77,7 +77,7 @@ class ProfileUpdater(FencedRole):
         settings: Settings,
         now: Callable[[], datetime],
         metrics: ProfileMetrics,
-        on_set_back: Callable[[], None] = lambda: None,
+        on_set_back: Callable[[bool], None] = lambda is_lost: None,
     ) -> None:
         super().__init__(
             STAGE,

@@ -46,7 +46,7 @@ class ItemFuser(FencedRole):
         topics: TopicNames,
         settings: Settings,
         metrics: FuseMetrics,
-        on_set_back: Callable[[], None] = lambda: None,
+        on_set_back: Callable[[bool], None] = lambda is_lost: None,
     ) -> None:
         super().__init__(role, store, publisher, on_set_back=on_set_back)
         self._fusion = fusion

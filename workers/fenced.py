@@ -52,7 +52,7 @@ class FencedRole(ABC):
         role: Names the fence; a role that starts over (another vector space) takes another name.
         counter_half_life_s: Of the item counters.
         on_set_back: Called where state is older than this worker has seen it: the role must start anew,
-            from the older fence.
+            from the older fence. Told whether a fence is gone altogether, so that all state may be.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class FencedRole(ABC):
         publisher: Publisher,
         *,
         counter_half_life_s: float = 604_800.0,
-        on_set_back: Callable[[], None] = lambda: None,
+        on_set_back: Callable[[bool], None] = lambda is_lost: None,
     ) -> None:
         self.role = role
         self.store = store
@@ -152,7 +152,7 @@ class FencedRole(ABC):
             known = self._known_fences.get(source, 0)
             if (fence or 0) < known:
                 _log.error("state was set back", role=self.role, source=source, fence=fence, known=known)
-                self._on_set_back()
+                self._on_set_back(fence is None)
                 raise DependencyDownError(
                     f"the state of {self.role} was set back from {known} to {fence}: starting anew"
                 )
