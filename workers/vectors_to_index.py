@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 
 import msgspec
 import numpy as np
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from models.retrieval import ItemIndex
@@ -31,7 +31,6 @@ READ_RECORDS = 2_000
 PARTITIONS_CHECK_S = 5.0
 
 _log = structlog.get_logger()
-_Fields = tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes]]]
 _version_decoder = msgspec.msgpack.Decoder(ItemVersion)
 
 
@@ -54,8 +53,6 @@ class IndexUpdater:
         withdrawn = self._withdrawn.get(vector.item_id)
         if withdrawn is not None and not vector.version.is_newer_than(withdrawn):
             return False
-        self._withdrawn.pop(vector.item_id, None)
-        self._held[vector.item_id] = (vector.version, vector.revision)
         self._index.upsert(
             vector.item_id,
             None if vector.vector is None else np.frombuffer(vector.vector, "<f2").astype(np.float32),
@@ -63,6 +60,8 @@ class IndexUpdater:
             available=vector.available,
             created_at_ms=round(vector.created_at.timestamp() * 1_000),
         )
+        self._withdrawn.pop(vector.item_id, None)
+        self._held[vector.item_id] = (vector.version, vector.revision)
         return True
 
     def remove(self, item_id: str, version: ItemVersion | None) -> bool:
@@ -157,7 +156,7 @@ class IndexFollower:
             batches = await consumer.getmany(timeout_ms=200, max_records=READ_RECORDS)
             changed = 0
             for partition, records in batches.items():
-                changed += self._apply((record.key, record.value, record.headers) for record in records)
+                changed += sum(self._apply(record) for record in records)
                 positions[partition] = records[-1].offset + 1
             if changed:
                 self._on_change(len(self._index))
@@ -181,15 +180,17 @@ class IndexFollower:
             else:
                 await consumer.seek_to_beginning(partition)
 
-    def _apply(
-        self, records: Iterable[tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes]]]]
-    ) -> int:
-        changed = 0
-        for key, value, headers in records:
-            if value is not None:
-                changed += self._updater.put(decode_value(value, ITEM_VECTORS))
-            elif key is not None:
-                packed = dict(headers).get(VERSION_HEADER)
-                version = None if packed is None else _version_decoder.decode(packed)
-                changed += self._updater.remove(key.decode(), version)
-        return changed
+    def _apply(self, record: ConsumerRecord) -> bool:
+        """Whether the record changed the index. One that cannot be taken costs itself alone."""
+        try:
+            if record.value is not None:
+                return self._updater.put(decode_value(record.value, ITEM_VECTORS))
+            if record.key is None:
+                return False
+            packed = dict(record.headers).get(VERSION_HEADER)
+            version = None if packed is None else _version_decoder.decode(packed)
+            return self._updater.remove(record.key.decode(), version)
+        except Exception:
+            where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+            _log.exception("an item vector cannot be taken: passed over", **where)
+            return False
