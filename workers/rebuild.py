@@ -7,10 +7,16 @@ topic that a profile already holds are told by the source positions in it, and a
 
 from __future__ import annotations
 
-import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from contextlib import suppress
 
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from models.errors import ProfileStateError
+from models.profile import decode_profile
 from streams.codec import decode_value
+from streams.errors import BadInputError, DependencyDownError
 from streams.internal_messages import ProfileChanged
 from streams.kafka_connection import aiokafka_arguments
 from streams.settings import Settings
@@ -28,15 +34,14 @@ async def restore_profiles(store: StateStore, settings: Settings, topics: TopicN
     """Write every profile of the topic that is newer than the stored one; how many that were.
 
     Raises:
-        DependencyDownError: Redis does not answer.
-        KafkaError: Kafka does not answer.
+        DependencyDownError: Redis or Kafka does not answer.
     """
     consumer = AIOKafkaConsumer(
         **aiokafka_arguments(settings.kafka), enable_auto_commit=False, auto_offset_reset="earliest"
     )
-    await consumer.start()
     restored = 0
     try:
+        await consumer.start()
         metadata = await consumer._client.fetch_all_metadata()
         numbers = metadata.partitions_for_topic(topics.profiles) or set()
         partitions = [TopicPartition(topics.profiles, number) for number in sorted(numbers)]
@@ -50,18 +55,35 @@ async def restore_profiles(store: StateStore, settings: Settings, topics: TopicN
             batches = await consumer.getmany(timeout_ms=500, max_records=BATCH_PROFILES)
             for records in batches.values():
                 for record in records:
-                    if record.value is None:
+                    change = _change(record)
+                    if change is None:
                         continue
-                    change = decode_value(record.value, PROFILES)
                     held = newest.get(change.user_id)
                     if held is None or change.version > held.version:
                         newest[change.user_id] = change
             restored += await _write_newer(store, list(newest.values()))
+    except (KafkaError, OSError) as error:
+        raise DependencyDownError(f"Kafka failed while profiles were restored: {error!r}") from error
     finally:
-        await consumer.stop()
+        with suppress(KafkaError, OSError):
+            await consumer.stop()
     if restored:
         _log.warning("profiles were restored from Kafka, as Redis had none", profiles=restored)
     return restored
+
+
+def _change(record: ConsumerRecord) -> ProfileChanged | None:
+    """The profile in a record; None for a null, and for what no profile can be read from."""
+    if record.value is None:
+        return None
+    try:
+        change = decode_value(record.value, PROFILES)
+        decode_profile(change.state)
+    except (BadInputError, ProfileStateError) as error:
+        where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+        _log.error("not a profile: passed over", **where, problem=str(error))
+        return None
+    return change
 
 
 async def _write_newer(store: StateStore, changes: list[ProfileChanged]) -> int:
