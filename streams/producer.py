@@ -97,13 +97,16 @@ class Publisher:
         try:
             producer = await self._started()
             for record in records:
+                partition = record.partition
+                if partition is not None:
+                    partition %= len(await producer.partitions_for(record.topic))
                 try:
                     acknowledgements.append(
                         await producer.send(
                             record.topic,
                             record.value,
                             key=record.key,
-                            partition=record.partition,
+                            partition=partition,
                             headers=list(record.headers),
                         )
                     )

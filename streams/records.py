@@ -30,7 +30,11 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One record to publish. ``partition`` None leaves the choice to murmur2 of the key."""
+    """One record to publish.
+
+    ``partition`` None leaves the choice to murmur2 of the key. A topic with fewer partitions, which an
+    operator may have made, takes it modulo their number.
+    """
 
     topic: str
     key: bytes | None

@@ -81,6 +81,15 @@ async def test_a_record_too_large_is_refused_and_the_others_are_published(kafka,
     assert [record.key for record in await read(kafka.bootstrap_servers, small, 1)] == [b"d"]
 
 
+async def test_a_partition_beyond_those_of_the_topic_is_taken_modulo(kafka, topic_prefix: str) -> None:
+    topic = topic_prefix + "few"
+    await create_topic(kafka.bootstrap_servers, topic, 3)
+    async with Publisher(settings_for(kafka.bootstrap_servers, topic_prefix)) as publisher:
+        await publisher.publish([Outgoing(topic, b"%d" % n, b"", partition=n) for n in (1, 4, 11)])
+    found = {record.key: record.partition for record in await read(kafka.bootstrap_servers, topic, 3)}
+    assert found == {b"1": 1, b"4": 1, b"11": 2}
+
+
 async def test_kafka_away_is_a_dependency_down(topic_prefix: str) -> None:
     settings = load_settings(
         kafka={"bootstrap_servers": f"127.0.0.1:{free_port()}", "request_timeout_s": 1.0}
