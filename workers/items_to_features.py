@@ -133,8 +133,9 @@ class ItemEncoder:
         Raises:
             DependencyDownError: State cannot be read; nothing was begun.
         """
-        for delivery in deliveries:
-            await self._generation(delivery.record)
+        # Asked for each batch: state that is lost while workers run gives other ones.
+        lives = {delivery.record.topic_uuid: delivery.record.topic for delivery in deliveries}
+        self._generations = {uuid: await self._store.generation(topic, uuid) for uuid, topic in lives.items()}
         if sum(delivery.record.size_bytes for delivery in deliveries) > PARSE_INLINE_BYTES:
             parsed = await asyncio.to_thread(self._parse, deliveries)
         else:
@@ -310,11 +311,6 @@ class ItemEncoder:
 
     async def _publish(self, records: list[Outgoing]) -> None:
         await while_down("publish", lambda: self._publisher.publish(records))
-
-    async def _generation(self, record: Record) -> None:
-        if record.topic_uuid not in self._generations:
-            generation = await self._store.generation(record.topic, record.topic_uuid)
-            self._generations[record.topic_uuid] = generation
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work)

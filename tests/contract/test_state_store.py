@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
 
@@ -131,10 +132,23 @@ async def test_counters_since_gives_only_what_changed(store: StateStore) -> None
 
 
 async def test_a_topic_created_again_is_a_new_generation(store: StateStore) -> None:
-    assert await store.generation("items", "first") == 1
-    assert await store.generation("items", "second") == 2
-    assert await store.generation("items", "first") == 1
-    assert await store.generation("events", "third") == 1
+    first = await store.generation("items", "first")
+    second = await store.generation("items", "second")
+    third = await store.generation("items", "third")
+    assert first < second < third
+    assert await store.generation("items", "first") == first
+    assert await store.generation("items", "third") == third
+
+
+async def test_a_redis_that_has_lost_its_state_begins_higher_generations(redis_server: object) -> None:
+    url: str = redis_server.url  # type: ignore[attr-defined]
+    prefix = f"t{uuid.uuid4().hex}."
+    store = RedisStateStore(RedisSettings(url=SecretStr(url)), prefix)
+    lives = [await store.generation("items", name) for name in ("first", "second", "third")]
+    await asyncio.sleep(lives[-1] - lives[0])
+    await store._redis.delete(f"{prefix}topic-lives:items")
+    assert await store.generation("items", "third") >= lives[-1]
+    await store.aclose()
 
 
 async def test_an_older_list_does_not_replace_a_newer_one(store: StateStore) -> None:

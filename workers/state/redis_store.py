@@ -29,10 +29,15 @@ for i, key in ipairs(KEYS) do
 end
 return #KEYS
 """
+# The time, as a count would begin anew with a Redis that has lost its state, and items that Kafka still holds
+# in a higher generation would take no update any more.
 _GENERATION = """
 local generation = redis.call('HGET', KEYS[1], ARGV[1])
 if not generation then
-  generation = redis.call('HLEN', KEYS[1]) + 1
+  generation = tonumber(redis.call('TIME')[1])
+  for _, other in ipairs(redis.call('HVALS', KEYS[1])) do
+    generation = math.max(generation, tonumber(other) + 1)
+  end
   redis.call('HSET', KEYS[1], ARGV[1], generation)
 end
 return tonumber(generation)

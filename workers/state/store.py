@@ -103,7 +103,10 @@ class StateStore(Protocol):
         """Drop the counters of withdrawn items."""
 
     async def generation(self, topic: str, topic_uuid: str) -> int:
-        """Which life of ``topic`` this id is: 1 for the first ever seen, one more for each new one."""
+        """A number for the life of ``topic`` with this id: higher than those of all lives seen before it.
+
+        Where state was lost, the same id gets a higher one than before.
+        """
 
     async def put_newest_lists(self, lists: Sequence[tuple[str, int, bytes]], expire_after_s: int) -> None:
         """Store each (user_id, profile version, list) unless a list of a later version is there."""
