@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -46,6 +47,9 @@ from workers.state.store import StateStore
 
 # JSON of this size takes about a millisecond to parse: more than that does not belong on the event loop.
 PARSE_INLINE_BYTES = 256 * 1_024
+# What may be fetched and not decoded yet, were every item's file as large as is allowed. The driver's budget
+# counts the messages alone, and a message of 100 bytes can name a film.
+MAX_FETCHED_BYTES = 1 << 30
 
 Vector = NDArray[np.float32]
 _log = structlog.get_logger()
@@ -114,6 +118,8 @@ class ItemEncoder:
         self._stage = f"encode-{modality}"
         self._validates = modality == "text"
         self._generations: dict[str, int] = {}
+        max_bytes = 1 if modality == "text" else int(getattr(settings.media, f"{modality}_max_bytes"))
+        self._fetching = asyncio.Semaphore(max(1, MAX_FETCHED_BYTES // max_bytes))
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -255,7 +261,9 @@ class ItemEncoder:
             vector = await self._batcher.encode(self._read_text(item))
             self._metrics.encoded()
             return source, vector.tobytes()
-        return await self._media_vector(item, held)
+        # Inline media are counted with their message.
+        async with self._fetching if by_uri else nullcontext():
+            return await self._media_vector(item, held)
 
     def _media_of(self, item: Item) -> list[Media]:
         if self._modality == "text" or self._modality in item.vectors:

@@ -22,7 +22,7 @@ from streams.settings import Settings
 from streams.topic_names import TopicNames
 from streams.topics import DEAD_LETTERS, ITEM_FEATURES
 from tests.unit.workers.fakes import FakeDelivery, FakePublisher, now, record
-from workers.items_to_features import PARSE_INLINE_BYTES, ItemEncoder
+from workers.items_to_features import MAX_FETCHED_BYTES, PARSE_INLINE_BYTES, ItemEncoder
 from workers.micro_batcher import MicroBatcher
 from workers.role_metrics import EncodeMetrics
 from workers.state.item import ItemState, apply, encode_item_state, item_key
@@ -38,6 +38,7 @@ class FakeMedia:
 
     def __init__(self) -> None:
         self.release = asyncio.Event()
+        self.fetching = 0
         self.decoded = 0
         self.outages = 0
 
@@ -46,6 +47,7 @@ class FakeMedia:
             self.outages -= 1
             raise DependencyDownError("storage is away")
         if media.uri is not None:
+            self.fetching += 1
             await self.release.wait()
             return media.uri.encode()
         return base64.b64decode(media.data or "")
@@ -217,6 +219,23 @@ async def test_a_slow_download_holds_back_its_own_item_alone() -> None:
         while not deliveries[0].is_done:
             await asyncio.sleep(0.001)
         assert {one.item_id for one in image.features()} == {"slow", "quick"}
+
+
+async def test_what_is_fetched_and_not_decoded_is_bounded() -> None:
+    most = MAX_FETCHED_BYTES // SETTINGS.media.image_max_bytes
+    slow = [
+        item(n, f"slow-{n}", media=[Media(kind="image", uri=f"https://example.org/{n}.png")])
+        for n in range(most + 9)
+    ]
+    async with bench("image") as image:
+        deliveries = await image.feed(*slow, item(999, "quick", media=picture()), until_done=False)
+        while not deliveries[-1].is_done:
+            await asyncio.sleep(0.001)
+        assert image.media.fetching == most
+        image.media.release.set()
+        while not all(one.is_done for one in deliveries):
+            await asyncio.sleep(0.001)
+        assert len(image.features()) == most + 10
 
 
 async def test_storage_that_is_away_is_waited_for_and_never_a_dead_letter() -> None:
