@@ -13,8 +13,8 @@ import structlog
 from models.preprocessing.text import item_text
 from models.retrieval import ItemIndex
 from streams.dead_letters import dead_letter_outgoing
-from streams.driver import Delivery, Processor, RoleRunner, StartPositions
-from streams.errors import ConfigurationError, ModelFailedError
+from streams.driver import Delivery, Processor, RoleRunner, SourcePartition, StartPositions
+from streams.errors import ConfigurationError, DependencyDownError, ModelFailedError
 from streams.fields import Modality
 from streams.health import HealthServer
 from streams.messages import Item
@@ -84,8 +84,9 @@ async def run_role(role: Role, settings: Settings, stop: asyncio.Event, ready: C
         kafka = await resources.enter_async_context(KafkaPublisher(settings))
         publisher = MeteredPublisher(kafka, role, topics.dead_letters)
         is_lost = False
+        gaps: set[tuple[SourcePartition, int]] = set()
         while not stop.is_set():
-            is_lost = await _run_once(role, settings, topics, store, publisher, health, stop, is_lost)
+            is_lost = await _run_once(role, settings, topics, store, publisher, health, stop, is_lost, gaps)
 
 
 async def _run_once(
@@ -97,10 +98,12 @@ async def _run_once(
     health: HealthServer,
     stop: asyncio.Event,
     is_lost: bool,
+    gaps: set[tuple[SourcePartition, int]],
 ) -> bool:
     """Run until ``stop``, or until the state was set back and the role must start from there.
 
-    ``is_lost`` says that state was found to be gone, and what is returned whether it is now.
+    ``is_lost`` says that state was found to be gone, and what is returned whether it is now. ``gaps`` holds
+    the positions past retention that were answered with a restoration already.
     """
     again = asyncio.Event()
     lost = asyncio.Event()
@@ -109,6 +112,16 @@ async def _run_once(
         if now_lost:
             lost.set()
         again.set()
+
+    def on_gap(source: SourcePartition, wanted: int, _: int) -> None:
+        # Kafka has the events no more that would bring older state up to date; `profiles` has what they did.
+        # From 0 reading starts where there is no fence: then all profiles were restored at the start.
+        if role == "profile" and wanted > 0 and (source, wanted) not in gaps:
+            gaps.add((source, wanted))
+            start_anew(True)
+        if again.is_set():
+            # No event before that: the state that it would change is about to be replaced.
+            raise DependencyDownError("profiles are restored first")
 
     async with AsyncExitStack() as resources:
         wiring = await unless_stopped(
@@ -131,6 +144,7 @@ async def _run_once(
             MeteredProcessor(wiring.processor, role),
             on_poison=to_dead_letters,
             start_positions=wiring.start_positions,
+            on_gap=on_gap,
         )
         health.watch(runner)
         running = asyncio.create_task(runner.run())

@@ -105,4 +105,5 @@ PoisonHandler = Callable[[Delivery, Exception], Awaitable[None]]
 Where it raises, the driver waits and calls it again."""
 
 GapHandler = Callable[[SourcePartition, int, int], None]
-"""Told of records that are gone: the partition, the offset wanted, and the one started from instead."""
+"""Told of records that are gone: the partition, the offset wanted, and the one started from instead.
+Where it raises DependencyDownError, the partition is not read yet, and it is told again."""

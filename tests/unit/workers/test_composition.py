@@ -1,19 +1,79 @@
-"""How the profile role is put together: when profiles are restored, and what it knows of fences."""
+"""How the profile role is put together: when profiles are restored, what it knows of fences."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
+
 import pytest
 
-from streams.driver import SourcePartition
+from streams.driver import GapHandler, SourcePartition
 from streams.errors import DependencyDownError
 from streams.settings import Settings
 from streams.topic_names import TopicNames
 from tests.unit.workers.fakes import FakeDelivery, FakePublisher, record
 from workers import composition
+from workers.roles import Role
 from workers.state.memory_store import MemoryStateStore
 from workers.state.store import FenceMove, StateChange
 
 TOPICS = TopicNames("t.")
+
+
+class FakeHealth:
+    def watch(self, runner: object) -> None: ...
+
+
+async def test_a_position_past_retention_asks_once_for_restored_profiles(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stop = asyncio.Event()
+    read: list[bool] = []
+    gap = (SourcePartition(TOPICS.events, "uuid-1", 0), 100, 5_000)
+
+    class FindsAGap:
+        def __init__(self, *_: object, on_gap: GapHandler, **__: object) -> None:
+            self._on_gap = on_gap
+            self._ended = asyncio.Event()
+
+        async def run(self) -> None:
+            try:
+                self._on_gap(*gap)
+            except DependencyDownError:
+                read.append(False)
+            else:
+                read.append(True)
+            await self._ended.wait()
+
+        def stop(self) -> None:
+            self._ended.set()
+
+    async def wire(*_: object) -> composition.Wiring:
+        return composition.Wiring("profile", [TOPICS.events], None)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(composition, "RoleRunner", FindsAGap)
+    monkeypatch.setattr(composition, "_wire", wire)
+    store, health, gaps = MemoryStateStore(), FakeHealth(), set[tuple[SourcePartition, int]]()
+
+    def once(role: Role) -> Coroutine[None, None, bool]:
+        publisher = FakePublisher()
+        return composition._run_once(
+            role,
+            Settings(),
+            TOPICS,
+            store,  # type: ignore[arg-type]
+            publisher,
+            health,  # type: ignore[arg-type]
+            stop,
+            False,
+            gaps,
+        )
+
+    async with asyncio.timeout(5):
+        assert await once("profile")
+        asyncio.get_running_loop().call_later(0.05, stop.set)
+        assert not await once("profile")
+    assert read == [False, True]
 
 
 class Wired:
