@@ -16,6 +16,7 @@ from typing import Any
 import redis
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
+from deploy import die_with_parent
 from models.profile import Profile
 from streams.settings import Settings, load_settings
 from streams.topic_admin import create_topics
@@ -83,7 +84,8 @@ class Stream:
         for role in roles:
             number = len(self.processes.setdefault(role, []))
             with (self.logs / f"{self.prefix}{role}.{number}.log").open("wb") as log:
-                process = subprocess.Popen(
+                # So that none outlives a test run that was killed.
+                process = die_with_parent.spawn(
                     [sys.executable, str(ROLE_PROCESS), role],
                     stdout=log,
                     stderr=subprocess.STDOUT,
