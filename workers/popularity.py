@@ -12,7 +12,7 @@ import structlog
 from models.retrieval import ItemIndex
 from streams.errors import DependencyDownError
 from streams.settings import RecommendSettings
-from workers.state.store import Counter, StateStore
+from workers.state.store import MAX_COUNTERS, Counter, StateStore
 
 # Counters that nobody adds to still decay, and items come whose counters were there before them.
 FULL_REFRESH_S = 60.0
@@ -56,6 +56,9 @@ class PopularityFollower:
         Raises:
             DependencyDownError: The store does not answer.
         """
+        if len(self._counters) > MAX_COUNTERS:
+            # The store has forgotten some of these by now.
+            self._counters, self._cursor = {}, 0.0
         changes = await self._store.counters_since(self._cursor)
         self._cursor = changes.cursor
         self._counters.update(changes.counters)

@@ -49,7 +49,7 @@ from workers.recommend_requests import (
     shortfall_for,
 )
 from workers.role_metrics import RecommendMetrics
-from workers.state.profile import profile_key, stored_profile
+from workers.state.profile import profile_key, stored_profile, stored_version
 from workers.state.store import StateStore
 
 STAGE = "recommend"
@@ -232,7 +232,7 @@ class Recommender:
                 self._recommendation(
                     profile, Cause(kind="request", id=request.request_id), result, stale=stale
                 ),
-                newest=is_plain(request),
+                newest=is_plain(request) and request.count >= self._settings.list_count,
             )
             for (_, request, profile), result in zip(due, results, strict=True)
         ]
@@ -253,7 +253,10 @@ class Recommender:
         if asked is not None:
             cause = Cause(kind="request", id=asked.request_id)
             refused = ListResult(items=(), complete=False, shortfall=shortfall_for(error))
-            records.append(self._outgoing(self._recommendation(Profile(asked.user_id), cause, refused)))
+            (value,) = await self._store.load([profile_key(asked.user_id)])
+            # Its version alone: what is refused may be so because the profile cannot be read.
+            profile = Profile(asked.user_id, stored_version(value))
+            records.append(self._outgoing(self._recommendation(profile, cause, refused)))
         self._metrics.refused(error.reason)
         await self._publisher.publish(records)
         delivery.done()

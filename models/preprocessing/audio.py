@@ -146,6 +146,7 @@ def integrated_loudness(samples: NDArray[np.float32], sample_rate_hz: int = SAMP
     )
     frame.sample_rate = sample_rate_hz
     graph = Graph()
+    graph.threads = 1
     source = graph.add_abuffer(
         sample_rate=sample_rate_hz, format="flt", layout="mono", time_base=Fraction(1, sample_rate_hz)
     )

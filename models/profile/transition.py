@@ -172,7 +172,7 @@ class _Draft:
         weight = rule.weight_of(event.value)
         source = event.source
         if source is not None:
-            # 8 of the 22 characters of Kafka's id: 48 random bits.
+            # 8 of the 32 hexadecimal digits of Kafka's id: enough to tell the few lives of one topic apart.
             source_key = f"{source.topic_uuid[:8]}/{source.partition}"
             if source.offset <= self.applied.get(source_key, -1):
                 return Effect("already_applied", weight)

@@ -27,15 +27,17 @@ from workers.state.store import (
 )
 
 DAY_S = 86_400.0
+MAX_COUNTERS = 200
 
 
 @pytest.fixture(params=["memory", "redis"])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[StateStore]:
     if request.param == "memory":
-        made: StateStore = MemoryStateStore()
+        made: StateStore = MemoryStateStore(max_counters=MAX_COUNTERS)
     else:
         server = request.getfixturevalue("redis_server")
-        made = RedisStateStore(RedisSettings(url=SecretStr(server.url)), prefix=f"t{uuid.uuid4().hex}.")
+        prefix = f"t{uuid.uuid4().hex}."
+        made = RedisStateStore(RedisSettings(url=SecretStr(server.url)), prefix, max_counters=MAX_COUNTERS)
     yield made
     await made.aclose()
 
@@ -129,6 +131,16 @@ async def test_counters_since_gives_only_what_changed(store: StateStore) -> None
     assert "new" in second.counters
     await store.forget_counters(["old", "new"])
     assert (await store.counters_since(0)).counters == {}
+
+
+async def test_counters_of_items_that_nobody_knows_are_bounded(store: StateStore) -> None:
+    for first in range(0, 500, 50):
+        adds = [CounterIncrement(f"junk-{number}", 1.0, 0.0) for number in range(first, first + 50)]
+        await store.commit("profile", StateChange(increments=adds))
+    counters = (await store.counters_since(0)).counters
+    assert len(counters) == MAX_COUNTERS
+    assert "junk-499" in counters
+    assert "junk-0" not in counters
 
 
 async def test_a_topic_created_again_is_a_new_generation(store: StateStore) -> None:

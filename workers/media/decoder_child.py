@@ -31,7 +31,6 @@ import numpy as np
 from models.errors import MediaTooLargeError, MediaUnreadableError
 from models.preprocessing.limits import MediaLimits
 
-_LARGE_BYTES: Final = 1 << 20
 LENGTH: Final = struct.Struct(">I")
 _PR_SET_PDEATHSIG: Final = 1  # <linux/prctl.h>
 _UNLIMITED: Final = resource.RLIM_INFINITY
@@ -57,8 +56,9 @@ def main(configuration: Mapping[str, Any]) -> None:
         _limit_cpu(configuration["cpu_s"])
         # The file is given a name nowhere here: it would be kept until the next one comes.
         _answer(responses, decoders[request["kind"]], requests.read(request["bytes"]), request["options"])
-        if request["bytes"] > _LARGE_BYTES:
-            gc.collect()  # libraries tie files into reference cycles
+        # Libraries tie files, and FFmpeg's filters with their threads, into reference cycles. Python 3.12
+        # leaves them until the address space is used up; all else is frozen, so this takes microseconds.
+        gc.collect()
 
 
 def _answer(responses: BinaryIO, decoder: Decoder, data: bytes, options: dict[str, Any]) -> None:

@@ -5,13 +5,21 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from workers.state.store import VERSION_BYTES, Counter, CounterChanges, CounterIncrement, StateChange
+from workers.state.store import (
+    MAX_COUNTERS,
+    VERSION_BYTES,
+    Counter,
+    CounterChanges,
+    CounterIncrement,
+    StateChange,
+)
 
 
 class MemoryStateStore:
     """State in dictionaries. Expiry is not modelled."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, max_counters: int = MAX_COUNTERS) -> None:
+        self._max_counters = max_counters
         self._values: dict[str, bytes] = {}
         self._fences: dict[tuple[str, str], int] = {}
         self._counters: dict[str, Counter] = {}
@@ -91,3 +99,6 @@ class MemoryStateStore:
             new = Counter(old.value + add.weight * 2 ** ((add.at_s - old.at_s) / half_life_s), old.at_s)
         self._counters[add.item_id] = new
         self._changed_at[add.item_id] = float(next(self._ticks))
+        if len(self._counters) > self._max_counters:
+            oldest = min(self._changed_at, key=self._changed_at.__getitem__)
+            del self._counters[oldest], self._changed_at[oldest]

@@ -14,3 +14,8 @@ def profile_key(user_id: str) -> str:
 def stored_profile(user_id: str, value: bytes | None) -> Profile:
     """The profile behind `profile_key`; a stranger's where there is none."""
     return new_profile(user_id) if value is None else decode_profile(value[VERSION_BYTES:])
+
+
+def stored_version(value: bytes | None) -> int:
+    """The version of the profile behind `profile_key`, without reading the rest; 0 where there is none."""
+    return 0 if value is None else int.from_bytes(value[:VERSION_BYTES], "big")

@@ -15,7 +15,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisError,
 
 from streams.errors import ConfigurationError, DefectError, DependencyDownError
 from streams.settings import RedisSettings
-from workers.state.store import Counter, CounterChanges, StateChange
+from workers.state.store import MAX_COUNTERS, Counter, CounterChanges, StateChange
 
 _COMMIT = files(__package__).joinpath("commit.lua").read_text(encoding="utf-8")
 _PUT_NEWEST = """
@@ -69,9 +69,10 @@ class RedisStateStore:
     Args:
         settings: Where Redis is.
         prefix: Of every key; the same as that of the topics.
+        max_counters: Item counters kept; beyond, those that changed longest ago are forgotten.
     """
 
-    def __init__(self, settings: RedisSettings, prefix: str) -> None:
+    def __init__(self, settings: RedisSettings, prefix: str, *, max_counters: int = MAX_COUNTERS) -> None:
         options: dict[str, Any] = {}
         url = settings.url.get_secret_value()
         if settings.ca_file is not None and url.startswith("rediss://"):
@@ -86,6 +87,7 @@ class RedisStateStore:
         except ValueError as error:
             raise ConfigurationError(f"setting `redis.url` is wrong: {error}") from None
         self._prefix = prefix
+        self._max_counters = max_counters
         self._commit = self._redis.register_script(_COMMIT)
         self._put_newest = self._redis.register_script(_PUT_NEWEST)
         self._generation = self._redis.register_script(_GENERATION)
@@ -145,6 +147,7 @@ class RedisStateStore:
             ),
             _pack([(add.item_id, float(add.weight), float(add.at_s)) for add in change.increments]),
             change.counter_half_life_s,
+            self._max_counters,
         ]
         for write in change.writes:
             arguments += [write.expected, write.value or b"", write.expire_after_s or 0]

@@ -8,6 +8,8 @@ from typing import Protocol
 
 VERSION_BYTES = 8
 MISSING = b""
+# Events may name any item id, so what is counted for each must be bounded.
+MAX_COUNTERS = 1_000_000
 
 
 def pack_version(version: int) -> bytes:

@@ -265,3 +265,15 @@ async def test_a_child_is_small() -> None:
     async with DecoderPool(decoders={"image": "models.preprocessing.image:decode_image"}) as pool:
         (process_id,) = pool.process_ids
         assert _resident_kb(process_id) < 60_000
+
+
+async def test_many_sounds_do_not_use_up_their_child() -> None:
+    """FFmpeg's filters and their threads must go with each file, on every version of Python."""
+    sound = sound_file("ogg", "libopus", tone(0.5))
+    settings = DecoderPoolSettings(memory_bytes=1 << 29)
+    async with DecoderPool(settings, {"audio": DECODERS["audio"]}) as pool:
+        for _ in range(60):
+            await pool.decode("audio", sound, {})
+        assert pool.restarts == 0
+        (child,) = pool.process_ids
+        assert len(os.listdir(f"/proc/{child}/task")) <= 8  # noqa: PTH208

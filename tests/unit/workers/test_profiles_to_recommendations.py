@@ -207,8 +207,9 @@ async def test_a_defect_while_waiting_for_an_event_is_answered(monkeypatch: pyte
 
 async def test_a_request_past_its_deadline_is_refused_with_an_answer() -> None:
     bench = Bench()
+    await bench.remember(profile(2))
     (made,) = await bench.feed(asked(deadline=(NOW - timedelta(seconds=1)).isoformat()))
-    assert (made.items, made.complete) == ([], False)
+    assert (made.items, made.complete, made.profile_version) == ([], False, 2)
     assert "deadline" in (made.shortfall or "")
     (letter,) = bench.publisher.on(TOPICS.dead_letters)
     assert decode_value(letter.value or b"", DEAD_LETTERS).reason == "invalid"
@@ -227,3 +228,11 @@ async def test_a_broken_request_is_a_dead_letter_and_stops_nothing() -> None:
     (made,) = await bench.feed(broken, asked())
     assert made.cause.id == "r"
     assert len(bench.publisher.on(TOPICS.dead_letters)) == 1
+
+
+async def test_a_short_list_for_one_corner_of_a_page_is_not_the_persons_newest() -> None:
+    bench = Bench()
+    await bench.feed(asked(count=1))
+    assert await bench.store.newest_list("anna") is None
+    (_, plain) = await bench.feed(asked(request_id="r2"))
+    assert await bench.store.newest_list("anna") == encode(plain)
