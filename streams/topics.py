@@ -86,8 +86,8 @@ ITEMS: Topic[Item] = Topic(
     log_append_time=True,
     written_by=("you",),
     read_by=("text", "image", "audio", "video"),
-    description="What there is to recommend. The whole item each time; a null value withdraws it. The topic is "
-    "compacted, so Kafka refuses an item without a key.",
+    description="What there is to recommend. The whole item each time; a null value withdraws it. The topic "
+    "is compacted, so Kafka refuses an item without a key.",
     examples=examples.ITEMS,
 )
 EVENTS: Topic[Event] = Topic(
