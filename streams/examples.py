@@ -136,6 +136,28 @@ RECOMMENDATIONS = (
         },
     ),
 )
+OUTCOMES = (
+    Example(
+        "a click on the second item of a list",
+        "anna",
+        {
+            "recommendation_id": "event:e-20261124-000000",
+            "user_id": "anna",
+            "item_id": "lamp-17",
+            "position": 2,
+            "event_id": "e-20261124-000001",
+            "action": "click",
+            "weight": 1.0,
+            "occurred_at": _TIME,
+            "shown_at": "2026-11-24T10:15:12Z",
+            "model": "cascade.linear-0a1b2c3d",
+            "matched_by": "recommendation_id",
+            "propensity": 0.05,
+            "experiment": "ranking",
+            "arm": "diverse",
+        },
+    ),
+)
 EXPLANATIONS = (
     Example(
         "why a lamp",
@@ -266,7 +288,25 @@ PROFILES = (
             "version": 12,
             "cause": {"event_id": "e-20261124-000001", "occurred_at": _TIME, "published_at": _TIME},
             "state": "gA==",
+            "applied": [
+                {
+                    "event_id": "e-20261124-000001",
+                    "item_id": "lamp-17",
+                    "action": "click",
+                    "weight": 1.0,
+                    "occurred_at": _TIME,
+                    "recommendation_id": "event:e-20261124-000000",
+                    "context": {"page": "home", "position": 2},
+                }
+            ],
         },
     ),
     Example("forgotten", "anna", None),
+)
+LEARNED = (
+    Example(
+        "the ranker after 1,200 events",
+        "ranker:0",
+        {"model": "ranker", "epoch": 3, "step": 1200, "learned_at": _TIME, "payload": "gA=="},
+    ),
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
-from streams.fields import Attributes, Id, Message, Modality, UtcTime
+from streams.fields import ActionName, Attributes, Context, Id, Message, Modality, UtcTime
 
 
 class ItemVersion(msgspec.Struct, frozen=True, array_like=True):
@@ -105,13 +106,46 @@ class EventCause(Message, frozen=True, kw_only=True, omit_defaults=True):
     kind: Literal["event"] = "event"
 
 
+class AppliedEvent(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """An event that a profile covers, as it counts: time clamped, weight by its action's rule."""
+
+    event_id: Id
+    item_id: Id
+    action: ActionName
+    weight: float
+    occurred_at: UtcTime
+    recommendation_id: Id | None = None
+    context: Context = {}
+
+
 class ProfileChanged(Message, frozen=True, kw_only=True, omit_defaults=True):
     """A user's profile after a batch of events; ``state`` is the encoded profile of `models.profile`.
 
     ``version`` counts the effects applied: readers ignore a version lower than one they have seen.
+    ``applied`` holds the events of the batch, in the order in which they were applied. A reader that has
+    seen an earlier version takes the last of them, as many as the version has grown by: after a crash
+    events that were applied before may stand here again.
     """
 
     user_id: Id
     version: int
     cause: EventCause
     state: bytes
+    applied: list[AppliedEvent] = []
+
+
+class LearnedPart(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """A part of what was learned across people: parameters of the ranker, or of a source's model.
+
+    ``epoch`` grows with each start of the one writer, ``step`` with each record that it learned from.
+    Readers take a model once all ``parts`` of one (epoch, step) are there, and never an older one.
+    ``payload`` is MessagePack of the model's own.
+    """
+
+    model: Id
+    epoch: Annotated[int, Meta(ge=0)]
+    step: Annotated[int, Meta(ge=0)]
+    part: Annotated[int, Meta(ge=0)] = 0
+    parts: Annotated[int, Meta(ge=1)] = 1
+    learned_at: UtcTime
+    payload: bytes

@@ -144,11 +144,16 @@ class Reason(Message, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class RecommendedItem(Message, frozen=True, kw_only=True, omit_defaults=True):
-    """An item of a list, with why it is there."""
+    """An item of a list, with why it is there.
+
+    ``propensity`` is the probability with which the policy that explores puts this item at this place,
+    given the places before it; None where nothing is left to chance.
+    """
 
     item_id: Id
     score: float
     reasons: list[Reason]
+    propensity: Annotated[float, Meta(gt=0, le=1)] | None = None
 
     def check(self) -> None:
         """Contributions sum to the score within 1e-6 · max(1, |score|)."""
@@ -169,7 +174,7 @@ class Recommendation(Message, frozen=True, kw_only=True, omit_defaults=True):
 
     ``profile_version`` counts the events that the list knows; ``complete`` is false, and ``shortfall``
     says why, where fewer items than asked for could be served. ``stale`` is true where the answer went
-    out before ``after_event_id`` was applied.
+    out before ``after_event_id`` was applied. ``experiment`` and ``arm`` say which settings made it.
     """
 
     recommendation_id: Id
@@ -182,6 +187,31 @@ class Recommendation(Message, frozen=True, kw_only=True, omit_defaults=True):
     complete: bool
     shortfall: Detail | None = None
     stale: bool = False
+    experiment: Id | None = None
+    arm: Id | None = None
+
+
+class Outcome(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """What a person did with an item of a list that they were shown: once for each event.
+
+    ``position`` counts from 1. ``matched_by`` says how event and list were brought together: by the
+    event's ``recommendation_id``, or by user, item and time where the event has none.
+    """
+
+    recommendation_id: Id
+    user_id: Id
+    item_id: Id
+    position: Annotated[int, Meta(ge=1)]
+    event_id: Id
+    action: ActionName
+    weight: float
+    occurred_at: UtcTime
+    shown_at: UtcTime
+    model: str
+    matched_by: Literal["recommendation_id", "item"]
+    propensity: Annotated[float, Meta(gt=0, le=1)] | None = None
+    experiment: Id | None = None
+    arm: Id | None = None
 
 
 class ExplainedItem(Message, frozen=True, kw_only=True, omit_defaults=True):
@@ -272,6 +302,7 @@ PublicMessage = (
     | Event
     | RecommendationRequest
     | Recommendation
+    | Outcome
     | Explanation
     | ModelBundle
     | ActiveModel

@@ -24,6 +24,14 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from streams.cascade_settings import (
+    ExperimentSettings,
+    InteractionSettings,
+    JoinSettings,
+    LearnSettings,
+    RerankSettings,
+    SourceSettings,
+)
 from streams.errors import ConfigurationError
 from streams.fields import Modality
 
@@ -185,6 +193,11 @@ class RecommendSettings(_Section):
 
     max_cause_age_s: float = Field(600.0, gt=0, description="An older event updates state, silently.")
     list_count: int = Field(20, ge=1, le=500)
+    ranker: Literal["base", "cascade"] = Field(
+        "base",
+        description="`base`: taste, popularity and freshness; `cascade`: many sources, learned ranking.",
+    )
+    candidates: int = Field(400, ge=1, le=5_000, description="Items that the cascade ranks for a list.")
     content_weight: float = Field(1.0, ge=0)
     popularity_weight: float = Field(0.15, ge=0)
     freshness_weight: float = Field(0.05, ge=0)
@@ -230,6 +243,12 @@ class Settings(BaseSettings):
     fusion: FusionSettings = FusionSettings()
     profile: ProfileSettings = ProfileSettings()
     recommend: RecommendSettings = RecommendSettings()
+    interactions: InteractionSettings = InteractionSettings()
+    sources: SourceSettings = SourceSettings()
+    learn: LearnSettings = LearnSettings()
+    rerank: RerankSettings = RerankSettings()
+    experiment: ExperimentSettings = ExperimentSettings()
+    join: JoinSettings = JoinSettings()
     worker: WorkerSettings = WorkerSettings()
 
     @classmethod

@@ -74,6 +74,16 @@ class TopicNames:
         return self.of(topics.RECOMMENDATIONS)
 
     @property
+    def outcomes(self) -> str:
+        """What people did with their lists."""
+        return self.of(topics.OUTCOMES)
+
+    @property
+    def learned(self) -> str:
+        """What is learned across people."""
+        return self.of(topics.LEARNED)
+
+    @property
     def explanations(self) -> str:
         """Words for lists."""
         return self.of(topics.EXPLANATIONS)

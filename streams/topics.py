@@ -9,7 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 from streams import examples
 from streams.examples import Example
 from streams.fields import Message
-from streams.internal_messages import FeatureMessage, ItemVector, ProfileChanged
+from streams.internal_messages import FeatureMessage, ItemVector, LearnedPart, ProfileChanged
 from streams.keys import ACTIVE_MODEL_KEY, feature_key
 from streams.messages import (
     ActiveModel,
@@ -20,6 +20,7 @@ from streams.messages import (
     Explanation,
     Item,
     ModelBundle,
+    Outcome,
     Recommendation,
     RecommendationRequest,
 )
@@ -127,9 +128,22 @@ RECOMMENDATIONS: Topic[Recommendation] = Topic(
     partitions="user",
     cleanup="delete",
     written_by=("recommend",),
-    read_by=("you", "explain"),
+    read_by=("you", "join", "explain"),
     description="Lists, best first, each naming the event or the request that caused it.",
     examples=examples.RECOMMENDATIONS,
+)
+OUTCOMES: Topic[Outcome] = Topic(
+    name="outcomes",
+    key="user_id",
+    key_of=lambda outcome: outcome.user_id,
+    key_field="user_id",
+    value_type=Outcome,
+    partitions="user",
+    cleanup="delete",
+    written_by=("join",),
+    read_by=("you",),
+    description="What people did with the items of their lists, each event once.",
+    examples=examples.OUTCOMES,
 )
 EXPLANATIONS: Topic[Explanation] = Topic(
     name="explanations",
@@ -241,9 +255,23 @@ PROFILES: Topic[ProfileChanged] = Topic(
     cleanup="compact",
     max_value_bytes=MAX_INTERNAL_MESSAGE_BYTES,
     written_by=("profile",),
-    read_by=("recommend",),
-    description="People's histories after each batch of events.",
+    read_by=("recommend", "learn", "join"),
+    description="People's histories after each batch of events, and the events themselves.",
     examples=examples.PROFILES,
+)
+LEARNED: Topic[LearnedPart] = Topic(
+    name="learned",
+    key="`model`, and `:part`",
+    key_of=lambda learned: f"{learned.model}:{learned.part}",
+    value_type=LearnedPart,
+    encoding="msgpack",
+    partitions="single",
+    cleanup="compact",
+    max_value_bytes=MAX_INTERNAL_MESSAGE_BYTES,
+    written_by=("learn",),
+    read_by=("recommend", "learn"),
+    description="What is learned across people: weights of the ranker, models of candidate sources.",
+    examples=examples.LEARNED,
 )
 
 TOPICS: tuple[Topic[Any], ...] = (
@@ -251,6 +279,7 @@ TOPICS: tuple[Topic[Any], ...] = (
     EVENTS,
     RECOMMENDATION_REQUESTS,
     RECOMMENDATIONS,
+    OUTCOMES,
     EXPLANATIONS,
     MODELS,
     ERASURES,
@@ -259,4 +288,5 @@ TOPICS: tuple[Topic[Any], ...] = (
     ITEM_FEATURES,
     ITEM_VECTORS,
     PROFILES,
+    LEARNED,
 )

@@ -19,7 +19,7 @@ from models.profile import (
 from streams.codec import decode_record, encode
 from streams.dead_letters import dead_letter_outgoing
 from streams.errors import BadInputError
-from streams.internal_messages import EventCause, ProfileChanged
+from streams.internal_messages import AppliedEvent, EventCause, ProfileChanged
 from streams.messages import Event
 from streams.records import Outgoing, Record
 from streams.settings import Settings
@@ -128,9 +128,10 @@ class ProfileUpdater(FencedRole):
             if after is not before:
                 expected = MISSING if value is None else value[:VERSION_BYTES]
                 writes.append(Write(profile_key(user_id), expected, pack_version(after.version) + encoded))
-            # The one that occurred last: an import among live events must not make their list silent.
-            last = max(reversed(own), key=lambda read: read.occurred_at)
-            outgoing.append(self._changed(after, encoded, last))
+            kinds = iter(own_effects)
+            # After a crash those applied before are owed too: readers tell by the version what is new.
+            counted = [read for read in own if read.is_applied or next(kinds).changed]
+            outgoing.append(self._changed(after, encoded, own, counted))
         clamped = sum(read.occurred_at != read.event.occurred_at for read in reads)
         return ProfilePlan(writes, outgoing, increments, effects, refused, clamped)
 
@@ -157,7 +158,11 @@ class ProfileUpdater(FencedRole):
         occurred_at = published_at if event.occurred_at > latest else event.occurred_at
         return _Read(record, event, occurred_at, published_at, is_applied)
 
-    def _changed(self, profile: Profile, encoded: bytes, last: _Read) -> Outgoing:
+    def _changed(
+        self, profile: Profile, encoded: bytes, own: Sequence[_Read], counted: Sequence[_Read]
+    ) -> Outgoing:
+        # The one that occurred last: an import among live events must not make their list silent.
+        last = max(reversed(own), key=lambda read: read.occurred_at)
         message = ProfileChanged(
             user_id=profile.user_id,
             version=profile.version,
@@ -167,6 +172,18 @@ class ProfileUpdater(FencedRole):
                 published_at=last.published_at,
             ),
             state=encoded,
+            applied=[
+                AppliedEvent(
+                    event_id=read.event.event_id,
+                    item_id=read.event.item_id,
+                    action=read.event.action,
+                    weight=self._transitions.weight_of(read.event.action, read.event.value),
+                    occurred_at=read.occurred_at,
+                    recommendation_id=read.event.recommendation_id,
+                    context=read.event.context,
+                )
+                for read in counted
+            ],
         )
         return Outgoing(self._topics.profiles, profile.user_id.encode(), encode(message))
 

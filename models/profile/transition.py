@@ -10,8 +10,9 @@ events gives the same history, counts and seen items, as long as
   1,000 are repeatable,
 - each source partition is read in the order of its offsets.
 
-An event whose weight is 0 is counted, deduplicated and may mark its item as seen, but does not enter
-the history: it says nothing of taste, and would push out what does.
+An event enters the history if it says something of taste (its weight is not 0) or if its action marks
+items as seen: a middling rating says nothing of taste, but what people rate after one another says much of
+what they do next. Others are counted and deduplicated only, and do not push out what is remembered.
 """
 
 from __future__ import annotations
@@ -92,6 +93,14 @@ class TransitionSettings:
         if self.history_items < 1:
             raise SettingError(f"history_items is {self.history_items}; it must be at least 1")
 
+    def rule_of(self, action: str) -> ActionRule:
+        """The rule of an action, also of one without settings."""
+        return self.actions.get(action, self.other_action)
+
+    def weight_of(self, action: str, value: float | None) -> float:
+        """The weight of an event."""
+        return self.rule_of(action).weight_of(value)
+
 
 class SourcePosition(msgspec.Struct, frozen=True):
     """Where an event lies in Kafka."""
@@ -166,9 +175,8 @@ class _Draft:
         self.applied = dict(profile.applied)
 
     def apply(self, event: ProfileEvent, settings: TransitionSettings) -> Effect:
-        rule = settings.actions.get(event.action)
-        known = rule is not None
-        rule = rule or settings.other_action
+        known = event.action in settings.actions
+        rule = settings.rule_of(event.action)
         weight = rule.weight_of(event.value)
         source = event.source
         if source is not None:
@@ -184,9 +192,9 @@ class _Draft:
         if source is not None:
             self._advance(source_key, source.offset)
         code = self._count(event.action, known)
-        if weight:
-            self.positives += weight > 0
-            self.negatives += weight < 0
+        self.positives += weight > 0
+        self.negatives += weight < 0
+        if weight or rule.marks_seen:
             self._remember(event, code, weight, settings.history_items)
         if rule.marks_seen:
             self._mark_seen(hash64(event.item_id))

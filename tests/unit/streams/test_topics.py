@@ -36,6 +36,7 @@ def test_the_contract_s_topics_are_there() -> None:
         "events",
         "recommendation-requests",
         "recommendations",
+        "outcomes",
         "explanations",
         "models",
         "erasures",

@@ -112,6 +112,22 @@ async def test_a_crash_between_redis_and_kafka_loses_no_output() -> None:
     assert len(restarted.publisher.on(TOPICS.profiles)) == 1
 
 
+async def test_a_change_carries_the_events_that_counted_and_after_a_crash_those_that_may_be_owed() -> None:
+    bench = Bench()
+    await bench.feed(event(0), event(1), event(0))
+    bench.publisher.failures = 1
+    with pytest.raises(DependencyDownError):
+        await bench.role.process([FakeDelivery(event(2))])
+    await bench.feed(event(2), event(3))
+    changes = [decode_value(one.value or b"", PROFILES) for one in bench.publisher.on(TOPICS.profiles)]
+    applied = [[(one.event_id, one.item_id, one.weight) for one in change.applied] for change in changes]
+    assert applied == [
+        [("e0", "item 0", 1.0), ("e1", "item 1", 1.0)],
+        [("e2", "item 2", 1.0), ("e3", "item 3", 1.0)],
+    ]
+    assert [change.version for change in changes] == [2, 4]
+
+
 async def test_a_worker_that_lost_its_partition_changes_nothing() -> None:
     bench = Bench()
     zombie = Bench(bench.store)
