@@ -29,9 +29,11 @@ class TopicFollower:
 
     Args:
         take: Called on the event loop with the records of one read; must not raise for what a record holds.
-        positions: Partition → offset to begin at; the others begin at their start.
-        on_caught_up: Called once, after the records up to the end positions seen at the start were taken.
+        until: Partition → the offset before which records count as the start; by default, and at most, the
+            end positions seen at the start.
+        on_caught_up: Called once, after exactly the records of the start were taken.
         batch_records: Records of one read, at most: what is taken holds the event loop.
+        gate: Nothing is read while it is not set.
     """
 
     def __init__(
@@ -40,16 +42,17 @@ class TopicFollower:
         topic: str,
         take: Callable[[Sequence[ConsumerRecord]], None],
         *,
-        positions: Mapping[int, int] | None = None,
+        until: Mapping[int, int] | None = None,
         on_caught_up: Callable[[], None] = lambda: None,
         batch_records: int = READ_RECORDS,
+        gate: asyncio.Event | None = None,
     ) -> None:
         self._settings = settings
         self._topic = topic
         self._take = take
-        self._positions = {
-            TopicPartition(topic, partition): offset for partition, offset in (positions or {}).items()
-        }
+        self._positions: dict[TopicPartition, int] = {}
+        self._until = until
+        self._gate = gate
         self._on_caught_up = on_caught_up
         self._batch_records = batch_records
         self._task: asyncio.Task[None] | None = None
@@ -104,21 +107,48 @@ class TopicFollower:
         targets: dict[TopicPartition, int] | None = None
         next_check = 0.0
         while True:
+            if self._gate is not None:
+                await self._gate.wait()
             if loop.time() >= next_check:
                 await self._assign(consumer)
                 next_check = loop.time() + PARTITIONS_CHECK_S
-            if targets is None and consumer.assignment():
-                targets = await consumer.end_offsets(list(consumer.assignment()))
+            if targets is None and consumer.assignment() and not self._caught_up.is_set():
+                targets = self._targets(await consumer.end_offsets(list(consumer.assignment())))
             batches = await consumer.getmany(timeout_ms=200, max_records=self._batch_records)
             for partition, records in batches.items():
-                self._take(records)
-                self._positions[partition] = records[-1].offset + 1
+                self._take_of(consumer, partition, records, targets.get(partition) if targets else None)
             if targets is not None and not self._caught_up.is_set():
                 # The consumer's own position also passes what compaction or a marker left out.
                 here = {partition: await consumer.position(partition) for partition in targets}
                 if all(here[partition] >= end for partition, end in targets.items()):
                     self._on_caught_up()
                     self._caught_up.set()
+                    targets = None
+                    consumer.resume(*consumer.paused())
+
+    def _targets(self, ends: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        until = self._until
+        if until is None:
+            return dict(ends)
+        return {partition: min(end, until.get(partition.partition, end)) for partition, end in ends.items()}
+
+    def _take_of(
+        self,
+        consumer: AIOKafkaConsumer,
+        partition: TopicPartition,
+        records: Sequence[ConsumerRecord],
+        target: int | None,
+    ) -> None:
+        """Take records; those at ``target`` and after it are read again once the start is complete."""
+        if target is not None and records[-1].offset + 1 >= target:
+            records = [record for record in records if record.offset < target]
+            consumer.seek(partition, target)
+            consumer.pause(partition)
+            self._positions[partition] = target
+        else:
+            self._positions[partition] = records[-1].offset + 1
+        if records:
+            self._take(records)
 
     async def _assign(self, consumer: AIOKafkaConsumer) -> None:
         """Take every partition the topic now has; begin new ones at their start."""
