@@ -66,6 +66,7 @@ FIELD_DESCRIPTIONS: dict[str, dict[str, str]] = {
         "stale": "True where `after_event_id` was not applied in time.",
         "experiment": "The experiment that this person takes part in.",
         "arm": "Which of its arms made the list.",
+        "explain": "True where the request asked for words: they come on `explanations`.",
     },
     "Outcome": {
         "recommendation_id": "The list that the item was on.",
@@ -103,8 +104,9 @@ FIELD_DESCRIPTIONS: dict[str, dict[str, str]] = {
         "user_id": f"{_USER_ID} Also the Kafka key.",
         "items": "Words for each item.",
         "language": "BCP 47, such as `en`.",
-        "generator": "What wrote it.",
-        "grounded": "Whether every statement was checked against the reasons.",
+        "generator": "What wrote it: a model, a template, or both, such as `m + template@1`.",
+        "grounded": "Whether every word is accounted for by the list's reasons and the items' titles and "
+        "attributes.",
         "generated_at": "When it was written.",
     },
     "ExplainedItem": {"item_id": _ITEM_ID, "text": "Why it is in the list."},

@@ -175,6 +175,7 @@ class Recommendation(Message, frozen=True, kw_only=True, omit_defaults=True):
     ``profile_version`` counts the events that the list knows; ``complete`` is false, and ``shortfall``
     says why, where fewer items than asked for could be served. ``stale`` is true where the answer went
     out before ``after_event_id`` was applied. ``experiment`` and ``arm`` say which settings made it.
+    ``explain`` is true where the request asked for words.
     """
 
     recommendation_id: Id
@@ -189,6 +190,7 @@ class Recommendation(Message, frozen=True, kw_only=True, omit_defaults=True):
     stale: bool = False
     experiment: Id | None = None
     arm: Id | None = None
+    explain: bool = False
 
 
 class Outcome(Message, frozen=True, kw_only=True, omit_defaults=True):

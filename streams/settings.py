@@ -33,6 +33,7 @@ from streams.cascade_settings import (
     SourceSettings,
 )
 from streams.errors import ConfigurationError
+from streams.explain_settings import ExplainSettings, LanguageModelSettings
 from streams.fields import Modality
 
 MEBIBYTE = 1 << 20
@@ -249,6 +250,8 @@ class Settings(BaseSettings):
     rerank: RerankSettings = RerankSettings()
     experiment: ExperimentSettings = ExperimentSettings()
     join: JoinSettings = JoinSettings()
+    explain: ExplainSettings = ExplainSettings()
+    language_model: LanguageModelSettings = LanguageModelSettings()
     worker: WorkerSettings = WorkerSettings()
 
     @classmethod

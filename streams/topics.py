@@ -239,7 +239,7 @@ ITEM_VECTORS: Topic[ItemVector] = Topic(
     cleanup="compact",
     max_value_bytes=MAX_INTERNAL_MESSAGE_BYTES,
     written_by=("fuse",),
-    read_by=("recommend",),
+    read_by=("recommend", "explain"),
     description="Items as the index holds them: fused vector, attributes, availability. One topic a space.",
     examples=examples.ITEM_VECTORS,
 )

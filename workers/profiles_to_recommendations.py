@@ -254,7 +254,7 @@ class Recommender:
         )
         answers = [
             _Answer(
-                self._recommendation(profile, cause, one, stale=stale),
+                self._recommendation(profile, cause, one, stale=stale, explain=request.explain),
                 newest=is_plain(request) and request.count >= self._settings.list_count,
             )
             for (_, request, profile), cause, one in zip(due, causes, made, strict=True)
@@ -296,11 +296,11 @@ class Recommender:
         return made
 
     def _recommendation(
-        self, profile: Profile, cause: Cause, made: MadeList, *, stale: bool = False
+        self, profile: Profile, cause: Cause, made: MadeList, *, stale: bool = False, explain: bool = False
     ) -> Recommendation:
         if not made.result.complete:
             self._metrics.short()
-        return recommendation(profile, cause, made, self._now(), stale=stale)
+        return recommendation(profile, cause, made, self._now(), stale=stale, explain=explain)
 
     def _outgoing(self, recommendation: Recommendation) -> Outgoing:
         return outgoing(self._topics.recommendations, recommendation)

@@ -47,7 +47,13 @@ def recommendation_id(user_id: str, cause: Cause) -> str:
 
 
 def recommendation(
-    profile: Profile, cause: Cause, made: MadeList, generated_at: datetime, *, stale: bool = False
+    profile: Profile,
+    cause: Cause,
+    made: MadeList,
+    generated_at: datetime,
+    *,
+    stale: bool = False,
+    explain: bool = False,
 ) -> Recommendation:
     """A list as the contract has it."""
     return Recommendation(
@@ -80,6 +86,7 @@ def recommendation(
         stale=stale,
         experiment=made.experiment,
         arm=made.arm,
+        explain=explain,
     )
 
 

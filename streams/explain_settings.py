@@ -1,0 +1,98 @@
+"""Settings of explanations: which lists get words, who writes them, and what may leave the machine for it."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ExplainSettings(_Section):
+    """Which lists get words, and who writes them. A request with `explain` always asks for them."""
+
+    sample_share: float = Field(
+        0.0, ge=0, le=1, description="Of the lists that do not ask for words, the share that gets them."
+    )
+    generator: Literal["template", "language_model"] = Field(
+        "template", description="`language_model`: see that section; templates take over where it cannot."
+    )
+    language: Literal["en", "de", "zh"] = "en"
+    max_characters: int = Field(240, ge=80, le=4_096, description="Of the words for one item.")
+    max_items: int = Field(50, ge=1, le=500, description="Of a list, those that get words, from the first on.")
+    attributes: tuple[str, ...] = Field(
+        ("category", "genre", "genres", "tags", "brand", "author", "artist"),
+        description="Attributes of items that words may mention.",
+    )
+    backlog_lists: int = Field(
+        1_000,
+        ge=1,
+        le=10_000,
+        description="Lists that wait for words, and at most half of `worker.max_in_flight_records`; "
+        "beyond, some are skipped.",
+    )
+    max_list_age_s: float = Field(300.0, gt=0, description="An older list gets no words any more.")
+    concurrency: int = Field(8, ge=1, le=256, description="Lists that are worked on at a time.")
+    catalogue_items: int = Field(
+        200_000, ge=1, description="Titles kept in memory; beyond, those that changed longest ago are dropped."
+    )
+
+
+class LanguageModelSettings(_Section):
+    """An endpoint that speaks OpenAI's chat completions: hosted, vLLM, Ollama, llama.cpp. Needs the extra `llm`.
+
+    Budgets hold for each worker, and begin anew with it.
+    """
+
+    base_url: str | None = Field(None, description="For example `http://127.0.0.1:11434/v1`.")
+    api_key: SecretStr | None = None
+    model: str | None = None
+    response_format: Literal["json_schema", "json_object", "none"] = Field(
+        "json_schema", description="What the endpoint understands; the answer is checked all the same."
+    )
+    vocabulary: Literal["closed", "open"] = Field(
+        "closed",
+        description="`closed`: every word is of the facts or of a list of plain words. `open`: any words, "
+        "and explanations say `grounded: false`.",
+    )
+    personal_fields: tuple[Literal["past_items", "actions", "user_id"], ...] = Field(
+        ("past_items",), description="What of a person the endpoint may be told."
+    )
+    written_items: int = Field(5, ge=1, le=500, description="Of a list, the items that the model writes for.")
+    timeout_s: float = Field(10.0, gt=0, le=600, description="Of one try, from connecting to the last byte.")
+    attempts: int = Field(3, ge=1, le=10, description="Tries of one call that fails or times out.")
+    first_wait_s: float = Field(
+        0.5, ge=0, le=60, description="Before the second try; doubles, with jitter. `Retry-After` counts."
+    )
+    longest_wait_s: float = Field(10.0, ge=0, le=600, description="A longer `Retry-After` is a failure.")
+    concurrency: int = Field(4, ge=1, le=256, description="Calls at a time.")
+    max_tokens: int = Field(200, ge=16, le=16_384, description="Of one answer.")
+    temperature: float = Field(0.3, ge=0, le=2)
+    tokens_per_minute: int = Field(100_000, ge=0, description="0 sets no limit.")
+    tokens_per_day: int = Field(5_000_000, ge=0, description="0 sets no limit.")
+    prompt_price: float = Field(0.0, ge=0, description="Of a million tokens read, in any currency.")
+    completion_price: float = Field(0.0, ge=0, description="Of a million tokens written, in the same.")
+    breaker_failures: int = Field(
+        5, ge=1, description="Calls in a row that fail, after which none is made for `breaker_pause_s`."
+    )
+    breaker_pause_s: float = Field(30.0, gt=0, description="Then one call tries whether it works again.")
+    cache_entries: int = Field(20_000, ge=0, description="Words kept, by item and reason.")
+    refused_retention_s: float = Field(
+        3_600.0, ge=0, description="For so long an item and reason that no answer passed for is not asked about."
+    )
+
+    @field_validator("base_url")
+    @classmethod
+    def _check_url(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return url
+
+    @model_validator(mode="after")
+    def _check_both(self) -> Self:
+        if (self.base_url is None) != (self.model is None):
+            raise ValueError("base_url and model go together: set both")
+        return self
