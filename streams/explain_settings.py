@@ -63,11 +63,14 @@ class LanguageModelSettings(_Section):
     )
     written_items: int = Field(5, ge=1, le=500, description="Of a list, the items that the model writes for.")
     timeout_s: float = Field(10.0, gt=0, le=600, description="Of one try, from connecting to the last byte.")
-    attempts: int = Field(3, ge=1, le=10, description="Tries of one call that fails or times out.")
+    attempts: int = Field(3, ge=1, le=10, description="Tries of one call, where it fails or times out.")
     first_wait_s: float = Field(
         0.5, ge=0, le=60, description="Before the second try; doubles, with jitter. `Retry-After` counts."
     )
     longest_wait_s: float = Field(10.0, ge=0, le=600, description="A longer `Retry-After` is a failure.")
+    list_timeout_s: float = Field(
+        30.0, gt=0, le=3_600, description="Items of a list without words by then get them from templates."
+    )
     concurrency: int = Field(4, ge=1, le=256, description="Calls at a time.")
     max_tokens: int = Field(200, ge=16, le=16_384, description="Of one answer.")
     temperature: float = Field(0.3, ge=0, le=2)
@@ -76,9 +79,9 @@ class LanguageModelSettings(_Section):
     prompt_price: float = Field(0.0, ge=0, description="Of a million tokens read, in any currency.")
     completion_price: float = Field(0.0, ge=0, description="Of a million tokens written, in the same.")
     breaker_failures: int = Field(
-        5, ge=1, description="Calls in a row that fail, after which none is made for `breaker_pause_s`."
+        5, ge=1, description="Tries in a row that fail, after which none is made for `breaker_pause_s`."
     )
-    breaker_pause_s: float = Field(30.0, gt=0, description="Then one call tries whether it works again.")
+    breaker_pause_s: float = Field(30.0, gt=0, description="Then one try shows whether it works again.")
     cache_entries: int = Field(20_000, ge=0, description="Words kept, by item and reason.")
     refused_retention_s: float = Field(
         3_600.0, ge=0, description="For so long an item and reason that no answer passed for is not asked about."

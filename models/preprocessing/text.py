@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from typing import Final
+from typing import Final, Literal
 
 # Control characters but white space, lone surrogates, and what is invisible and changes how or in which
 # order text is shown: bidi marks, embeddings, overrides and isolates, soft hyphens, word joiners and
@@ -42,12 +42,13 @@ _HTML_TOKEN: Final = re.compile(
 )
 
 
-def clean_text(raw: str, max_characters: int) -> str:
+def clean_text(raw: str, max_characters: int, form: Literal["NFC", "NFKC"] = "NFKC") -> str:
     """Plain text on one line: no HTML, no control characters, Unicode normal form NFKC.
 
     Args:
         raw: text as a publisher sent it, with or without HTML and entities, in any language.
         max_characters: length of the result at most, in code points.
+        form: NFKC for models, to which `，` and `,` are one; NFC for people, to whom they are not.
 
     Returns:
         The text; empty where nothing is left. Never raises.
@@ -57,7 +58,7 @@ def clean_text(raw: str, max_characters: int) -> str:
         text = _without_html(text)
     text = _REMOVED.sub("", text)
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", _stream_safe(text))
+        text = unicodedata.normalize(form, _stream_safe(text))
         # A compatibility form may decompose into a space; nothing may decompose into a removed character, but
         # that is for a test to say and not for a reader to know.
         text = _REMOVED.sub("", text)

@@ -34,10 +34,10 @@ def display_text(raw: str, max_characters: int) -> str:
         raw: What a publisher sent.
         max_characters: Of the result at most; a longer one is cut, and ends with an ellipsis.
     """
-    text = _MARKDOWN.sub(r"\1", clean_text(raw, max_characters * 4 + 200))
+    text = _MARKDOWN.sub(r"\1", clean_text(raw, max_characters * 4 + 200, "NFC"))
     text = _ADDRESS.sub(" ", text)
     # Entities within entities come out of the first cleaning as tags.
-    text = clean_text(text, max_characters * 4 + 200).translate(_ANGLE_BRACKETS)
+    text = clean_text(text, max_characters * 4 + 200, "NFC").translate(_ANGLE_BRACKETS)
     return shortened(" ".join(_visible(text).split()), max_characters)
 
 

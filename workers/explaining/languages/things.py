@@ -84,3 +84,18 @@ _BY_CATEGORY: Final = {category: thing for thing in _THINGS for category in thin
 def thing_of(category: str) -> Thing | None:
     """The kind of thing that a category names; None where it may be anything."""
     return _BY_CATEGORY.get(category.casefold())
+
+
+def english_nouns() -> frozenset[str]:
+    """The words that `Thing.english` and `Thing.english_this` are made of."""
+    return frozenset(" ".join(f"{one.english} {one.english_this}" for one in _THINGS).split())
+
+
+def german_nouns() -> frozenset[str]:
+    """Likewise in German, in lower case."""
+    return frozenset(" ".join(f"{one.german} {one.german_this}" for one in _THINGS).casefold().split())
+
+
+def chinese_nouns() -> frozenset[str]:
+    """Likewise in Chinese: each with 这 and with 一."""
+    return frozenset(f"{which}{one.chinese}" for one in _THINGS for which in "这一")

@@ -1,0 +1,131 @@
+"""Words by a language model, each checked against its facts; templates where none passes or none is to be had."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+import structlog
+
+from streams.explain_settings import ExplainSettings, LanguageModelSettings
+from workers.explaining.brief import Brief, answer_schema, instructions, make_brief
+from workers.explaining.endpoint import Endpoint, EndpointError
+from workers.explaining.facts import ItemFacts
+from workers.explaining.generator import How, Written
+from workers.explaining.grounding import MAX_ANSWER_CHARACTERS, Complaint, ComplaintKind, check_answer
+from workers.explaining.templates import NAME, TemplateWriter
+from workers.explaining.words_cache import WordsCache
+
+# Once, and once more with the complaints.
+_TRIES = 2
+
+_log = structlog.get_logger()
+
+
+class AnswerMetrics(Protocol):
+    """What is counted of answers."""
+
+    def complaint(self, kind: ComplaintKind) -> None:
+        """An answer was found wrong in this way."""
+
+
+class LanguageModelGenerator:
+    """Asks for each item by itself, once again with what was wrong, and then takes the template.
+
+    Args:
+        endpoint: Open already; who made it closes it.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        templates: TemplateWriter,
+        explain: ExplainSettings,
+        model: LanguageModelSettings,
+        metrics: AnswerMetrics,
+        *,
+        cache: WordsCache | None = None,
+    ) -> None:
+        self._endpoint = endpoint
+        self._templates = templates
+        self._explain = explain
+        self._settings = model
+        self._metrics = metrics
+        self._cache = cache or WordsCache(model.cache_entries, model.refused_retention_s)
+
+    async def write(self, items: Sequence[ItemFacts], user_id: str) -> Written:
+        """See `Generator.write`."""
+        texts = self._templates.write_all(items)
+        how: list[How] = ["beyond"] * len(items)
+        count = min(len(items), self._settings.written_items)
+        user = user_id if "user_id" in self._settings.personal_fields else None
+        tasks = [asyncio.create_task(self._one(items[at], user)) for at in range(count)]
+        try:
+            if tasks:
+                await asyncio.wait(tasks, timeout=self._settings.list_timeout_s)
+        finally:
+            late = [task for task in tasks if task.cancel()]
+            await asyncio.gather(*late, return_exceptions=True)
+        for at, task in enumerate(tasks):
+            if task.cancelled():
+                how[at] = "late"
+                continue
+            text, how[at] = task.result()
+            texts[at] = texts[at] if text is None else text
+        by_model = sum(one in ("accepted", "retried", "cached") for one in how)
+        names = [self._endpoint.model] * (by_model > 0) + [NAME] * (by_model < len(items) or not items)
+        return Written(
+            tuple(texts),
+            tuple(how),
+            " + ".join(names),
+            grounded=by_model == 0 or self._settings.vocabulary == "closed",
+        )
+
+    async def _one(self, item: ItemFacts, user: str | None) -> tuple[str | None, How]:
+        """Words for an item, None where the template must do; and how they came about."""
+        brief = make_brief(
+            item,
+            self._explain.language,
+            self._explain.max_characters,
+            self._settings.personal_fields,
+            self._templates,
+        )
+        if brief.looks_like_instructions:
+            return None, "suspicious"
+        key = brief.cache_key
+        cached = self._cache.find(key)
+        if cached is not None:
+            return cached, "cached"
+        if self._cache.is_refused(key):
+            return None, "refused"
+        try:
+            return await self._asked(brief, key, user)
+        except EndpointError as error:
+            _log.debug("a template takes over", item_id=item.item_id, because=error.outcome)
+            return None, "unavailable"
+
+    async def _asked(self, brief: Brief, key: bytes, user: str | None) -> tuple[str | None, How]:
+        messages = [
+            {"role": "system", "content": instructions()},
+            {"role": "user", "content": brief.user_message},
+        ]
+        for attempt in range(_TRIES):
+            content = await self._endpoint.answer(messages, answer_schema(), user)
+            checked = check_answer(content, brief, closed=self._settings.vocabulary == "closed")
+            if not checked.complaints:
+                self._cache.keep(key, checked.text)
+                return checked.text, "accepted" if attempt == 0 else "retried"
+            for one in checked.complaints:
+                self._metrics.complaint(one.kind)
+            messages += [
+                {"role": "assistant", "content": content[:MAX_ANSWER_CHARACTERS]},
+                {"role": "user", "content": _complaint_message(checked.complaints)},
+            ]
+        self._cache.refuse(key)
+        return None, "refused"
+
+
+def _complaint_message(complaints: Sequence[Complaint]) -> str:
+    lines = "\n".join(f"- {one.detail}" for one in complaints)
+    return f"The answer cannot be used:\n{lines}\nAnswer again, as a JSON object, by the same rules."
