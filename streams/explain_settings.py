@@ -22,7 +22,9 @@ class ExplainSettings(_Section):
     )
     language: Literal["en", "de", "zh"] = "en"
     max_characters: int = Field(240, ge=80, le=4_096, description="Of the words for one item.")
-    max_items: int = Field(50, ge=1, le=500, description="Of a list, those that get words, from the first on.")
+    max_items: int = Field(
+        50, ge=1, le=500, description="Of a list, those that get words, from the first on."
+    )
     attributes: tuple[str, ...] = Field(
         ("category", "genre", "genres", "tags", "brand", "author", "artist"),
         description="Attributes of items that words may mention.",
@@ -35,16 +37,24 @@ class ExplainSettings(_Section):
         "beyond, some are skipped.",
     )
     max_list_age_s: float = Field(300.0, gt=0, description="An older list gets no words any more.")
+    max_wait_s: float = Field(
+        20.0,
+        gt=0,
+        description="A list that waits longer is skipped. With `language_model.list_timeout_s`, less than "
+        "`worker.stall_timeout_s`.",
+    )
     concurrency: int = Field(8, ge=1, le=256, description="Lists that are worked on at a time.")
     catalogue_items: int = Field(
-        200_000, ge=1, description="Titles kept in memory; beyond, those that changed longest ago are dropped."
+        200_000,
+        ge=1,
+        description="Titles in memory; beyond, those that changed longest ago are dropped.",
     )
 
 
 class LanguageModelSettings(_Section):
-    """An endpoint that speaks OpenAI's chat completions: hosted, vLLM, Ollama, llama.cpp. Needs the extra `llm`.
+    """An endpoint that speaks OpenAI's chat completions: hosted, vLLM, Ollama, llama.cpp.
 
-    Budgets hold for each worker, and begin anew with it.
+    It needs the extra `llm`. Budgets hold for each worker, and begin anew with it.
     """
 
     base_url: str | None = Field(None, description="For example `http://127.0.0.1:11434/v1`.")
@@ -69,7 +79,7 @@ class LanguageModelSettings(_Section):
     )
     longest_wait_s: float = Field(10.0, ge=0, le=600, description="A longer `Retry-After` is a failure.")
     list_timeout_s: float = Field(
-        30.0, gt=0, le=3_600, description="Items of a list without words by then get them from templates."
+        20.0, gt=0, le=3_600, description="Items of a list without words by then get them from templates."
     )
     concurrency: int = Field(4, ge=1, le=256, description="Calls at a time.")
     max_tokens: int = Field(200, ge=16, le=16_384, description="Of one answer.")
@@ -84,7 +94,9 @@ class LanguageModelSettings(_Section):
     breaker_pause_s: float = Field(30.0, gt=0, description="Then one try shows whether it works again.")
     cache_entries: int = Field(20_000, ge=0, description="Words kept, by item and reason.")
     refused_retention_s: float = Field(
-        3_600.0, ge=0, description="For so long an item and reason that no answer passed for is not asked about."
+        3_600.0,
+        ge=0,
+        description="For so long an item and reason that no answer passed for is not asked about.",
     )
 
     @field_validator("base_url")

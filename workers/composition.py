@@ -24,6 +24,12 @@ from streams.topic_names import TopicNames
 from workers.backoff import while_down
 from workers.encoders_in_use import encoder_registry, encoders_in_use, fusion_in_use
 from workers.events_to_profiles import ProfileUpdater
+from workers.explain_metrics import ExplainMetrics
+from workers.explaining.endpoint import Endpoint
+from workers.explaining.facts import CATEGORY_ATTRIBUTES
+from workers.explaining.generator import Generator, TemplateGenerator
+from workers.explaining.language_model import LanguageModelGenerator
+from workers.explaining.templates import TemplateWriter
 from workers.features_to_vectors import ItemFuser
 from workers.fenced import FenceStartPositions
 from workers.items_to_features import ItemEncoder
@@ -36,11 +42,13 @@ from workers.popularity import PopularityFollower
 from workers.ports import Publisher
 from workers.profiles_to_recommendations import Recommender
 from workers.rebuild import restore_profiles
+from workers.recommendations_to_explanations import Explainer
 from workers.role_metrics import EncodeMetrics, FuseMetrics, ProfileMetrics, RecommendMetrics
 from workers.roles import ROLES, Role
 from workers.state.redis_store import RedisStateStore
 from workers.stoppable import unless_stopped
 from workers.vectors_to_index import IndexFollower
+from workers.vectors_to_titles import ItemTitles, TitleFollower
 
 _log = structlog.get_logger()
 
@@ -177,6 +185,8 @@ async def _wire(
             return await _wire_profile(settings, topics, store, publisher, start_anew, is_lost)
         case "recommend":
             return await _wire_recommend(settings, topics, store, publisher, resources)
+        case "explain":
+            return await _wire_explain(settings, topics, publisher, resources)
 
 
 async def _wire_encoder(
@@ -299,3 +309,30 @@ async def _wire_recommend(
         metrics=metrics,
     )
     return Wiring("recommend", [topics.profiles, topics.recommendation_requests], role)
+
+
+async def _wire_explain(
+    settings: Settings, topics: TopicNames, publisher: Publisher, resources: AsyncExitStack
+) -> Wiring:
+    explain, model = settings.explain, settings.language_model
+    metrics = ExplainMetrics()
+    templates = TemplateWriter(explain.language, explain.max_characters)
+    generator: Generator = TemplateGenerator(templates)
+    if explain.generator == "language_model":
+        endpoint = await resources.enter_async_context(Endpoint(model, metrics))
+        generator = LanguageModelGenerator(endpoint, templates, explain, model, metrics)
+    titles = ItemTitles(explain.catalogue_items, {*explain.attributes, *CATEGORY_ATTRIBUTES})
+    space = fusion_in_use(settings, encoder_registry(settings)).space
+    follower = TitleFollower(settings, topics.item_vectors(space), titles, on_change=metrics.titles)
+    resources.push_async_callback(follower.stop)
+    await follower.start()
+    role = Explainer(
+        find=titles.find,
+        generator=generator,
+        publisher=publisher,
+        topics=topics,
+        settings=settings,
+        now=utc_now,
+        metrics=metrics,
+    )
+    return Wiring("explain", [topics.recommendations], role)

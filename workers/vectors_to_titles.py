@@ -6,7 +6,7 @@ The vectors themselves are not even decoded, and the number of items is bounded.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -34,7 +34,7 @@ class _ItemWords(msgspec.Struct):
     version: ItemVersion
     revision: int
     title: str = ""
-    attributes: Attributes = {}  # noqa: RUF012 - msgspec copies it for each instance
+    attributes: Attributes = {}
 
 
 class _Kept(msgspec.Struct, array_like=True):
@@ -66,7 +66,7 @@ class ItemTitles:
         attribute_names: The attributes that are kept.
     """
 
-    def __init__(self, max_items: int, attribute_names: Sequence[str]) -> None:
+    def __init__(self, max_items: int, attribute_names: Iterable[str]) -> None:
         self._max_items = max_items
         self._attribute_names = tuple(attribute_names)
         self._held: OrderedDict[str, tuple[ItemVersion, int, bytes]] = OrderedDict()

@@ -13,7 +13,9 @@ from typing import Final
 from models.preprocessing.text import clean_text
 
 # A client may make a link of it, and it says nothing about an item.
-_ADDRESS: Final = re.compile(r"(?:\b[a-z][a-z0-9+.-]{1,15}://|\bwww\.|\b(?:javascript|data|mailto):)\S*", re.I)
+_ADDRESS: Final = re.compile(
+    r"(?:\b[a-z][a-z0-9+.-]{1,15}://|\bwww\.|\b(?:javascript|data|mailto):)\S*", re.I
+)
 # Markdown's code, images and links.
 _MARKDOWN: Final = re.compile(r"`+|!?\[([^\[\]]*)\]\([^()]*\)")
 _ANGLE_BRACKETS: Final = str.maketrans("<>", "‹›")

@@ -144,9 +144,7 @@ class Endpoint(AbstractAsyncContextManager["Endpoint"]):
                 wait_s = min(2 * wait_s, self._settings.longest_wait_s)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    async def _try(
-        self, messages: Sequence[Message], schema: Mapping[str, Any], user: str | None
-    ) -> str:
+    async def _try(self, messages: Sequence[Message], schema: Mapping[str, Any], user: str | None) -> str:
         reserved = _estimated_tokens(messages) + self._settings.max_tokens
         if not self._breaker.admit():
             self._metrics.called("circuit_open", 0.0)
@@ -233,7 +231,8 @@ def _read(completion: Any, messages: Sequence[Message]) -> tuple[str, int, int]:
     usage = getattr(completion, "usage", None)
     prompt_tokens = _tokens(getattr(usage, "prompt_tokens", None), _estimated_tokens(messages))
     completion_tokens = _tokens(
-        getattr(usage, "completion_tokens", None), len(content.encode(errors="replace")) // _BYTES_PER_TOKEN + 1
+        getattr(usage, "completion_tokens", None),
+        len(content.encode(errors="replace")) // _BYTES_PER_TOKEN + 1,
     )
     return content, prompt_tokens, completion_tokens
 

@@ -47,4 +47,5 @@ class TemplateGenerator:
     async def write(self, items: Sequence[ItemFacts], user_id: str) -> Written:
         """See `Generator.write`."""
         texts = tuple(self._templates.write_all(items))
-        return Written(texts, ("template",) * len(texts), NAME, grounded=True)
+        how: list[How] = ["template"] * len(texts)
+        return Written(texts, tuple(how), NAME, grounded=True)

@@ -101,16 +101,22 @@ def _complaints(text: str, cited: list[str], brief: Brief, *, closed: bool) -> I
 
 def _text_complaints(text: str, brief: Brief, *, closed: bool) -> Iterator[Complaint]:
     if len(text) > brief.max_characters:
-        yield Complaint("length", f"the text has {len(text)} characters, at most {brief.max_characters} are allowed")
+        yield Complaint(
+            "length", f"the text has {len(text)} characters, at most {brief.max_characters} are allowed"
+        )
     cleaned = display_text(text, max(len(text), 1))
     if _plain(cleaned).strip() != _plain(text).strip():
-        yield Complaint("markup", "the text must be one line of plain text without markup, links or line breaks")
+        yield Complaint(
+            "markup", "the text must be one line of plain text without markup, links or line breaks"
+        )
     words = lexicon(brief.language)
     rest = _without_titles(_plain(text), brief.titles)
     stray = _QUOTED.findall(rest)
     if stray:
         shown = ", ".join(stray[:_SHOWN_WORDS])
-        yield Complaint("title", f"only titles and attributes given, whole, may stand in quotation marks, not {shown}")
+        yield Complaint(
+            "title", f"only titles and attributes given, whole, may stand in quotation marks, not {shown}"
+        )
     rest = _without_attributes(rest, brief, words)
     yield from _claim_complaints(rest, words)
     if not words.is_in_language(rest):
@@ -128,7 +134,9 @@ def _claim_complaints(rest: str, words: Lexicon) -> Iterator[Complaint]:
     numbers = _NUMBER.findall(rest) + words.numbers.findall(rest)
     if numbers:
         shown = ", ".join(numbers[:_SHOWN_WORDS])
-        yield Complaint("number", f"no number may be said that is not within a title or attribute given: {shown}")
+        yield Complaint(
+            "number", f"no number may be said that is not within a title or attribute given: {shown}"
+        )
     claims = words.claims.findall(rest)
     if claims:
         shown = ", ".join(claims[:_SHOWN_WORDS])
@@ -179,8 +187,10 @@ def _without_titles(text: str, titles: Iterable[str]) -> str:
 
 
 def _without_attributes(text: str, brief: Brief, words: Lexicon) -> str:
-    """The text with attribute values taken out: any in quotation marks, short ones without claims also bare."""
-    values = {_plain(fact.text) for fact in brief.facts.values() if fact.reason is None and fact.fact_id != "t"}
+    """The text without attribute values: any in quotation marks, short ones without claims also bare."""
+    values = {
+        _plain(fact.text) for fact in brief.facts.values() if fact.reason is None and fact.fact_id != "t"
+    }
     values |= {_plain(reason.category) for reason in brief.reasons if reason.category}
     for value in sorted(values, key=len, reverse=True):
         text = re.sub(f'"{_pattern(value)}[.,;]?"', " ", text, flags=re.I)

@@ -1,4 +1,4 @@
-"""Words by a language model, each checked against its facts; templates where none passes or none is to be had."""
+"""Words by a language model, each checked against its facts; templates where none passes, or comes."""
 
 from __future__ import annotations
 

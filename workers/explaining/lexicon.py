@@ -58,7 +58,9 @@ class Lexicon:
 
     def allowed(self, reasons: Iterable[ReasonFact]) -> frozenset[str]:
         """Every word that may be said with these reasons."""
-        key = tuple(sorted({(one.kind, one.action or "", one.modality or "", bool(one.title)) for one in reasons}))
+        key = tuple(
+            sorted({(one.kind, one.action or "", one.modality or "", bool(one.title)) for one in reasons})
+        )
         found = self._allowed.get(key)
         if found is None:
             found = self.plain.union(*(self.reason_words(one) for one in reasons))
@@ -74,7 +76,10 @@ class Lexicon:
         kinds |= _ALIKE if kinds & _ALIKE else set()
         sentences = [
             sentence
-            for entry, variants in (*phrases.sentences.items(), *((k, (v,)) for k, v in phrases.additions.items()))
+            for entry, variants in (
+                *phrases.sentences.items(),
+                *((k, (v,)) for k, v in phrases.additions.items()),
+            )
             if entry.partition(".")[0] in kinds
             for sentence in variants
         ]

@@ -82,4 +82,4 @@ def nested(title: str, inner: Mapping[str, str]) -> str:
 
     So a title cannot end its own quotation and go on in our words.
     """
-    return title.translate(str.maketrans(dict(inner)))
+    return title.translate({ord(mark): other for mark, other in inner.items()})

@@ -57,7 +57,10 @@ class TemplateWriter:
             more, reason = addition
             for characters in _TITLE_CHARACTERS_WITH_ADDITION:
                 text = self._phrases.space.join(
-                    (self._filled(sentence, item, main, characters), self._filled(more, item, reason, characters))
+                    (
+                        self._filled(sentence, item, main, characters),
+                        self._filled(more, item, reason, characters),
+                    )
                 )
                 if len(text) <= self._max_characters:
                     return text

@@ -29,10 +29,17 @@ ENGLISH = Phrases(
         "unlike": ("A change from {did}.",),
         "seed_item.named": ("Similar to {past}.", "Goes with {past}."),
         "seed_item": ("Similar to the items you started from.",),
-        "taste": ("Fits your taste.", "In line with your earlier choices.", "Close to what you tend to choose."),
+        "taste": (
+            "Fits your taste.",
+            "In line with your earlier choices.",
+            "Close to what you tend to choose.",
+        ),
         "history": ("Fits what you have done here before.", "In keeping with your history."),
         "content.part.named": ("Going by its {part}, much like {past}.", "Its {part} reminded us of {past}."),
-        "content.part": ("Its {part} came close to your taste.", "Going by its {part}, a match for your taste."),
+        "content.part": (
+            "Its {part} came close to your taste.",
+            "Going by its {part}, a match for your taste.",
+        ),
         "content.named": ("Resembles {past}.", "In the manner of {past}."),
         "content": ("Resembles what you tend to choose.", "Close in kind to your earlier choices."),
         "covisitation.named": (
@@ -47,8 +54,14 @@ ENGLISH = Phrases(
         "popularity": ("Popular with people here.", "Many people have chosen {this}."),
         "trend": ("Trending right now.", "More and more people are choosing {this}."),
         "freshness": ("Among the newer items here.", "Newer than most items here."),
-        "new_item": ("New here, and worth a first look.", "A new item, shown so that people can discover it."),
-        "exploration": ("Something different, to learn what you like.", "A deliberate step off your usual path."),
+        "new_item": (
+            "New here, and worth a first look.",
+            "A new item, shown so that people can discover it.",
+        ),
+        "exploration": (
+            "Something different, to learn what you like.",
+            "A deliberate step off your usual path.",
+        ),
         "diversity": ("For variety in your list.",),
         "pin": ("Highlighted here for everybody.",),
         "boost": ("Given more prominence here at present.",),

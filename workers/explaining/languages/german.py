@@ -48,7 +48,10 @@ GERMAN = Phrases(
         "trend": ("Derzeit im Aufwind.", "Wird derzeit immer öfter gewählt."),
         "freshness": ("Eines der neueren Angebote hier.", "Neuer als das meiste hier."),
         "new_item": ("Neu hier und einen ersten Blick wert.", "Neu hier, damit es entdeckt werden kann."),
-        "exploration": ("Einmal etwas anderes, um Ihren Geschmack kennenzulernen.", "Bewusst abseits des Gewohnten."),
+        "exploration": (
+            "Einmal etwas anderes, um Ihren Geschmack kennenzulernen.",
+            "Bewusst abseits des Gewohnten.",
+        ),
         "diversity": ("Für mehr Abwechslung in Ihrer Liste.",),
         "pin": ("Hier für alle hervorgehoben.",),
         "boost": ("Hier derzeit stärker hervorgehoben.",),

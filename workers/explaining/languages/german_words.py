@@ -12,24 +12,30 @@ GERMAN_WORDS = Lexicon(
     phrases=GERMAN,
     plain=word_set(
         """
-        der die das den dem des ein eine einen einem einer eines dies diese dieser dieses diesen diesem es sie ihr
-        ihre ihren ihrem ihrer ihnen wir uns unser unsere ist sind war waren sein wird werden wurde hat haben hatte
-        und oder so wie als weil da denn daher deshalb für von vom zu zum zur in im an am auf aus bei beim mit nach
-        über unter um dass was wer welche welcher welches wo wenn ob auch sowohl sehr recht ganz etwas mehr eher
-        kann können könnte könnten mag mögen möchten würde würden dürfte passt passen passend passende passendes
-        ähnlich ähnliche ähnliches gefällt interessant interesse interessieren interessiert artikel
-        angebot angebote titel stück ausgewählt empfehlen empfohlen empfehlung
-        vorschlag vorgeschlagen liste grund gründe warum dazu dafür darum außerdem ebenfalls ebenso hier dort noch
-        schon gut anderes andere anderen sich
-        art gemeinsam gemeinsames entdecken ansehen
+        der die das den dem des ein eine einen einem einer eines dies diese dieser dieses diesen diesem es
+        sie ihr ihre ihren ihrem ihrer ihnen wir uns unser unsere ist sind war waren sein wird werden
+        wurde hat haben hatte und oder so wie als weil da denn daher deshalb für von vom zu zum zur in im
+        an am auf aus bei beim mit nach über unter um dass was wer welche welcher welches wo wenn ob auch
+        sowohl sehr recht ganz etwas mehr eher kann können könnte könnten mag mögen möchten würde würden
+        dürfte passt passen passend passende passendes ähnlich ähnliche ähnliches gefällt interessant
+        interesse interessieren interessiert artikel angebot angebote titel stück ausgewählt empfehlen
+        empfohlen empfehlung vorschlag vorgeschlagen liste grund gründe warum dazu dafür darum außerdem
+        ebenfalls ebenso hier dort noch schon gut anderes andere anderen sich art gemeinsam gemeinsames
+        entdecken ansehen
         """
     )
     | german_nouns(),
     by_kind={
-        "similar_item": word_set("wahl auswahl gewählt bisher bisherige bisherigen früher zuvor vorher verwandt nah ähnelt erinnert ähnlichkeit"),
+        "similar_item": word_set(
+            "wahl auswahl gewählt bisher bisherige bisherigen früher zuvor vorher verwandt nah "
+            "ähnelt erinnert ähnlichkeit"
+        ),
         "content": word_set("verwandt nah ähnelt erinnert ähnlichkeit geschmack"),
         "seed_item": word_set("ausgangspunkt ergänzt"),
-        "taste": word_set("wahl auswahl gewählt bisher bisherige bisherigen früher zuvor vorher geschmack vorlieben vorliebe entspricht"),
+        "taste": word_set(
+            "wahl auswahl gewählt bisher bisherige bisherigen früher zuvor vorher geschmack "
+            "vorlieben vorliebe entspricht"
+        ),
         "history": word_set("verlauf wieder nutzung"),
         "covisitation": word_set("andere oft häufig zusammen menschen leute nutzer kunden"),
         "item2vec": word_set("oft häufig zusammen"),

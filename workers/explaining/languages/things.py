@@ -47,19 +47,32 @@ _THINGS: Final = (
     _thing("album,albums,alben,专辑", "an album", "ein Album", "dieses Album", "张专辑", work=True),
     _thing("podcast,podcasts,播客", "a podcast", "ein Podcast", "dieser Podcast", "档播客", work=True),
     _thing(
-        "article,articles,news,artikel,文章,新闻", "an article", "ein Artikel", "dieser Artikel", "篇文章", work=True
+        "article,articles,news,artikel,文章,新闻",
+        "an article",
+        "ein Artikel",
+        "dieser Artikel",
+        "篇文章",
+        work=True,
     ),
     _thing("game,games,spiel,spiele,游戏", "a game", "ein Spiel", "dieses Spiel", "款游戏", work=True),
     _thing("course,courses,kurs,kurse,课程", "a course", "ein Kurs", "dieser Kurs", "门课程", work=True),
     _thing("recipe,recipes,rezept,rezepte,菜谱,食谱", "a recipe", "ein Rezept", "dieses Rezept", "份菜谱"),
     _thing(
-        "photo,photos,photograph,photographs,foto,fotos,照片", "a photograph", "ein Foto", "dieses Foto", "张照片"
+        "photo,photos,photograph,photographs,foto,fotos,照片",
+        "a photograph",
+        "ein Foto",
+        "dieses Foto",
+        "张照片",
     ),
-    _thing("picture,pictures,image,images,bild,bilder,图片", "a picture", "ein Bild", "dieses Bild", "张图片"),
+    _thing(
+        "picture,pictures,image,images,bild,bilder,图片", "a picture", "ein Bild", "dieses Bild", "张图片"
+    ),
     _thing("painting,paintings,gemälde,画,绘画", "a painting", "ein Gemälde", "dieses Gemälde", "幅画"),
     _thing("video,videos,clip,clips,视频", "a video", "ein Video", "dieses Video", "段视频"),
     _thing("sound,sounds,klang,klänge,声音,音频", "a sound", "ein Klang", "dieser Klang", "段音频"),
-    _thing("shoe,shoes,schuh,schuhe,鞋,鞋子", "a pair of shoes", "ein Paar Schuhe", "dieses Paar Schuhe", "双鞋"),
+    _thing(
+        "shoe,shoes,schuh,schuhe,鞋,鞋子", "a pair of shoes", "ein Paar Schuhe", "dieses Paar Schuhe", "双鞋"
+    ),
     _thing("boot,boots,stiefel,靴子", "a pair of boots", "ein Paar Stiefel", "dieses Paar Stiefel", "双靴子"),
     _thing("dress,dresses,kleid,kleider,连衣裙,裙子", "a dress", "ein Kleid", "dieses Kleid", "条裙子"),
     _thing("shirt,shirts,hemd,hemden,衬衫", "a shirt", "ein Hemd", "dieses Hemd", "件衬衫"),
@@ -73,11 +86,17 @@ _THINGS: Final = (
     _thing("phone,phones,telefon,handy,手机", "a phone", "ein Telefon", "dieses Telefon", "部手机"),
     _thing("laptop,laptops,notebook,笔记本电脑", "a laptop", "ein Laptop", "dieser Laptop", "台笔记本电脑"),
     _thing("camera,cameras,kamera,kameras,相机", "a camera", "eine Kamera", "diese Kamera", "台相机"),
-    _thing("bicycle,bicycles,bike,fahrrad,fahrräder,自行车", "a bicycle", "ein Fahrrad", "dieses Fahrrad", "辆自行车"),
+    _thing(
+        "bicycle,bicycles,bike,fahrrad,fahrräder,自行车",
+        "a bicycle",
+        "ein Fahrrad",
+        "dieses Fahrrad",
+        "辆自行车",
+    ),
     _thing("umbrella,umbrellas,schirm,schirme,雨伞", "an umbrella", "ein Schirm", "dieser Schirm", "把伞"),
     _thing("plant,plants,pflanze,pflanzen,植物", "a plant", "eine Pflanze", "diese Pflanze", "株植物"),
     _thing("toy,toys,spielzeug,玩具", "a toy", "ein Spielzeug", "dieses Spielzeug", "件玩具"),
-)  # fmt: skip
+)
 _BY_CATEGORY: Final = {category: thing for thing in _THINGS for category in thing.categories}
 
 
