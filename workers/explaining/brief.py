@@ -6,6 +6,7 @@ Each item has a prompt of its own, so what stands in one item's text cannot reac
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -62,7 +63,8 @@ Answer with a JSON object: {"text": the sentences, "facts": the list of ids of t
 
 _TELLS: Final = re.compile(
     r"\b(?:ignore|disregard|forget|override)\b.{0,40}\b(?:instruction|prompt|rule|above|previous|earlier|context)"
-    r"|\b(?:system|developer)\s*(?:prompt|message|:)|\b(?:assistant|user)\s*:|<\|?\w+\|?>|\[/?INST\]|\bjailbreak"
+    r"|\b(?:system|developer)\s*(?:prompt|message|:)|\b(?:assistant|user)\s*:|[<‹]\|\w+\|[>›]|"
+    r"[\"']text[\"']\s*:|\[/?INST\]|\bjailbreak"
     r"|\byou are (?:now )?(?:a|an|the)\b|\bact as\b|\bas an ai\b|\bjson\b|\bbase64\b"
     r"|\b(?:print|reveal|repeat|output|show|leak)\b.{0,30}\b(?:prompt|instruction|secret|key|password)"
     r"|ignoriere?\b.{0,40}\b(?:anweisung|vorherig|regeln)|systemprompt|du bist (?:jetzt )?ein"
@@ -114,7 +116,7 @@ class Brief:
     def looks_like_instructions(self) -> bool:
         """Whether an item's text reads as if it were written for a model rather than for people."""
         texts = (*self.titles, *(one.text for one in self.facts.values()))
-        return any(_TELLS.search(text) for text in texts)
+        return any(_TELLS.search(unicodedata.normalize("NFKC", text)) for text in texts)
 
 
 def instructions() -> str:

@@ -23,6 +23,8 @@ _MAX_COMBINING_MARKS: Final = 3
 # Unassigned and private characters show as boxes; joiners, which are format characters, stay.
 _HIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cn", "Co", "Cs"})
 _JOINERS: Final = "\u200c\u200d"
+# They stand for what is not there.
+_REPLACEMENTS: Final = "\ufffc\ufffd"
 ELLIPSIS: Final = "…"
 
 
@@ -58,12 +60,18 @@ def _visible(text: str) -> str:
     if text.isascii():
         return text
     kept: list[str] = []
-    marks = 0
+    # A mark without a letter of its own would stand over what encloses the text.
+    marks = _MAX_COMBINING_MARKS
     for character in text:
         category = unicodedata.category(character)
-        if category in _HIDDEN_CATEGORIES or (category == "Cf" and character not in _JOINERS):
+        if category in _HIDDEN_CATEGORIES or character in _REPLACEMENTS:
             continue
-        marks = marks + 1 if category in ("Mn", "Me") else 0
+        if category == "Cf" and character not in _JOINERS:
+            continue
+        if category in ("Mn", "Me"):
+            marks += 1
+        else:
+            marks = _MAX_COMBINING_MARKS if category == "Zs" else 0
         if marks <= _MAX_COMBINING_MARKS:
             kept.append(character)
     return "".join(kept)

@@ -110,14 +110,13 @@ def _text_complaints(text: str, brief: Brief, *, closed: bool) -> Iterator[Compl
             "markup", "the text must be one line of plain text without markup, links or line breaks"
         )
     words = lexicon(brief.language)
-    rest = _without_titles(_plain(text), brief.titles)
+    rest = _without_attributes(_without_titles(_plain(text), brief.titles), brief, words)
     stray = _QUOTED.findall(rest)
     if stray:
         shown = ", ".join(stray[:_SHOWN_WORDS])
         yield Complaint(
             "title", f"only titles and attributes given, whole, may stand in quotation marks, not {shown}"
         )
-    rest = _without_attributes(rest, brief, words)
     yield from _claim_complaints(rest, words)
     if not words.is_in_language(rest):
         yield Complaint("language", "the text must be in the language given")
@@ -175,14 +174,18 @@ def _pattern(plain: str) -> str:
     return "[\"']".join(map(re.escape, _ANY_MARK.split(plain)))
 
 
+def _quoted_pattern(plain: str) -> str:
+    # Marks at the end of a sentence may stand within the quotation.
+    return f'" ?{_pattern(plain)}[.,;]? ?"'
+
+
 def _without_titles(text: str, titles: Iterable[str]) -> str:
     """The text with quoted titles taken out, the longest first: one title may contain another.
 
     A title that is not in quotation marks stays, and its words must answer for themselves.
     """
     for title in sorted(map(_plain, titles), key=len, reverse=True):
-        # Marks at the end of a sentence may stand within the quotation.
-        text = re.sub(f'"{_pattern(title)}[.,;]?"', " ", text, flags=re.I)
+        text = re.sub(_quoted_pattern(title), " ", text, flags=re.I)
     return text
 
 
@@ -193,7 +196,7 @@ def _without_attributes(text: str, brief: Brief, words: Lexicon) -> str:
     }
     values |= {_plain(reason.category) for reason in brief.reasons if reason.category}
     for value in sorted(values, key=len, reverse=True):
-        text = re.sub(f'"{_pattern(value)}[.,;]?"', " ", text, flags=re.I)
+        text = re.sub(_quoted_pattern(value), " ", text, flags=re.I)
         if len(value.split()) <= _MOST_ATTRIBUTE_WORDS and not words.claims.search(value):
             edges = ("", "") if words.by_character else (r"(?<![\w.,])", r"(?![\w]|[.,]\d)")
             text = re.sub(f"{edges[0]}{_pattern(value)}{edges[1]}", " ", text, flags=re.I)

@@ -91,6 +91,8 @@ class LanguageModelGenerator:
             self._settings.personal_fields,
             self._templates,
         )
+        if not brief.reasons:
+            return None, "template"
         if brief.looks_like_instructions:
             return None, "suspicious"
         key = brief.cache_key

@@ -8,13 +8,13 @@ may be said, and the language's own list adds further forms of it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
 
 from workers.explaining.facts import ReasonFact
-from workers.explaining.phrases import OTHER, Phrases, phrase_key
+from workers.explaining.phrases import NO_REASON, OTHER, Phrases, phrase_key
 
 _PLACEHOLDER: Final = re.compile(r"\{[a-z]+\}")
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
@@ -56,14 +56,16 @@ class Lexicon:
             return _HAN.findall(text) + [word.casefold() for word in _WORD.findall(_HAN.sub(" ", text))]
         return [word.casefold().replace("’", "'") for word in _WORD.findall(text)]
 
-    def allowed(self, reasons: Iterable[ReasonFact]) -> frozenset[str]:
+    def allowed(self, reasons: Sequence[ReasonFact]) -> frozenset[str]:
         """Every word that may be said with these reasons."""
         key = tuple(
             sorted({(one.kind, one.action or "", one.modality or "", bool(one.title)) for one in reasons})
         )
         found = self._allowed.get(key)
         if found is None:
-            found = self.plain.union(*(self.reason_words(one) for one in reasons))
+            found = self.plain.union(*map(self.reason_words, reasons))
+            if not key:
+                found = found.union(*map(self._phrase_words, self.phrases.sentences[NO_REASON]))
             if len(self._allowed) < 10_000:  # actions are the deployment's own, but not without number
                 self._allowed[key] = found
         return found
