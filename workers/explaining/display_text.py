@@ -25,6 +25,7 @@ _HIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cn", "Co", "Cs"})
 _JOINERS: Final = "\u200c\u200d"
 # They stand for what is not there.
 _REPLACEMENTS: Final = "\ufffc\ufffd"
+_MOST_PASSES: Final = 4
 ELLIPSIS: Final = "…"
 
 
@@ -38,11 +39,17 @@ def display_text(raw: str, max_characters: int) -> str:
         raw: What a publisher sent.
         max_characters: Of the result at most; a longer one is cut, and ends with an ellipsis.
     """
-    text = _MARKDOWN.sub(r"\1", clean_text(raw, max_characters * 4 + 200, "NFC"))
-    text = _ADDRESS.sub(" ", text)
-    # Entities within entities come out of the first cleaning as tags.
-    text = clean_text(text, max_characters * 4 + 200, "NFC").translate(_ANGLE_BRACKETS)
-    return shortened(" ".join(_visible(text).split()), max_characters)
+    room = max_characters * 4 + 200
+    text = raw
+    for _ in range(_MOST_PASSES):
+        before = text
+        text = _ADDRESS.sub(" ", _MARKDOWN.sub(r"\1", clean_text(text, room, "NFC")))
+        if text == before:
+            break
+    else:
+        # Entities within entities, deeper than anybody writes by mistake: none may come out as a tag.
+        text = clean_text(text.replace("&", " "), room, "NFC")
+    return shortened(" ".join(_visible(text.translate(_ANGLE_BRACKETS)).split()), max_characters)
 
 
 def shortened(text: str, max_characters: int) -> str:

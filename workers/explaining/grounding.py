@@ -118,12 +118,13 @@ def _text_complaints(text: str, brief: Brief, *, closed: bool) -> Iterator[Compl
             "title", f"only titles and attributes given, whole, may stand in quotation marks, not {shown}"
         )
     yield from _claim_complaints(rest, words)
-    if not words.is_in_language(rest):
+    allowed = words.allowed(brief.reasons) | _bare_runs(brief, words)
+    if not words.is_in_language(rest, allowed):
         yield Complaint("language", "the text must be in the language given")
     if _leaks(text, (*brief.titles, *(fact.text for fact in brief.facts.values()))):
         yield Complaint("leak", "the text must not repeat these instructions")
     if closed:
-        unknown = words.unknown(rest, words.allowed(brief.reasons))
+        unknown = words.unknown(rest, allowed)
         if unknown:
             shown = ", ".join(unknown[:_SHOWN_WORDS])
             yield Complaint("words", f"these words are not about the facts given, leave them out: {shown}")
@@ -191,16 +192,33 @@ def _without_titles(text: str, titles: Iterable[str]) -> str:
 
 def _without_attributes(text: str, brief: Brief, words: Lexicon) -> str:
     """The text without attribute values: any in quotation marks, short ones without claims also bare."""
+    values = _attribute_values(brief)
+    for value in values:
+        text = re.sub(_quoted_pattern(value), " ", text, flags=re.I)
+    for value in values:
+        if _may_stand_bare(value, words) and not words.is_run(value):
+            text = re.sub(f"(?<![\\w.,]){_pattern(value)}(?![\\w]|[.,]\\d)", " ", text, flags=re.I)
+    return text
+
+
+def _bare_runs(brief: Brief, words: Lexicon) -> frozenset[str]:
+    """Values that are words of a language without spaces: taking them out would cut other words in two."""
+    return frozenset(
+        value for value in _attribute_values(brief) if words.is_run(value) and _may_stand_bare(value, words)
+    )
+
+
+def _attribute_values(brief: Brief) -> list[str]:
+    """The longest first: one may contain another."""
     values = {
         _plain(fact.text) for fact in brief.facts.values() if fact.reason is None and fact.fact_id != "t"
     }
     values |= {_plain(reason.category) for reason in brief.reasons if reason.category}
-    for value in sorted(values, key=len, reverse=True):
-        text = re.sub(_quoted_pattern(value), " ", text, flags=re.I)
-        if len(value.split()) <= _MOST_ATTRIBUTE_WORDS and not words.claims.search(value):
-            edges = ("", "") if words.by_character else (r"(?<![\w.,])", r"(?![\w]|[.,]\d)")
-            text = re.sub(f"{edges[0]}{_pattern(value)}{edges[1]}", " ", text, flags=re.I)
-    return text
+    return sorted(values - {""}, key=lambda value: (-len(value), value))
+
+
+def _may_stand_bare(value: str, words: Lexicon) -> bool:
+    return len(value.split()) <= _MOST_ATTRIBUTE_WORDS and not words.claims.search(value)
 
 
 def _leaks(text: str, shown: Iterable[str]) -> bool:

@@ -111,13 +111,17 @@ class Lexicon:
             return any(word in text for word in own)
         return not own.isdisjoint(self.words(text))
 
-    def is_in_language(self, text: str) -> bool:
-        """Whether the text, titles left out, is plausibly of this language."""
+    def is_in_language(self, text: str, allowed: frozenset[str]) -> bool:
+        """Whether the text, titles left out, is plausibly of this language: a quarter of its words are."""
         if self.by_character:
             letters = sum(character.isalpha() for character in text)
             return letters > 0 and sum(map(len, _HAN.findall(text))) * 2 >= letters
         words = self.words(text)
-        return bool(words) and sum(word in self.plain for word in words) * 4 >= len(words)
+        return bool(words) and sum(word in allowed for word in words) * 4 >= len(words)
+
+    def is_run(self, value: str) -> bool:
+        """Whether it is written without spaces: only the words around it tell where it begins."""
+        return self.by_character and _HAN.fullmatch(value) is not None
 
     def _phrase_words(self, phrase: str) -> frozenset[str]:
         if self.by_character:
