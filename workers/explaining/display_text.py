@@ -48,7 +48,7 @@ def display_text(raw: str, max_characters: int) -> str:
             break
     else:
         # Entities within entities, deeper than anybody writes by mistake: none may come out as a tag.
-        text = clean_text(text.replace("&", " "), room, "NFC")
+        text = _ADDRESS.sub(" ", clean_text(text.replace("&", " "), room, "NFC"))
     return shortened(" ".join(_visible(text.translate(_ANGLE_BRACKETS)).split()), max_characters)
 
 

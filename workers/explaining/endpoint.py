@@ -226,8 +226,9 @@ def _read(completion: Any, messages: Sequence[Message]) -> tuple[str, int, int]:
         raise EndpointError("malformed", "it holds no choices")
     choice = choices[0]
     content = getattr(getattr(choice, "message", None), "content", None)
-    # An answer that was cut off at max_tokens, or is a refusal, goes to the check as it is, and fails there.
-    content = content if isinstance(content, str) else ""
+    if not isinstance(content, str):
+        raise EndpointError("malformed", "it holds no text")
+    # One that was cut off at max_tokens goes to the check as it is, and fails there.
     usage = getattr(completion, "usage", None)
     prompt_tokens = _tokens(getattr(usage, "prompt_tokens", None), _estimated_tokens(messages))
     completion_tokens = _tokens(

@@ -97,7 +97,7 @@ class ChatServer:
         with self._lock:
             number = len(self.bodies)
             self.bodies.append(body)
-            self.headers.append(dict(handler.headers.items()))
+            self.headers.append({name.lower(): value for name, value in handler.headers.items()})
             behaviour = self.behave(body, number)
             self.behaviours[behaviour] += 1
         if behaviour == "slow":
