@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streams.messages import Reason, Recommendation
+from streams.messages import Explanation, Reason, Recommendation
 from workers.cli.output import console, note, plain, table
 
 _SHOWN_REASONS = 3
@@ -21,6 +21,13 @@ def show_list(answer: Recommendation) -> None:
         note("stale: the event waited for was not applied in time")
     if answer.shortfall is not None:
         note(f"not complete: {answer.shortfall}")
+
+
+def show_words(words: Explanation) -> None:
+    """A table of what is said of each item."""
+    rows = [(rank, item.item_id, item.text) for rank, item in enumerate(words.items, 1)]
+    console().print(table(("#", "item", "why"), rows))
+    note(f"words by {words.generator}{'' if words.grounded else ', not grounded'}")
 
 
 def list_line(answer: Recommendation, items: int = 5) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from workers.cli.invocation import invocation
-from workers.cli.output import print_json
+from workers.cli.output import note, print_json
 
 
 @click.command()
@@ -27,7 +27,8 @@ from workers.cli.output import print_json
 @click.option(
     "--timeout", type=float, default=10.0, show_default=True, help="Seconds to wait for the answer."
 )
-@click.option("--json", "as_json", is_flag=True, help="The answer as it is on Kafka.")
+@click.option("--explain", is_flag=True, help="With words on why, where they come in time.")
+@click.option("--json", "as_json", is_flag=True, help="The answer as it is on Kafka; then its words.")
 def recommend(
     user: str,
     count: int,
@@ -37,21 +38,26 @@ def recommend(
     exclude: str | None,
     after_event: str | None,
     timeout: float,
+    explain: bool,
     as_json: bool,
 ) -> None:
     """Ask for USER's list, and show it."""
+    from contextlib import ExitStack
+
     import msgspec
 
     from streams.client import FreshetClient
     from streams.errors import InvalidError
+    from streams.explanation_reader import ExplanationReader
     from streams.messages import RecommendationRequest
     from workers.cli.filters import parse_filters
-    from workers.cli.lists import show_list
+    from workers.cli.lists import show_list, show_words
 
     fields: dict[str, Any] = {
         "seed_items": list(seed),
         "filter": parse_filters(filters),
         "exclude": _ids(exclude),
+        "explain": explain,
     }
     if candidates is not None:
         fields["candidates"] = _ids(candidates)
@@ -64,14 +70,27 @@ def recommend(
     except msgspec.ValidationError as error:
         raise InvalidError(f"the request is not valid: {error}") from None
     settings = invocation().settings()
-    with FreshetClient(settings.kafka, settings.topics.prefix) as client:
+    words = None
+    with ExitStack() as resources:
+        client = resources.enter_context(FreshetClient(settings.kafka, settings.topics.prefix))
+        reader = None
+        if explain:
+            reader = resources.enter_context(ExplanationReader(settings.kafka, settings.topics.prefix))
         answer = client.ask(
             user, count=count, timeout_s=timeout, **{name: getattr(checked, name) for name in fields}
         )
+        if reader is not None:
+            words = reader.wait_for(answer, timeout)
     if as_json:
         print_json(answer)
+        if words is not None:
+            print_json(words)
     else:
         show_list(answer)
+        if words is not None:
+            show_words(words)
+    if explain and words is None:
+        note(f"no words came within {timeout:g} s: is an `explain` worker running?")
 
 
 def _ids(text: str | None) -> list[str]:

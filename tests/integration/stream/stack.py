@@ -25,7 +25,7 @@ from tests.integration.stream.bench import Stream, item_ids, request
 from tests.integration.stream.media_server import MediaServer
 from tests.integration.stream.tail import Tail
 
-ROLES = ("text", "image", "audio", "video", "fuse", "profile", "recommend")
+ROLES = ("text", "image", "audio", "video", "fuse", "profile", "recommend", "explain")
 READY_TIMEOUT_S = 120.0
 MAX_MESSAGE_BYTES = 8 << 20
 Json = dict[str, Any]

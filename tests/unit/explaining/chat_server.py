@@ -94,6 +94,9 @@ class ChatServer:
 
     def _post(self, handler: BaseHTTPRequestHandler) -> None:
         body = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
+        if self._ended.is_set():
+            handler.close_connection = True  # a connection that was kept outlives the listener
+            return
         with self._lock:
             number = len(self.bodies)
             self.bodies.append(body)

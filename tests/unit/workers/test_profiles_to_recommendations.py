@@ -156,6 +156,13 @@ async def test_a_request_ranks_just_its_candidates() -> None:
     assert await bench.store.newest_list("anna") is None
 
 
+async def test_a_list_says_whether_its_request_asked_for_words() -> None:
+    bench = Bench()
+    assert [one.explain for one in await bench.feed(asked(explain=True))] == [True]
+    bench.publisher.take()
+    assert [one.explain for one in await bench.feed(asked())] == [False]
+
+
 async def test_a_filter_is_applied_before_ranking() -> None:
     bench = Bench()
     (made,) = await bench.feed(asked(count=2, filter={"price": {"min": 2, "max": 3}}))
