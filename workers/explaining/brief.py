@@ -15,6 +15,8 @@ from typing import Any, Final
 import msgspec
 
 from workers.explaining.facts import ItemFacts, ReasonFact
+from workers.explaining.languages.english import ENGLISH
+from workers.explaining.phrases import OTHER
 from workers.explaining.templates import TemplateWriter
 
 LANGUAGE_NAMES: Final = {
@@ -202,7 +204,8 @@ def _told_reason(fact_id: str, reason: ReasonFact) -> dict[str, Any]:
     if reason.category:
         told["other_item_category"] = reason.category
     if reason.action is not None:
-        told["action"] = reason.action
+        # An action of the deployment's own is a text that whoever publishes events chooses.
+        told["action"] = reason.action if reason.action in ENGLISH.which else OTHER
     if reason.modality is not None:
         told["modality"] = reason.modality
     return told
