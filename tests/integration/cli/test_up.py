@@ -94,6 +94,18 @@ def recommended(up: Up, *flags: str) -> list[str]:
     return [item["item_id"] for item in json.loads(done.stdout)["items"]]
 
 
+def explained(up: Up) -> None:
+    """Ask for words, as JSON and for a person."""
+    done = up.freshet("recommend", "anna", "--json", "--explain")
+    assert done.returncode == 0, done.stderr
+    answer, words = map(json.loads, done.stdout.splitlines())
+    assert words["recommendation_id"] == answer["recommendation_id"]
+    assert [one["item_id"] for one in words["items"]] == [one["item_id"] for one in answer["items"]]
+    shown = up.freshet("recommend", "anna", "--explain")
+    assert "words by template@1" in shown.stderr
+    assert all(one["text"] in shown.stdout for one in words["items"])
+
+
 def publish_items(up: Up, *flags: str) -> None:
     lines = "".join(json.dumps(item) + "\n" for item in ITEMS)
     done = up.freshet("publish", "items", "-", *flags, input_text=lines)
@@ -120,6 +132,7 @@ def test_up_serves_survives_a_killed_worker_and_leaves_nothing(tmp_path: Path) -
         assert {role for role in ROLES if up.worker_pid(role) in up.pids} == set(ROLES)
         publish_items(up)
         assert eventually(lambda: len(recommended(up)) == 3)
+        explained(up)
 
         killed = up.worker_pid("profile")
         os.kill(killed, signal.SIGKILL)
