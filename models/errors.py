@@ -14,6 +14,7 @@
     ├── DimensionError           vectors or weights whose dimensions do not fit together
     ├── ProfileStateError        a stored profile cannot be read
     ├── ListQueryError           a list was asked for in a way that cannot be answered
+    ├── DatasetError             a data set to evaluate on is not there, or a line of it is wrong
     ├── SettingError             a number that steers a model is out of its bounds
     └── TrainingError            a training run cannot start or did not reach a usable result
 
@@ -86,6 +87,10 @@ class ListQueryError(ModelError):
 
 class SettingError(ModelError):
     """A number that steers a model is out of its bounds. The message names it."""
+
+
+class DatasetError(ModelError):
+    """A data set that is not there, or cannot be read. The message names the file, and the line."""
 
 
 class TrainingError(ModelError):
