@@ -25,7 +25,7 @@ class InteractionSettings(_Section):
         50, ge=1, le=1_000, description="Of a history, those that pair with a new one."
     )
     replay_events: int = Field(
-        100_000, ge=0, description="Newest events of all histories from which a starting worker builds this."
+        100_000, ge=1, description="Newest events of all histories from which a starting worker builds this."
     )
 
 
