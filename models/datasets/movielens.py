@@ -2,7 +2,8 @@
 
 ``ratings.csv.gz`` has the columns user_id, item_id, rating, timestamp (seconds), in the order in which the
 ratings are replayed. ``items.jsonl`` has item_id, title, release_date, genres, plot and poster (the name of a
-file in ``posters.zip``); the last two may be null. ``trailer_vggish.npz`` has item_id [n] and vggish [n, 128].
+file in ``posters.zip``); the last two may be null. ``trailer_vggish.npz``
+has item_id [n] and vggish [n, 128].
 
 A film's ``created_at`` is its release date, which was known beforehand; often it is the first of January of
 its year, as the data set has it. That the log first names a film at some time is knowledge of the log itself,
@@ -17,7 +18,6 @@ import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import msgspec

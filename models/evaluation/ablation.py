@@ -33,7 +33,7 @@ def ranks_without_parts(ranking: Ranking, rank: int, hashes: NDArray[np.uint64])
     scores = ranking.scores[:, None] - ranking.parts
     own = scores[position]
     before = (scores > own) | ((scores == own) & (hashes < hashes[position])[:, None])
-    return before.sum(axis=0, dtype=np.int64) + 1
+    return np.asarray(before.sum(axis=0) + 1, np.int64)
 
 
 def ranks_without_sources(ranking: Ranking, rank: int) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""Confidence intervals over people: events of one person resemble each other, so people are drawn, not events."""
+"""Confidence intervals over people: a person's events resemble each other, so people are drawn."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def reciprocal_rank(ranks: Ranks, cutoff: int) -> Values:
 
 
 def _within(ranks: Ranks, cutoff: int) -> NDArray[np.bool_]:
-    return (ranks != NOT_RANKED) & (ranks <= cutoff)
+    return np.asarray((ranks != NOT_RANKED) & (ranks <= cutoff))
 
 
 class RankMetrics:

@@ -1,4 +1,4 @@
-"""Ranks by segment of events: people and items that little is known of, and events that stand alone in time."""
+"""Ranks by segment of events: people and items that little is known of, events that stand alone in time."""
 
 from __future__ import annotations
 

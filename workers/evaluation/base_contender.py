@@ -1,4 +1,4 @@
-"""The base ranker under evaluation: taste, popularity and freshness, as `models.ranking.make_lists` has them."""
+"""The base ranker under evaluation: taste, popularity and freshness, as `models.ranking` has them."""
 
 from __future__ import annotations
 

@@ -158,7 +158,9 @@ class _Encoding:
         return found
 
     def _is_encoded(self, modality: Modality, item: DatasetItem) -> bool:
-        if modality in item.vectors or self._specs[modality].name != self._settings.encoders.name_for(modality):
+        if modality in item.vectors or self._specs[modality].name != self._settings.encoders.name_for(
+            modality
+        ):
             return False
         return bool(item.title or item.description) if modality == "text" else modality in item.media
 
@@ -241,6 +243,4 @@ def _message(
 
 
 def _plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: list(value) if isinstance(value, tuple) else value for name, value in attributes.items()
-    }
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in attributes.items()}

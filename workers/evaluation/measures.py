@@ -88,7 +88,9 @@ class Measures:
         for one in self._passes.values():
             one.add(index, ranking, held_out.positives, held_out.row, event, person.now_ms)
         _add_each(
-            self._without_part, ranking.part_names, ranks_without_parts(ranking, rank, index.hashes[ranking.rows])
+            self._without_part,
+            ranking.part_names,
+            ranks_without_parts(ranking, rank, index.hashes[ranking.rows]),
         )
         _add_each(self._without_source, ranking.source_names, ranks_without_sources(ranking, rank))
         if event.item_positives < COLD_POSITIVES:
@@ -123,7 +125,7 @@ class Measures:
 
 
 class _NewItems:
-    """The rank of a new item among the new items that could be listed: what it is chosen by, if by anything."""
+    """The rank of a new item among the new items that could be listed: what content alone can tell."""
 
     def __init__(self) -> None:
         self._ranks = RankMetrics()

@@ -53,6 +53,6 @@ class People:
                 event.user_id, event.item_id, event.action, effect.weight, now_ms, event.context
             ),
             before=Moment.of(before, now_ms, event.context),
-            after=Moment.of(after, now_ms),
+            after=Moment.of(after, now_ms, event.context),
             changed=effect.changed,
         )

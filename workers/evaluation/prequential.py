@@ -82,7 +82,9 @@ class Replay:
         self.timings = Timings()
         self.measures = Measures(index, settings.count, settings.passes, settings.window, settings.seed)
 
-    def run(self, events: Iterable[DatasetEvent], on_progress: OnProgress = lambda done, so_far: None) -> None:
+    def run(
+        self, events: Iterable[DatasetEvent], on_progress: OnProgress = lambda done, so_far: None
+    ) -> None:
         """Replay events to the end of the protocol.
 
         Args:

@@ -1,0 +1,49 @@
+"""Contenders by name, from the settings as a worker has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from models.retrieval import ItemIndex
+from streams.errors import ConfigurationError
+from streams.settings import Settings
+from workers.evaluation.base_contender import BaseContender
+from workers.evaluation.contender import Contender
+from workers.list_makers import BaseLists, ListMaker
+from workers.model_settings import ranking_settings
+
+RANKERS = ("base", "cascade")
+
+
+def make_contender(
+    ranker: str, index: ItemIndex, settings: Settings, without: Sequence[str] = ()
+) -> Contender:
+    """A ranker that knows nothing yet.
+
+    Args:
+        ranker: One of `RANKERS`.
+        index: The catalogue.
+        settings: Of the deployment that is evaluated.
+        without: Candidate sources and families of signals that it has to do without, from the start on.
+
+    Raises:
+        ConfigurationError: There is no such ranker, or it has none of these parts.
+    """
+    if ranker == "base":
+        if without:
+            raise ConfigurationError(
+                "--without goes with the cascade; the base ranker has nothing to relearn"
+            )
+        return BaseContender(index, ranking_settings(settings), settings.recommend)
+    raise ConfigurationError(f"there is no ranker `{ranker}`; there are {', '.join(RANKERS)}")
+
+
+def make_list_maker(index: ItemIndex, contender: Contender, settings: Settings) -> ListMaker:
+    """Makes lists as the recommend role does, by what a contender knows.
+
+    Raises:
+        ConfigurationError: The role has no such ranker.
+    """
+    if isinstance(contender, BaseContender):
+        return BaseLists(index, ranking_settings(settings), contender.name)
+    raise ConfigurationError(f"the recommend role has no ranker `{contender.name}`")
