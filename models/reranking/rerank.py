@@ -198,14 +198,15 @@ class _Growing:
             if not allowed[best]:
                 best = self._best(allowed)
                 moves.append("cap")
+        first = allowed.argmax()
         if self._slots.due(len(self.listed)):
             new = allowed & self._is_new
             if new.any():
                 allowed = new
                 if not new[best]:
-                    best = self._best(new)
+                    best, first = self._best(new), new.argmax()
                     moves.append("new_item")
-        if best != allowed.argmax():
+        if best != first:
             moves.append("diversity")
         utility = self._relevance if self._marginal is None else self._marginal.utility
         chosen, propensity = policy.choose(best, allowed, utility)

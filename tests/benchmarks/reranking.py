@@ -5,9 +5,9 @@
 Candidates have a category of 12, two tags of 30, a price, and unit vectors around 20 centres, some near and
 some far; the score is the cosine to a taste that is the sum of three centres, with noise. Times are medians
 of processor time. Diversity is 1 − the mean cosine of two items of the list, relevance the mean of scores
-brought to [0, 1]; both are means over 50 sets of candidates. The greedy determinantal process is that of Chen, Zhang
-and Zhou, "Fast greedy MAP inference for determinantal point process", NeurIPS 2018, with the kernel
-exp(α (r_i + r_j)) (1 + cos) / 2.
+brought to [0, 1]; both are means over 50 sets of candidates. The greedy determinantal process is that of
+Chen, Zhang and Zhou, "Fast greedy MAP inference for determinantal point process", NeurIPS 2018, with the
+kernel exp(α (r_i + r_j)) (1 + cos) / 2.
 """
 
 from __future__ import annotations
