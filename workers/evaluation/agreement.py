@@ -173,11 +173,12 @@ def _lockstep(ranker: str) -> Flags:
 
 
 def _twin(index: ItemIndex, ranker: str, settings: Settings) -> Twin:
-    contender = make_contender(ranker, index, settings)
+    serving = make_contender(ranker, index, settings)
     return Twin(
         index,
-        contender,
-        make_list_maker(index, contender, settings),
+        make_contender(ranker, index, settings),
+        serving,
+        make_list_maker(index, serving, settings),
         transition_settings(settings.profile),
         settings.recommend.list_count,
     )

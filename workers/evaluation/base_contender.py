@@ -40,6 +40,7 @@ class BaseContender:
     """
 
     name = "base"
+    steps = 0
 
     def __init__(self, index: ItemIndex, ranking: RankingSettings, recommend: RecommendSettings) -> None:
         self._index = index

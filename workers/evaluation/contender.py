@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -37,6 +38,10 @@ class Contender(Protocol):
 
     name: str
 
+    @property
+    def steps(self) -> int:
+        """Events that weights were learned from."""
+
     def rank(self, moment: Moment, eligible: Mask) -> Ranking:
         """Candidates of a list, best first; ``eligible`` is bool [index.rows]."""
 
@@ -63,7 +68,12 @@ class Contender(Protocol):
 
 
 class CascadeLike(Protocol):
-    """What is needed of `models.cascade.cascade.Cascade`."""
+    """What is needed of `models.cascade.cascade.Cascade`.
+
+    ``weights`` are what it ranks with, and may be set: a learner sets them at each step.
+    """
+
+    weights: Any
 
     def rank(self, person: Person, eligible: Mask) -> Ranking:
         """See `Contender.rank`."""
@@ -81,6 +91,10 @@ class CascadeLike(Protocol):
 class LearnerLike(Protocol):
     """What is needed of `models.cascade.learner.Learner`."""
 
+    @property
+    def steps(self) -> int:
+        """See `Contender.steps`."""
+
     def learn(self, person: Person, interaction: Interaction, eligible: Mask) -> object:
         """See `Contender.learn`."""
 
@@ -97,24 +111,40 @@ class LearnerLike(Protocol):
 class CascadeContender:
     """The cascade that ranks and learns, as recommend and learn workers have it.
 
+    One cascade serves both, so that an event's signals are computed once. In a deployment there are two, and
+    the learner's own weights are ahead of those that rank: here they are put aside while lists are ranked.
+
     Args:
         cascade: With an index that holds the catalogue.
         learner: Learns for it; None leaves the cascade as it is loaded.
+        candidates: Where no more items than this are eligible, all are ranked, whatever sources propose: as
+            lists are made.
     """
 
     name = "cascade"
 
-    def __init__(self, cascade: CascadeLike, learner: LearnerLike | None) -> None:
+    def __init__(self, cascade: CascadeLike, learner: LearnerLike | None, candidates: int = 0) -> None:
         self._cascade = cascade
         self._learner = learner
+        self._candidates = candidates
+        self._published = cascade.weights
+
+    @property
+    def steps(self) -> int:
+        """See `Contender.steps`."""
+        return 0 if self._learner is None else self._learner.steps
 
     def rank(self, moment: Moment, eligible: Mask) -> Ranking:
         """See `Contender.rank`."""
-        return self._cascade.rank(moment.person, eligible)
+        if np.count_nonzero(eligible) <= self._candidates:
+            return self.rank_rows(moment, np.flatnonzero(eligible))
+        with self._published_weights():
+            return self._cascade.rank(moment.person, eligible)
 
     def rank_rows(self, moment: Moment, rows: NDArray[np.int64]) -> Ranking:
         """See `Contender.rank_rows`."""
-        return self._cascade.rank_rows(moment.person, rows)
+        with self._published_weights():
+            return self._cascade.rank_rows(moment.person, rows)
 
     def learn(self, moment: Moment, interaction: Interaction, eligible: Mask) -> None:
         """See `Contender.learn`."""
@@ -139,5 +169,17 @@ class CascadeContender:
 
     def load(self, updates: Mapping[str, bytes]) -> None:
         """See `Contender.load`."""
+        learned = self._cascade.weights
         for model, payload in updates.items():
             self._cascade.load(model, payload)
+        if self._cascade.weights is not learned:
+            self._published = self._cascade.weights
+
+    @contextmanager
+    def _published_weights(self) -> Iterator[None]:
+        learned = self._cascade.weights
+        self._cascade.weights = self._published
+        try:
+            yield
+        finally:
+            self._cascade.weights = learned

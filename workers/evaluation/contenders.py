@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from models.retrieval import ItemIndex
 from streams.errors import ConfigurationError
@@ -12,8 +12,6 @@ from workers.evaluation.contender import Contender
 from workers.list_makers import BaseLists, ListMaker
 from workers.model_settings import ranking_settings
 
-RANKERS = ("base", "cascade")
-
 
 def make_contender(
     ranker: str, index: ItemIndex, settings: Settings, without: Sequence[str] = ()
@@ -21,7 +19,7 @@ def make_contender(
     """A ranker that knows nothing yet.
 
     Args:
-        ranker: One of `RANKERS`.
+        ranker: As the setting `recommend.ranker`.
         index: The catalogue.
         settings: Of the deployment that is evaluated.
         without: Candidate sources and families of signals that it has to do without, from the start on.
@@ -29,13 +27,18 @@ def make_contender(
     Raises:
         ConfigurationError: There is no such ranker, or it has none of these parts.
     """
-    if ranker == "base":
-        if without:
-            raise ConfigurationError(
-                "--without goes with the cascade; the base ranker has nothing to relearn"
-            )
-        return BaseContender(index, ranking_settings(settings), settings.recommend)
-    raise ConfigurationError(f"there is no ranker `{ranker}`; there are {', '.join(RANKERS)}")
+    if ranker not in _BUILDERS:
+        raise ConfigurationError(f"ranker `{ranker}` cannot be evaluated; there is {', '.join(_BUILDERS)}")
+    return _BUILDERS[ranker](index, settings, tuple(without))
+
+
+def _base(index: ItemIndex, settings: Settings, without: Sequence[str]) -> Contender:
+    if without:
+        raise ConfigurationError("--without goes with the cascade; the base ranker has nothing to relearn")
+    return BaseContender(index, ranking_settings(settings), settings.recommend)
+
+
+_BUILDERS: dict[str, Callable[[ItemIndex, Settings, Sequence[str]], Contender]] = {"base": _base}
 
 
 def make_list_maker(index: ItemIndex, contender: Contender, settings: Settings) -> ListMaker:

@@ -126,6 +126,9 @@ class Replay:
             self._duplicates += 1
             return
         eligible = eligible_rows(self._index, before.profile, _EVERY)
+        if before.profile.seen_filter:
+            # Beyond a thousand items seen, those that only the Bloom filter knows are in no list either.
+            eligible &= ~before.profile.has_seen(self._index.hashes)
         row = self._index.item_rows.get(event.item_id, -1)
         rank_s = 0.0
         is_positive = interaction.weight > 0

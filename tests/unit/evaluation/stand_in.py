@@ -24,7 +24,7 @@ class StandInCascade:
     """Score = log(1 + popularity) + weight · co-visits with the last item; the weight is learned."""
 
     index: ItemIndex
-    weight: float = 1.0
+    weights: float = 1.0
     popular: Counter[str] = field(default_factory=Counter)
     covisits: Counter[tuple[str, str]] = field(default_factory=Counter)
     observed: list[tuple[Person, Interaction]] = field(default_factory=list)
@@ -46,7 +46,7 @@ class StandInCascade:
         item_ids = [self.index.item_id(row) for row in rows.tolist()]
         last = person.item_ids[-1] if person.item_ids else ""
         popularity = np.log1p([float(self.popular[one]) for one in item_ids])
-        covisits = self.weight * np.array([float(self.covisits[last, one]) for one in item_ids])
+        covisits = self.weights * np.array([float(self.covisits[last, one]) for one in item_ids])
         parts = np.column_stack([popularity, covisits]).reshape(len(rows), 2)
         scores = parts.sum(axis=1)
         order = np.lexsort((self.index.hashes[rows], -scores))
@@ -55,7 +55,7 @@ class StandInCascade:
 
     def load(self, model: str, payload: bytes) -> None:
         assert model == "ranker"
-        self.weight = msgspec.msgpack.decode(payload)
+        self.weights = msgspec.msgpack.decode(payload)
 
 
 @dataclass
@@ -65,7 +65,6 @@ class StandInLearner:
     cascade: StandInCascade
     publish_events: int = 4
     refit_events: int = 10
-    weight: float = 1.0
     steps: int = 0
     unpublished: int = 0
     refits: int = 0
@@ -77,7 +76,7 @@ class StandInLearner:
         assert eligible[row]
         self.steps += 1
         self.unpublished += 1
-        self.weight += 0.1 * (interaction.weight > 0)
+        self.cascade.weights += 0.1 * (interaction.weight > 0)
 
     def refit_due(self) -> bool:
         return self.steps >= self.refit_events * (self.refits + 1)
@@ -90,4 +89,4 @@ class StandInLearner:
         if self.unpublished < self.publish_events:
             return {}
         self.unpublished = 0
-        return {"ranker": msgspec.msgpack.encode(self.weight)}
+        return {"ranker": msgspec.msgpack.encode(self.cascade.weights)}

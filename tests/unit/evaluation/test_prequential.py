@@ -72,18 +72,18 @@ def test_people_are_seen_as_before_the_event(source: Source) -> None:
 
 
 def test_weights_rank_once_they_are_published(source: Source) -> None:
-    cascade = StandInCascade(source.index)
-    learner = StandInLearner(cascade, publish_events=10)
     seen: list[float] = []
 
-    class Watching(CascadeContender):
-        def rank(self, moment: Moment, eligible: Any) -> Any:
-            seen.append(cascade.weight)
-            return super().rank(moment, eligible)
+    class Watching(StandInCascade):
+        def rank(self, person: Any, eligible: Any) -> Any:
+            seen.append(self.weights)
+            return super().rank(person, eligible)
 
+    cascade = Watching(source.index)
+    learner = StandInLearner(cascade, publish_events=10)
     made = Replay(
         source.index,
-        Watching(cascade, learner),
+        CascadeContender(cascade, learner),
         transition_settings(SETTINGS.profile),
         PrequentialSettings(warm_up=0),
     )
@@ -91,6 +91,8 @@ def test_weights_rank_once_they_are_published(source: Source) -> None:
     # 8 of every 10 events are positive, and move the weight by 0.1; it ranks from the next event on.
     assert seen[:8] == [1.0] * 8
     assert seen[8] == pytest.approx(1.8)
+    # While the learner goes on from where it was.
+    assert cascade.weights == pytest.approx(1.0 + 0.1 * len(seen))
     assert made.values()["refreshes"] == learner.refits == 2
 
 

@@ -77,10 +77,11 @@ def test_a_step_makes_the_list_that_the_event_causes(tiny_folder: Path) -> None:
     dataset = open_dataset(tiny_folder)
     index = build_catalogue(dataset, SETTINGS, ("text",)).index()
     cascade = StandInCascade(index)
-    learner = StandInLearner(cascade, publish_events=8)
+    learner = StandInLearner(StandInCascade(index), publish_events=8)
     twin = Twin(
         index,
-        CascadeContender(cascade, learner),
+        CascadeContender(learner.cascade, learner),
+        CascadeContender(cascade, None),
         StandInLists(cascade),
         transition_settings(SETTINGS.profile),
         count=20,
