@@ -64,8 +64,8 @@ class ListMetrics:
         self.cutoff = cutoff
         self._items = 0
         self._listed = np.zeros(0, np.bool_)
-        self._diversity: list[float] = []
-        self._novelty: list[float] = []
+        self._diversity = _Mean()
+        self._novelty = _Mean()
 
     def add(self, rows: Rows, vectors: NDArray[np.floating], counts: NDArray[np.integer], items: int) -> None:
         """Count one list.
@@ -81,21 +81,29 @@ class ListMetrics:
             self._listed = np.concatenate([self._listed, np.zeros(len(counts) - len(self._listed), np.bool_)])
         self._listed[first] = True
         self._items = items
-        diversity = intra_list_diversity(vectors[first])
-        if diversity is not None:
-            self._diversity.append(diversity)
-        bits = novelty(counts[first], int(counts.sum()), items)
-        if bits is not None:
-            self._novelty.append(bits)
+        self._diversity.add(intra_list_diversity(vectors[first]))
+        self._novelty.add(novelty(counts[first], int(counts.sum()), items))
 
     def values(self) -> dict[str, float | None]:
         """``coverage@k``, ``diversity@k`` and ``novelty@k``; None where no list says anything of it."""
         return {
             f"coverage@{self.cutoff}": int(self._listed.sum()) / self._items if self._items else None,
-            f"diversity@{self.cutoff}": _mean(self._diversity),
-            f"novelty@{self.cutoff}": _mean(self._novelty),
+            f"diversity@{self.cutoff}": self._diversity.value(),
+            f"novelty@{self.cutoff}": self._novelty.value(),
         }
 
 
-def _mean(values: list[float]) -> float | None:
-    return float(np.mean(values)) if values else None
+class _Mean:
+    """The mean of what is known."""
+
+    def __init__(self) -> None:
+        self._total = 0.0
+        self._count = 0
+
+    def add(self, value: float | None) -> None:
+        if value is not None:
+            self._total += value
+            self._count += 1
+
+    def value(self) -> float | None:
+        return self._total / self._count if self._count else None

@@ -28,6 +28,7 @@ from streams.messages import Event, Recommendation
 from streams.settings import Settings
 from streams.topic_names import TopicNames
 from streams.topic_reader import TopicReader
+from workers.demo.stage import dead_letters
 from workers.evaluation.comparison import first_difference
 from workers.evaluation.contenders import make_contender, make_list_maker
 from workers.evaluation.retained_topics import retained_index
@@ -53,6 +54,7 @@ class Agreement:
         ranker: That of both sides.
         items: In the catalogue.
         lists: Compared.
+        places: Of all these lists.
         agreeing: Lists with the same items in the same order, and the same scores.
         with_new_weights: Of these, lists that the worker made with weights from that very event.
         differences: The first lists that differ, in words.
@@ -62,6 +64,7 @@ class Agreement:
     ranker: str
     items: int
     lists: int = 0
+    places: int = 0
     agreeing: int = 0
     with_new_weights: int = 0
     differences: list[str] = field(default_factory=list)
@@ -75,6 +78,7 @@ class Agreement:
     def add(self, event: DatasetEvent, theirs: Recommendation, ours: TwinStep) -> None:
         """Count one list."""
         self.lists += 1
+        self.places += len(theirs.items)
         listed = [(item.item_id, item.score) for item in theirs.items]
         found = [first_difference(listed, _scored(possible)) for possible in ours.possible]
         if None in found:
@@ -89,6 +93,7 @@ class Agreement:
             "ranker": self.ranker,
             "items": self.items,
             "lists": self.lists,
+            "places": self.places,
             "agreeing": self.agreeing,
             "share": self.agreeing / self.lists if self.lists else None,
             "with_new_weights": self.with_new_weights,
@@ -102,7 +107,8 @@ class Agreement:
             ("ranker", self.ranker),
             ("items", f"{self.items:,}"),
             ("lists compared", f"{self.lists:,}"),
-            ("of these agree", f"{self.agreeing:,}"),
+            ("places of these", f"{self.places:,}"),
+            ("lists that agree", f"{self.agreeing:,}"),
             ("share", self.agreeing / self.lists if self.lists else None),
             ("made with weights of the same event", f"{self.with_new_weights:,}"),
             ("seconds", self.seconds),
@@ -209,8 +215,9 @@ class _Lists:
                 if found.cause.kind == "event" and found.cause.id == event_id:
                     return found
             self._deployment.poll()
+        refused = "; ".join(dead_letters(self._deployment.settings)[:5]) or "nothing"
         raise DependencyDownError(
-            f"no list of event {event_id} within {LIST_TIMEOUT_S:g} s; logs: {self._deployment.log_folder}"
+            f"no list of event {event_id} within {LIST_TIMEOUT_S:g} s; refused: {refused}"
         )
 
     def __enter__(self) -> _Lists:

@@ -40,6 +40,8 @@ def test_workers_make_the_lists_that_one_process_makes(
     code = run(["evaluate", "prequential", "--dataset", str(dataset.folder), *arguments])
     found = json.loads(out.read_text())
     assert found["differences"] == []
+    # Each list holds whatever of the twelve items the person has not clicked.
+    assert found["places"] > 20 * 8
     assert (code, found["lists"], found["agreeing"], found["items"]) == (0, 20, 20, 12)
     assert "share" in capsys.readouterr().out
 

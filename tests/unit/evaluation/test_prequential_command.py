@@ -103,7 +103,6 @@ def test_a_bad_line_ends_it_and_is_named(tiny_folder: Path, capsys: pytest.Captu
 
 
 def test_a_report_is_a_page_with_plots(tiny_folder: Path, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     assert evaluate(tiny_folder, "--report", str(tmp_path / "page")) == 0
     page = (tmp_path / "page" / "report.md").read_text()
     for name in ("over-time.png", "ranks.png", "ablation.png"):
