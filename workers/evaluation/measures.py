@@ -20,7 +20,7 @@ from models.reranking import RerankSettings
 from models.retrieval import ItemIndex
 from models.retrieval.columns import Mask
 from workers.evaluation.contender import Contender, Moment
-from workers.evaluation.reranking_pass import RerankingPass
+from workers.evaluation.reranking_pass import Rerankable, RerankingPass
 
 TAKEN_AWAY = "taken away at serving, not relearned: how much of the order rests on it, not what it is worth"
 _HISTOGRAM_EDGES = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500)
@@ -85,8 +85,9 @@ class Measures:
         self._lists.add(ranking.rows, index.vectors, held_out.positives, len(index))
         self._users.append(self._user_numbers.setdefault(person.user_id, len(self._user_numbers)))
         self._all_ranks.append(rank)
+        rerankable = Rerankable.of(index, ranking, held_out.positives, person.now_ms)
         for one in self._passes.values():
-            one.add(index, ranking, held_out.positives, held_out.row, event, person.now_ms)
+            one.add(index, rerankable, held_out.row, event)
         _add_each(
             self._without_part,
             ranking.part_names,

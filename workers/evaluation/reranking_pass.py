@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.cascade.ranking import Ranking
 from models.evaluation.list_metrics import ListMetrics
@@ -13,7 +15,38 @@ from models.evaluation.segments import HeldOutEvent, SegmentedRanks
 from models.reranking import RerankInput, RerankSettings, rerank
 from models.retrieval import ItemIndex
 
-Rows = np.ndarray[Any, np.dtype[np.int64]]
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Rerankable:
+    """A ranking as re-ranking takes it: the same for every pass.
+
+    Attributes:
+        rows: Of the index, best first, int64 [n].
+        positives: Positive events so far on every row of the index, int64 [rows].
+        candidates: What `rerank` takes; without attributes, as no pass has rules or caps.
+    """
+
+    rows: Rows
+    positives: Rows
+    candidates: RerankInput
+
+    @classmethod
+    def of(cls, index: ItemIndex, ranking: Ranking, positives: Rows, now_ms: int) -> Rerankable:
+        """A contender's ranking at a time in milliseconds since the epoch."""
+        rows = ranking.rows
+        candidates = RerankInput(
+            item_ids=tuple(index.item_id(row) for row in rows.tolist()),
+            scores=ranking.scores,
+            vectors=index.vectors[rows],
+            hashes=index.hashes[rows],
+            attributes=lambda position: {},
+            positives=positives[rows],
+            shown_ms={},
+            now_ms=now_ms,
+        )
+        return cls(rows, positives, candidates)
 
 
 class RerankingPass:
@@ -32,49 +65,21 @@ class RerankingPass:
         self.ranks = SegmentedRanks()
         self.lists = ListMetrics(count)
 
-    def add(
-        self, index: ItemIndex, ranking: Ranking, positives: Rows, row: int, event: HeldOutEvent, now_ms: int
-    ) -> None:
+    def add(self, index: ItemIndex, ranked: Rerankable, row: int, event: HeldOutEvent) -> None:
         """Count one event.
 
         Args:
             index: The catalogue.
-            ranking: Of the first pass.
-            positives: Positive events so far on every row of the index, int64 [rows].
+            ranked: The ranking of the first pass.
             row: The item that was chosen.
             event: To which segments it belongs.
-            now_ms: The time of the list.
         """
-        listed = reranked_rows(index, ranking, positives, self._settings, self._count, now_ms, self._random)
+        items = rerank(ranked.candidates, self._count, self._settings, self._random)
+        listed = ranked.rows[[item.position for item in items]] if items else ranked.rows[:0]
         found = np.flatnonzero(listed == row)
         self.ranks.add(int(found[0]) + 1 if len(found) else NOT_RANKED, event)
-        self.lists.add(listed, index.vectors, positives, len(index))
+        self.lists.add(listed, index.vectors, ranked.positives, len(index))
 
     def values(self) -> dict[str, Any]:
         """As those of the first pass."""
         return {**self.ranks.values(), **self.lists.values()}
-
-
-def reranked_rows(
-    index: ItemIndex,
-    ranking: Ranking,
-    positives: Rows,
-    settings: RerankSettings,
-    count: int,
-    now_ms: int,
-    random: np.random.Generator,
-) -> Rows:
-    """The rows of a re-ranked list, first place first, int64 [≤ count]; arguments as `RerankingPass.add`."""
-    rows = ranking.rows
-    candidates = RerankInput(
-        item_ids=tuple(index.item_id(row) for row in rows.tolist()),
-        scores=ranking.scores,
-        vectors=index.vectors[rows],
-        hashes=index.hashes[rows],
-        attributes=lambda position: {},
-        positives=positives[rows],
-        shown_ms={},
-        now_ms=now_ms,
-    )
-    items = rerank(candidates, count, settings, random)
-    return rows[[item.position for item in items]] if items else rows[:0]
