@@ -13,7 +13,7 @@ from models.cascade.person import Interaction, Person
 from models.cascade.ranking import Ranking
 from models.cascade.settings import SOURCES, CascadeSettings
 from models.cascade.trained import TrainedRegression, TrainedSequence
-from models.errors import ModelError
+from models.errors import ModelError, SettingError
 from models.interactions import InteractionMemory
 from models.interactions.log import EventLog
 from models.ranking.ranker import RankerWeights, decode_weights, encode_weights, standardise
@@ -69,6 +69,7 @@ class Cascade:
         self.sequence_settings = SequenceSettings()
         self.regressions: dict[str, TrainedRegression] = {}
         self._cached: tuple[tuple[object, ...], Signals] | None = None
+        self._left_out = _columns_of(settings.without)
 
     def observe(self, person: Person, interaction: Interaction) -> None:
         """Take in an event of a person, as they were before it."""
@@ -206,12 +207,9 @@ class Cascade:
         return united
 
     def _complete(self, signals: Signals, proposals: Proposals) -> Candidates:
-        return Candidates(
-            proposals.rows,
-            proposals.sources,
-            standardise(signals.of_rows(proposals.rows), catalogue.SPREADS),
-            gates.gates(signals.situation),
-        )
+        standardised = standardise(signals.of_rows(proposals.rows), catalogue.SPREADS)
+        standardised[:, self._left_out] = 0.0
+        return Candidates(proposals.rows, proposals.sources, standardised, gates.gates(signals.situation))
 
     def _ranked(self, candidates: Candidates) -> Ranking:
         weighted = candidates.standardised * self.weights.effective(candidates.gates)
@@ -389,6 +387,16 @@ _FIRST_SIGNAL = {
     "regression_ever": "regression_ever",
     "liking": "liking",
 }
+
+
+def _columns_of(families: Sequence[str]) -> NDArray[np.int64]:
+    """The signals of these families."""
+    unknown = [name for name in families if name not in catalogue.FAMILIES]
+    if unknown:
+        raise SettingError(
+            f"there is no family of signals {unknown[0]!r}; there are {', '.join(catalogue.FAMILIES)}"
+        )
+    return np.flatnonzero(np.isin(_FAMILY_OF_SIGNAL, [catalogue.FAMILIES.index(one) for one in families]))
 
 
 def _top(scores: NDArray[np.floating], budget: int) -> NDArray[np.int64]:

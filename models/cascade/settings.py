@@ -50,6 +50,7 @@ class CascadeSettings:
         new_item_events: An item with fewer positive events is new.
         reason_items: Past items that reasons name.
         taste: Of the person's vector.
+        without: Families of signals that count for nothing, neither in scores nor in learning.
     """
 
     interactions: InteractionSettings = field(default_factory=InteractionSettings)
@@ -58,6 +59,7 @@ class CascadeSettings:
     new_item_events: int = 5
     reason_items: int = 3
     taste: TasteSettings = field(default_factory=TasteSettings)
+    without: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.budgets) - set(SOURCES))

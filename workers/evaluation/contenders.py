@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from models.cascade.cascade import Cascade
+from models.cascade.learner import Learner
+from models.cascade.settings import SOURCES
 from models.retrieval import ItemIndex
+from models.signals.catalogue import FAMILIES
 from streams.errors import ConfigurationError
 from streams.settings import Settings
 from workers.evaluation.base_contender import BaseContender
-from workers.evaluation.contender import Contender
+from workers.evaluation.contender import CascadeContender, Contender
 from workers.list_makers import BaseLists, ListMaker
-from workers.model_settings import ranking_settings
+from workers.model_settings import cascade_model_settings, learn_model_settings, ranking_settings
 
 
 def make_contender(
@@ -22,7 +27,8 @@ def make_contender(
         ranker: As the setting `recommend.ranker`.
         index: The catalogue.
         settings: Of the deployment that is evaluated.
-        without: Candidate sources and families of signals that it has to do without, from the start on.
+        without: Candidate sources and families of signals that it has to do without, from the start on; a
+            name of both stands for both.
 
     Raises:
         ConfigurationError: There is no such ranker, or it has none of these parts.
@@ -38,7 +44,27 @@ def _base(index: ItemIndex, settings: Settings, without: Sequence[str]) -> Conte
     return BaseContender(index, ranking_settings(settings), settings.recommend)
 
 
-_BUILDERS: dict[str, Callable[[ItemIndex, Settings, Sequence[str]], Contender]] = {"base": _base}
+def _cascade(index: ItemIndex, settings: Settings, without: Sequence[str]) -> Contender:
+    chosen = cascade_model_settings(settings)
+    chosen = replace(
+        chosen,
+        budgets={**chosen.budgets, **dict.fromkeys(set(without) & set(SOURCES), 0)},
+        without=tuple(name for name in without if name in FAMILIES),
+    )
+    unknown = [name for name in without if name not in (*SOURCES, *FAMILIES)]
+    if unknown:
+        known = ", ".join(dict.fromkeys([*SOURCES, *FAMILIES]))
+        raise ConfigurationError(f"--without {unknown[0]}: the cascade has no such part; it has {known}")
+    cascade = Cascade(index, chosen)
+    return CascadeContender(
+        cascade, Learner(cascade, learn_model_settings(settings.learn)), chosen.candidates
+    )
+
+
+_BUILDERS: dict[str, Callable[[ItemIndex, Settings, Sequence[str]], Contender]] = {
+    "base": _base,
+    "cascade": _cascade,
+}
 
 
 def make_list_maker(index: ItemIndex, contender: Contender, settings: Settings) -> ListMaker:

@@ -62,6 +62,22 @@ def test_options_change_what_is_evaluated(tiny_folder: Path, tmp_path: Path) -> 
     assert (report["events"], report["n"]) == (4, 4)
 
 
+def test_the_cascade_is_evaluated_and_does_without_what_is_named(tiny_folder: Path, tmp_path: Path) -> None:
+    whole = report_of(tiny_folder, tmp_path, "--ranker", "cascade")
+    assert whole["n"] == 14
+    assert {"covisitation", "popularity", "content.text"} <= whole["ablation"]["parts"].keys()
+    assert {"covisitation", "interests"} <= whole["ablation"]["sources"].keys()
+    assert whole["without"] == []
+    parts = ("popularity", "trend", "freshness", "history")
+    named = [argument for part in parts for argument in ("--without", part)]
+    less = report_of(tiny_folder, tmp_path, "--ranker", "cascade", *named)
+    assert less["without"] == list(parts)
+    for part in parts:
+        # There is nothing left of it to take away.
+        assert less["ablation"]["parts"][part]["ndcg@20"] == less["ndcg@20"]
+    assert less["ndcg@20"] != whole["ndcg@20"]
+
+
 def test_half_of_a_log_warms_up_unless_it_is_said(tiny_folder: Path, tmp_path: Path) -> None:
     assert run(["evaluate", "prequential", "--dataset", str(tiny_folder), "--json", str(tmp_path / "r")]) == 0
     assert json.loads((tmp_path / "r").read_text())["warm_up"] == 12
@@ -77,6 +93,11 @@ def test_half_of_a_log_warms_up_unless_it_is_said(tiny_folder: Path, tmp_path: P
         (["--from-topics", "--through-kafka"], 2, "--through-kafka goes with --dataset"),
         (["--dataset", "{tiny}", "--modalities", "smell"], 2, "text, image, audio, video"),
         (["--dataset", "{tiny}", "--without", "content"], 2, "--without goes with the cascade"),
+        (
+            ["--dataset", "{tiny}", "--ranker", "cascade", "--without", "luck"],
+            2,
+            "--without luck: the cascade has no such part; it has interests, covisitation,",
+        ),
         (["--dataset", "{tiny}", "--ranker", "best"], 2, "'best' is not one of"),
     ],
 )
