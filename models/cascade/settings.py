@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from models.errors import SettingError
 from models.interactions.memory import InteractionSettings
-from models.profile.taste import TasteSettings
 from models.ranking.online import OnlineSettings
 from models.sequence.model import SequenceSettings
 
@@ -49,7 +48,6 @@ class CascadeSettings:
         candidates: Ranked at most.
         new_item_events: An item with fewer positive events is new.
         reason_items: Past items that reasons name.
-        taste: Of the person's vector.
     """
 
     interactions: InteractionSettings = field(default_factory=InteractionSettings)
@@ -57,7 +55,6 @@ class CascadeSettings:
     candidates: int = 400
     new_item_events: int = 5
     reason_items: int = 3
-    taste: TasteSettings = field(default_factory=TasteSettings)
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.budgets) - set(SOURCES))
