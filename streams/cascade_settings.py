@@ -28,42 +28,58 @@ class InteractionSettings(_Section):
     """What recommend and learn workers remember, in memory, of what people did with which items."""
 
     max_items: int = Field(200_000, ge=1, description="Beyond, the items used longest ago are forgotten.")
-    neighbours: int = Field(128, ge=1, le=4_096, description="Co-visited items kept for each item, at most.")
+    neighbours: int = Field(
+        128, ge=1, le=4_096, description="Kept for each item, at most, where all pairs do not fit into memory."
+    )
     memory_bytes: int = Field(
-        256 * MEBIBYTE, ge=MEBIBYTE, description="For all neighbours; fewer are kept where it is short."
+        512 * MEBIBYTE, ge=MEBIBYTE, description="For pairs of items; fewer are kept where it is short."
     )
     recent_entries: int = Field(
-        50, ge=1, le=1_000, description="Of a history, those that pair with a new one."
+        199, ge=1, le=199, description="Of a history, those that pair with a new one."
     )
+    log_events: int = Field(
+        100_000, ge=1_000, description="Newest events of all people: neighbours and trainings read them."
+    )
+    item_events: int = Field(100, ge=1, le=1_000, description="Of these, those looked at for an item.")
     replay_events: int = Field(
-        100_000, ge=1, description="Newest events of all histories from which a starting worker builds this."
+        100_000, ge=0, description="Newest events of all histories from which a starting worker builds this."
     )
 
 
 class SourceSettings(_Section):
     """How many candidates each source may give; 0 switches it off."""
 
-    interests: int = Field(100, ge=0, le=2_000)
-    covisitation: int = Field(200, ge=0, le=2_000)
-    item2vec: int = Field(50, ge=0, le=2_000)
-    sequence: int = Field(100, ge=0, le=2_000)
-    trending: int = Field(60, ge=0, le=2_000)
+    interests: int = Field(60, ge=0, le=2_000, description="Content nearest to the person's items.")
+    covisitation: int = Field(200, ge=0, le=2_000, description="Items near the person's in histories.")
+    sequence: int = Field(200, ge=0, le=2_000, description="The sequence model's best.")
+    regression: int = Field(150, ge=0, le=2_000, description="The item regression's best.")
+    sessions: int = Field(100, ge=0, le=2_000, description="From histories that touch the person's.")
+    stage: int = Field(60, ge=0, le=2_000, description="What people with as many events use.")
+    trending: int = Field(60, ge=0, le=2_000, description="Used most in the last days.")
     new_items: int = Field(30, ge=0, le=2_000)
     own_items: int = Field(20, ge=0, le=2_000, description="The person's own that may repeat.")
 
 
 class LearnSettings(_Section):
-    """How the ranker learns from what people do."""
+    """How the ranker learns from what people do, and when models of sources are trained."""
 
     objectives: dict[str, float] = Field(
         default_factory=dict,
-        description="Action → how much it counts as a target; others count by their positive weight.",
+        description="Action → how much it counts as a target; others count by the sign of their weight.",
     )
-    step_size: float = Field(0.002, gt=0, le=1)
-    max_step: float = Field(0.05, gt=0, description="The most that one event moves any weight by.")
+    positive_objective: float = Field(1.0, ge=0, description="Of an event whose weight is above 0.")
+    other_objective: float = Field(0.2, ge=0, description="Of any other event.")
+    step_size: float = Field(0.001, gt=0, le=1)
+    batch_events: int = Field(8, ge=1, le=1_000, description="Events of one step.")
+    max_step: float = Field(0.05, gt=0, description="The most that one step moves any weight by.")
     publish_events: int = Field(50, ge=1, description="Weights are published after so many events …")
     publish_s: float = Field(2.0, gt=0, description="… or after so long, where any were learned.")
-    refit_events: int = Field(2_500, ge=1, description="Models of sources are refitted after so many events.")
+    first_refit_events: int = Field(500, ge=1, description="Models of sources are trained after so many.")
+    refit_events: int = Field(2_500, ge=1, description="Then they are trained again after so many.")
+    refit_window_events: int = Field(30_000, ge=1, description="Newest events that trainings go over.")
+    regression_items: int = Field(
+        3_000, ge=1, le=10_000, description="Items that the regressions cover; costs their cube."
+    )
     drift_window_events: int = Field(2_000, ge=100)
     drift_ratio: float = Field(
         1.3, gt=1, description="Loss over its long-run mean at which the last good weights come back."

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from models.errors import SettingError
 from models.interactions.memory import InteractionSettings
-from models.profile.taste import TasteSettings
 from models.ranking.online import OnlineSettings
 from models.sequence.model import SequenceSettings
 
@@ -49,8 +48,10 @@ class CascadeSettings:
         candidates: Ranked at most.
         new_item_events: An item with fewer positive events is new.
         reason_items: Past items that reasons name.
-        taste: Of the person's vector.
+<<<<<<< HEAD
         without: Families of signals that count for nothing, neither in scores nor in learning.
+=======
+>>>>>>> cascade
     """
 
     interactions: InteractionSettings = field(default_factory=InteractionSettings)
@@ -58,7 +59,6 @@ class CascadeSettings:
     candidates: int = 400
     new_item_events: int = 5
     reason_items: int = 3
-    taste: TasteSettings = field(default_factory=TasteSettings)
     without: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

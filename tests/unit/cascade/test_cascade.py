@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.unit.cascade.people import START_MS, index_of, person, stream
 
 from models.cascade.cascade import RANKER, REGRESSIONS, SEQUENCE, Cascade
 from models.cascade.learner import Learner
@@ -16,6 +15,7 @@ from models.errors import ModelError, SettingError
 from models.interactions import InteractionSettings
 from models.ranking.online import OnlineSettings
 from models.sequence.model import SequenceSettings
+from tests.unit.cascade.people import START_MS, index_of, person, stream
 
 ITEMS = 40
 LEARN = LearnSettings(

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.cascade.people import event, person, stream
 
 from models.errors import SettingError
 from models.interactions import InteractionMemory, InteractionSettings
@@ -26,6 +25,7 @@ from models.interactions.pairs import (
 )
 from models.interactions.popularity import STAGES, Popularity, stage
 from models.interactions.rows import ItemRows
+from tests.unit.cascade.people import event, person, stream
 
 
 def rows(*numbers: int) -> np.ndarray:
