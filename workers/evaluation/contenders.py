@@ -15,7 +15,7 @@ from streams.settings import Settings
 from workers.evaluation.base_contender import BaseContender
 from workers.evaluation.contender import CascadeContender, Contender
 from workers.list_makers import BaseLists, ListMaker
-from workers.model_settings import cascade_model_settings, learn_model_settings, ranking_settings
+from workers.model_settings import cascade_settings, learn_settings, ranking_settings
 
 
 def make_contender(
@@ -45,7 +45,7 @@ def _base(index: ItemIndex, settings: Settings, without: Sequence[str]) -> Conte
 
 
 def _cascade(index: ItemIndex, settings: Settings, without: Sequence[str]) -> Contender:
-    chosen = cascade_model_settings(settings)
+    chosen = cascade_settings(settings)
     chosen = replace(
         chosen,
         budgets={**chosen.budgets, **dict.fromkeys(set(without) & set(SOURCES), 0)},
@@ -56,9 +56,7 @@ def _cascade(index: ItemIndex, settings: Settings, without: Sequence[str]) -> Co
         known = ", ".join(dict.fromkeys([*SOURCES, *FAMILIES]))
         raise ConfigurationError(f"--without {unknown[0]}: the cascade has no such part; it has {known}")
     cascade = Cascade(index, chosen)
-    return CascadeContender(
-        cascade, Learner(cascade, learn_model_settings(settings.learn)), chosen.candidates
-    )
+    return CascadeContender(cascade, Learner(cascade, learn_settings(settings)), chosen.candidates)
 
 
 _BUILDERS: dict[str, Callable[[ItemIndex, Settings, Sequence[str]], Contender]] = {
