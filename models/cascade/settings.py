@@ -48,10 +48,7 @@ class CascadeSettings:
         candidates: Ranked at most.
         new_item_events: An item with fewer positive events is new.
         reason_items: Past items that reasons name.
-<<<<<<< HEAD
         without: Families of signals that count for nothing, neither in scores nor in learning.
-=======
->>>>>>> cascade
     """
 
     interactions: InteractionSettings = field(default_factory=InteractionSettings)
