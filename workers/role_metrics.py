@@ -222,6 +222,14 @@ class RecommendMetrics:
         """The index holds so many items."""
         INDEX_ITEMS.set(items)
 
+    def applied(self, events: int) -> None:
+        """So many events of all people were taken in."""
+        INTERACTIONS.set(events)
+
+    def learned(self, model: str, steps: int) -> None:
+        """A model is in use that was learned from so many events."""
+        LEARNED_STEP.labels(model).set(steps)
+
     def _answered(self, cause: Literal["event", "request"], since: datetime, now: datetime) -> None:
         LISTS.labels(cause).inc()
         # Two machines' clocks may differ by more than a list takes.
