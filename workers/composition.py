@@ -39,7 +39,7 @@ from workers.micro_batcher import MicroBatcher
 from workers.model_settings import cascade_settings, learn_settings
 from workers.popularity import PopularityFollower
 from workers.ports import Publisher
-from workers.profiles_to_interactions import InteractionUpdater
+from workers.profiles_to_interactions import InteractionUpdater, Step
 from workers.profiles_to_recommendations import Recommender
 from workers.profiles_to_weights import WRITER_STATE, LearningModels, WeightsWriter, WriterElection
 from workers.rebuild import restore_profiles
@@ -338,11 +338,11 @@ async def _follow_people(
             cascade.load(model, payload)
             metrics.learned(model, step)
 
-    updater = InteractionUpdater(
-        cascade.backfill,
-        lambda step: cascade.observe(step.person, step.interaction),
-        replay_events=settings.interactions.replay_events,
-    )
+    def observe(step: Step) -> None:
+        with metrics.time_observe():
+            cascade.observe(step.person, step.interaction)
+
+    updater = InteractionUpdater(cascade.backfill, observe, replay_events=settings.interactions.replay_events)
 
     def take(records: Sequence[ConsumerRecord]) -> None:
         updater.take(records)

@@ -1,4 +1,4 @@
-"""The cascade on the real stream: what others do reaches a person's list, also after a restart; one writer learns."""
+"""The cascade on the real stream: what others do reaches a list, also after a restart; one writer learns."""
 
 from __future__ import annotations
 
