@@ -75,8 +75,10 @@ class CapCounter:
         """
         if not self._any_reached:
             return remaining
-        least = self._excess[remaining].min()
-        return np.asarray(remaining & (self._excess == least))
+        fitting: NDArray[np.bool_] = remaining & (self._excess == 0)
+        if not fitting.any():
+            fitting = remaining & (self._excess == self._excess[remaining].min())
+        return fitting
 
 
 def _holders(name: str, attributes: Sequence[Mapping[str, AttributeValue]]) -> dict[Hashable, list[int]]:

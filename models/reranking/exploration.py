@@ -112,9 +112,9 @@ class SoftmaxPolicy:
             among = np.append(among, greedy)
         logits = (utility[among] + self._bonus[among]) / self._scale
         odds = np.exp(np.maximum(logits - logits.max(), -_MAX_LOGIT_GAP))
-        sums = np.cumsum(odds)
+        sums = odds.cumsum()
         total = float(sums[-1])
-        drawn = int(np.searchsorted(sums, self._random.random() * total, side="right"))
+        drawn = int(sums.searchsorted(self._random.random() * total, side="right"))
         # Rounding may bring the product up to the total.
         drawn = min(drawn, len(among) - 1)
         return int(among[drawn]), min(1.0, float(odds[drawn]) / total)

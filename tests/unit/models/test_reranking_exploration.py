@@ -120,3 +120,14 @@ def test_chance_moves_no_pin() -> None:
     for seed in range(20):
         first = reranked(ONE, 3, settings, seed)[0]
         assert (first.position, first.propensity, first.moves) == (4, 1.0, ("pin",))
+
+
+def test_chance_takes_no_slot_from_new_items() -> None:
+    one = candidates([5, 4, 3, 2, 1], positives=[0, 100, 100, 100, 100])
+    settings = RerankSettings(exploration="epsilon", epsilon=1.0, new_item_slots=10)
+    places = Counter(
+        [item.position for item in reranked(one, 2, settings, seed)].index(0) for seed in range(100)
+    )
+    # By chance alone in one of five at the top; wherever it is not there, the last place is kept for it.
+    assert places.keys() == {0, 1}
+    assert places[1] > 60
