@@ -1,0 +1,401 @@
+"""Candidates, signals and scores from all that is known across people and items. No I/O, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.cascade.explanation import explain
+from models.cascade.person import Interaction, Person
+from models.cascade.ranking import Ranking
+from models.cascade.settings import SOURCES, CascadeSettings
+from models.cascade.trained import TrainedRegression, TrainedSequence
+from models.errors import ModelError
+from models.interactions import InteractionMemory
+from models.interactions.log import EventLog
+from models.ranking.ranker import RankerWeights, decode_weights, encode_weights, standardise
+from models.ranking.reasons import Reason
+from models.retrieval.index import ItemIndex
+from models.sequence import item_regression
+from models.sequence.model import SequenceSettings
+from models.signals import catalogue, content, covisitation, gates, popularity, sessions
+from models.signals.situation import Situation
+from models.signals.start import start_weights
+from models.sources import Proposals, best_eligible, unite
+
+RANKER = "ranker"
+SEQUENCE = "sequence"
+REGRESSIONS = ("regression", "regression_ever", "liking")
+_FAMILY_OF_SIGNAL = np.array([catalogue.FAMILIES.index(catalogue.family(name)) for name in catalogue.NAMES])
+_LIKING_FLOOR = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Candidates at a moment, ready for a ranker.
+
+    Attributes:
+        rows: Of the index, int64 [n].
+        sources: Which proposed each, uint32 [n].
+        standardised: Signals as the ranker sees them, float32 [n, signals].
+        gates: float32 [gates].
+    """
+
+    rows: NDArray[np.int64]
+    sources: NDArray[np.uint32]
+    standardised: NDArray[np.float32]
+    gates: NDArray[np.float32]
+
+
+class Cascade:
+    """All that is known across people and items; candidates, signals and scores from it.
+
+    Not thread-safe. A pure function of the calls made: two that are told the same answer the same.
+
+    Args:
+        index: The items; somebody else keeps it current.
+        settings: See `CascadeSettings`.
+    """
+
+    def __init__(self, index: ItemIndex, settings: CascadeSettings) -> None:
+        self.index = index
+        self.settings = settings
+        self.memory = InteractionMemory(settings.interactions)
+        self.weights = RankerWeights(gates.NAMES, catalogue.NAMES, start_weights())
+        self.sequence: TrainedSequence | None = None
+        self.sequence_settings = SequenceSettings()
+        self.regressions: dict[str, TrainedRegression] = {}
+        self._cached: tuple[tuple[object, ...], Signals] | None = None
+
+    def observe(self, person: Person, interaction: Interaction) -> None:
+        """Take in an event of a person, as they were before it."""
+        self.memory.observe(person, interaction)
+        self._cached = None
+
+    def backfill(self, people: Iterable[Person]) -> None:
+        """Build on histories alone, in the order of their events' times."""
+        entries = [
+            (time_ms, person.user_id, at, person)
+            for person in people
+            for at, time_ms in enumerate(person.times_ms.tolist())
+        ]
+        for time_ms, user_id, at, person in sorted(entries, key=lambda entry: entry[:3]):
+            earlier = max(0, person.events - len(person.item_ids))
+            before = Person(
+                user_id,
+                person.item_ids[:at],
+                person.weights[:at],
+                person.times_ms[:at],
+                earlier + at,
+                int((person.weights[:at] > 0).sum()),
+                time_ms,
+            )
+            weight = float(person.weights[at])
+            self.observe(before, Interaction(user_id, person.item_ids[at], "", weight, time_ms))
+
+    def rank(
+        self,
+        person: Person,
+        eligible: NDArray[np.bool_],
+        budgets: Mapping[str, int] | None = None,
+    ) -> Ranking:
+        """Candidates from all sources, ranked.
+
+        Args:
+            person: Whose list, and when.
+            eligible: By row of the index; False for what was seen, filtered out or is not available.
+            budgets: Over those of the settings.
+        """
+        signals = self._signals(person)
+        return self._ranked(self._complete(signals, self._proposals(signals, eligible, budgets or {})))
+
+    def rank_rows(self, person: Person, rows: NDArray[np.int64]) -> Ranking:
+        """Just these rows of the index, ranked."""
+        proposals = Proposals(np.asarray(rows, np.int64), np.zeros(len(rows), np.uint32))
+        return self._ranked(self._complete(self._signals(person), proposals))
+
+    def candidates(
+        self, person: Person, eligible: NDArray[np.bool_], include: int | None = None
+    ) -> Candidates:
+        """Candidates with the signals that a learner needs.
+
+        Args:
+            person: See `rank`.
+            eligible: See `rank`.
+            include: A row that is to be among them in any case.
+        """
+        signals = self._signals(person)
+        proposals = self._proposals(signals, eligible, {})
+        if include is not None and include not in proposals.rows:
+            rows = np.append(proposals.rows, include)
+            proposals = Proposals(rows, np.append(proposals.sources, np.uint32(0)))
+        return self._complete(signals, proposals)
+
+    def positives(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Positive events so far of these rows of the index, int64 [n]."""
+        memory_rows = self.memory.items.rows_of([self.index.item_id(row) for row in rows.tolist()])
+        counts = self.memory.popularity.positives[np.maximum(memory_rows, 0)]
+        return np.where(memory_rows >= 0, counts, 0.0).astype(np.int64)
+
+    def explain(self, person: Person, ranking: Ranking, positions: Sequence[int]) -> list[tuple[Reason, ...]]:
+        """Why each of these positions has its score; contributions sum to it."""
+        situation = self._signals(person).situation
+        return explain(self.index, situation, ranking, positions, self.settings.reason_items)
+
+    def parameters(self) -> dict[str, bytes]:
+        """Everything learned, by model."""
+        found = {RANKER: encode_weights(self.weights)}
+        if self.sequence is not None:
+            found[SEQUENCE] = self.sequence.encode()
+        for name, regression in self.regressions.items():
+            found[name] = item_regression.encode(regression.model, len(regression.model.item_ids))
+        return found
+
+    def load(self, model: str, payload: bytes) -> None:
+        """Take a learned model over.
+
+        Raises:
+            ModelError: There is no such model, or the payload is not one.
+        """
+        self._cached = None
+        if model == RANKER:
+            self.weights = decode_weights(payload, gates.NAMES, catalogue.NAMES)
+        elif model == SEQUENCE:
+            self.sequence = TrainedSequence.decode(payload, self.sequence_settings)
+        elif model in REGRESSIONS:
+            self.regressions[model] = TrainedRegression(item_regression.decode(payload))
+        else:
+            raise ModelError(f"there is no learned model {model!r}")
+
+    def take(self, sequence: TrainedSequence | None, regressions: Mapping[str, TrainedRegression]) -> None:
+        """Take trained models over as they are."""
+        self._cached = None
+        self.sequence = sequence
+        self.regressions = dict(regressions)
+
+    @property
+    def log(self) -> EventLog:
+        """What models are trained on."""
+        return self.memory.log
+
+    def _signals(self, person: Person) -> Signals:
+        key = (person.user_id, person.events, person.now_ms, len(person.item_ids))
+        if self._cached is None or self._cached[0] != key:
+            self._cached = (key, Signals.of(self, person))
+        return self._cached[1]
+
+    def _proposals(
+        self, signals: Signals, eligible: NDArray[np.bool_], budgets: Mapping[str, int]
+    ) -> Proposals:
+        all_budgets = {**self.settings.budgets, **budgets}
+        wanted = [all_budgets.get(name, 0) for name in SOURCES]
+        lists = [
+            signals.source(name, eligible, budget) if budget else np.zeros(0, np.int64)
+            for name, budget in zip(SOURCES, wanted, strict=True)
+        ]
+        united = unite(lists, wanted, self.settings.candidates)
+        missing = self.settings.candidates - len(united.rows)
+        if missing > 0:
+            # A small catalogue, or a narrow filter: whatever else may be listed.
+            others = np.setdiff1d(np.flatnonzero(eligible), united.rows)[:missing]
+            rows = np.concatenate([united.rows, others])
+            return Proposals(rows, np.concatenate([united.sources, np.zeros(len(others), np.uint32)]))
+        return united
+
+    def _complete(self, signals: Signals, proposals: Proposals) -> Candidates:
+        return Candidates(
+            proposals.rows,
+            proposals.sources,
+            standardise(signals.of_rows(proposals.rows), catalogue.SPREADS),
+            gates.gates(signals.situation),
+        )
+
+    def _ranked(self, candidates: Candidates) -> Ranking:
+        weighted = candidates.standardised * self.weights.effective(candidates.gates)
+        parts = np.zeros((len(weighted), len(catalogue.FAMILIES)))
+        for part in range(parts.shape[1]):
+            parts[:, part] = weighted[:, part == _FAMILY_OF_SIGNAL].sum(axis=1, dtype=np.float64)
+        scores = parts.sum(axis=1)
+        order = np.lexsort((self.index.hashes[candidates.rows], -scores))
+        return Ranking(
+            candidates.rows[order],
+            scores[order],
+            catalogue.FAMILIES,
+            parts[order],
+            SOURCES,
+            candidates.sources[order],
+        )
+
+
+@dataclass(slots=True)
+class Signals:
+    """Signals of all items at a moment, as far as all at once are cheaper; those of rows on demand."""
+
+    cascade: Cascade
+    situation: Situation
+    by_memory_row: NDArray[np.float32]
+    by_regression: dict[str, NDArray[np.float32]]
+    by_sequence: NDArray[np.float32] | None
+
+    @classmethod
+    def of(cls, cascade: Cascade, person: Person) -> Signals:
+        """Signals for a person at a moment."""
+        situation = Situation.of(cascade.memory, person)
+        by_memory_row = np.concatenate(
+            [
+                covisitation.covisitation(situation),
+                sessions.sessions(situation),
+                popularity.popularity(situation),
+            ]
+        )
+        by_regression = {
+            name: cls._regression(name, regression, situation)
+            for name, regression in cascade.regressions.items()
+        }
+        sequence = cascade.sequence
+        by_sequence = None if sequence is None else sequence.scores(situation)
+        return cls(cascade, situation, by_memory_row, by_regression, by_sequence)
+
+    @staticmethod
+    def _regression(name: str, regression: TrainedRegression, situation: Situation) -> NDArray[np.float32]:
+        """Signals of this regression for the items that it knows, float32 [its signals, items]."""
+        item_id = situation.memory.items.item_id
+        history = situation.history
+        if name == "regression":
+            entries = regression.rows_of([item_id(row) for row in situation.recent.rows.tolist()])
+            return regression.scores(
+                entries,
+                item_regression.weightings(situation.ranks, situation.ages_s, situation.last_page),
+            )
+        entries = regression.rows_of([item_id(row) for row in history.rows.tolist()])
+        if name == "liking":
+            counts = situation.memory.popularity
+            rows = history.rows
+            means = (counts.weight_sum[rows] + 2.5) / (counts.count[rows] + 5.0)
+            residuals = history.weights - means
+            residuals -= residuals.sum() / (len(residuals) + 5.0)
+            return regression.scores(entries, residuals[None].astype(np.float32))
+        ranks = np.arange(len(entries))
+        weightings = np.stack([np.ones(len(entries)), 0.85**ranks]).astype(np.float32)
+        scores = regression.scores(entries, weightings)
+        scores[0] = np.log(np.maximum(scores[0], 0.0) + _LIKING_FLOOR)
+        return scores
+
+    def source(self, name: str, eligible: NDArray[np.bool_], budget: int) -> NDArray[np.int64]:
+        """The candidates of a source, best first: rows of the index."""
+        cascade, index = self.cascade, self.cascade.index
+        memory_items = cascade.memory.items.item_id
+        known = len(cascade.memory)
+        if name in _MEMORY_SOURCES:
+            if name not in ("stage", "trending") and not len(self.situation.recent):
+                return np.zeros(0, np.int64)
+            scores = self._source_scores(name)[:known]
+            return best_eligible(scores, memory_items, index.item_rows, eligible, budget)
+        if name == "sequence" and self.by_sequence is not None and cascade.sequence is not None:
+            item_ids = cascade.sequence.item_ids
+            return best_eligible(self.by_sequence, item_ids.__getitem__, index.item_rows, eligible, budget)
+        if name == "regression" and name in self.by_regression:
+            regression_ids = cascade.regressions[name].model.item_ids
+            return best_eligible(
+                self.by_regression[name][0], regression_ids.__getitem__, index.item_rows, eligible, budget
+            )
+        if name == "interests":
+            return self._interests(eligible, budget)
+        if name == "new_items":
+            return self._new_items(eligible, budget)
+        if name == "own_items":
+            rows = index.rows_of(self.situation.person.item_ids[-budget:])
+            return rows[eligible[rows]]
+        return np.zeros(0, np.int64)
+
+    def of_rows(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """All signals of rows of the index, float32 [n, signals]."""
+        cascade = self.cascade
+        item_ids = [cascade.index.item_id(row) for row in rows.tolist()]
+        signals = np.zeros((len(catalogue.NAMES), len(rows)), np.float32)
+        memory_rows = cascade.memory.items.rows_of(item_ids)
+        # The last column is that of an item which nobody has used: −1 is it.
+        signals[: len(self.by_memory_row)] = self.by_memory_row[:, memory_rows]
+        for name, regression in cascade.regressions.items():
+            model_rows = regression.rows_of(item_ids)
+            values = self.by_regression[name]
+            first = catalogue.POSITION[_FIRST_SIGNAL[name]]
+            found = signals[first : first + len(values)]
+            if values.shape[1]:
+                found[:] = np.where(model_rows >= 0, values[:, model_rows], 0.0)
+            if name == "regression_ever":
+                found[0, model_rows < 0] = np.log(_LIKING_FLOOR)
+        if cascade.sequence is not None and self.by_sequence is not None:
+            row_of = cascade.sequence.row_of
+            model_rows = np.array([row_of.get(item_id, -1) for item_id in item_ids], np.int64)
+            # An item that the model has not met is as likely as its less likely ones.
+            least = np.quantile(self.by_sequence, 0.25) if len(self.by_sequence) else 0.0
+            sequence = catalogue.POSITION["sequence"]
+            signals[sequence] = np.where(model_rows >= 0, self.by_sequence[model_rows], least)
+        first = catalogue.POSITION[content.NAMES[0]]
+        signals[first:] = content.content(self.situation, cascade.index, rows, self._recent_index_rows())
+        return np.ascontiguousarray(signals.T)
+
+    def _recent_index_rows(self) -> NDArray[np.int64]:
+        row_of = self.cascade.index.item_rows
+        item_id = self.cascade.memory.items.item_id
+        recent = self.situation.recent.rows.tolist()
+        return np.array([row_of.get(item_id(row), -1) for row in recent], np.int64)
+
+    def _source_scores(self, name: str) -> NDArray[np.float32]:
+        signals = self.by_memory_row
+        at = catalogue.POSITION
+        if name == "covisitation":
+            near = np.exp(signals[at["near_after_ten"]]) + np.exp(signals[at["near_before_ten"]])
+            wider = np.exp(signals[at["session_after_ten"]]) + np.exp(signals[at["page_ten"]])
+            return np.asarray(
+                near + np.float32(0.3) * wider + np.float32(0.1) * np.exp(signals[at["ever_ten"]])
+            )
+        return np.asarray(signals[at[_MEMORY_SOURCES[name]]])
+
+    def _interests(self, eligible: NDArray[np.bool_], budget: int) -> NDArray[np.int64]:
+        """Items whose vectors lie nearest to the mean of the person's recent ones, by 0.9^r · weight."""
+        index = self.cascade.index
+        recent = self._recent_index_rows()
+        held = np.flatnonzero(recent >= 0)
+        if not len(held):
+            return np.zeros(0, np.int64)
+        weights = (0.9**self.situation.ranks * self.situation.recent.weights)[held]
+        taste = (weights @ index.vectors[recent[held]]).astype(np.float32)
+        scores = np.vecdot(index.vectors, taste)
+        scores[~eligible] = -np.inf
+        return _top(scores, budget)
+
+    def _new_items(self, eligible: NDArray[np.bool_], budget: int) -> NDArray[np.int64]:
+        """The eligible items created last among those with few positive events."""
+        index, settings = self.cascade.index, self.cascade.settings
+        created = index.created_at_ms.astype(np.float64)
+        created[~eligible] = -np.inf
+        newest = _top(created, 8 * budget)
+        return newest[self.cascade.positives(newest) < settings.new_item_events][:budget]
+
+
+_MEMORY_SOURCES = {
+    "covisitation": "near_fade",
+    "sessions": "sessions_wide",
+    "stage": "popular_at_stage",
+    "trending": "popular_2d",
+}
+_FIRST_SIGNAL = {
+    "regression": "regression_near",
+    "regression_ever": "regression_ever",
+    "liking": "liking",
+}
+
+
+def _top(scores: NDArray[np.floating], budget: int) -> NDArray[np.int64]:
+    """Positions of the highest finite scores, best first; equal ones by position."""
+    budget = min(budget, len(scores))
+    if not budget:
+        return np.zeros(0, np.int64)
+    best = np.argpartition(-scores, budget - 1)[:budget]
+    best = best[np.lexsort((best, -scores[best]))]
+    return np.asarray(best[np.isfinite(scores[best])], np.int64)

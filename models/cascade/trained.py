@@ -1,0 +1,105 @@
+"""Models of sources as the cascade holds them: by item id, whatever rows they were trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import ModelError
+from models.sequence.item_regression import ItemRegression
+from models.sequence.model import History as SequenceHistory
+from models.sequence.model import SequenceModel, SequenceSettings
+from models.signals.situation import Situation
+
+_LOWEST_GRADE, _HIGHEST_GRADE, _NEUTRAL_GRADE = 0, 5, 3.0
+
+
+def grades(weights: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Weights as grades: 3 is indifferent, 4 and 5 are good, int64 [n]."""
+    rounded = np.rint(np.clip(weights + _NEUTRAL_GRADE, _LOWEST_GRADE, _HIGHEST_GRADE)).astype(np.int64)
+    # A positive weight below ½ is still positive.
+    rounded[(weights > 0) & (rounded < 4)] = 4
+    return np.asarray(rounded, np.int64)
+
+
+@dataclass(slots=True)
+class TrainedRegression:
+    """A regression and the rows of its items."""
+
+    model: ItemRegression
+    row_of: dict[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.row_of = {item_id: row for row, item_id in enumerate(self.model.item_ids)}
+
+    def rows_of(self, item_ids: list[str]) -> NDArray[np.int64]:
+        """Rows of the model, −1 where it does not know an item."""
+        return np.array([self.row_of.get(item_id, -1) for item_id in item_ids], np.int64)
+
+    def scores(self, entries: NDArray[np.int64], weightings: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What entries add to every item of the model, float32 [weightings, N].
+
+        Args:
+            entries: Rows of the model, −1 where it does not know the item, [n].
+            weightings: float32 [weightings, n].
+        """
+        known = np.flatnonzero(entries >= 0)
+        return weightings[:, known] @ self.model.weights[entries[known]]
+
+
+@dataclass(slots=True)
+class TrainedSequence:
+    """A sequence model and the rows of its items."""
+
+    model: SequenceModel
+    item_ids: list[str]
+    row_of: dict[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.row_of = {item_id: row for row, item_id in enumerate(self.item_ids)}
+
+    def scores(self, situation: Situation) -> NDArray[np.float32]:
+        """Scores of all items of the model, float32 [items]."""
+        history = situation.history
+        item_ids = [situation.memory.items.item_id(row) for row in history.rows[::-1].tolist()]
+        rows = np.array([self.row_of.get(item_id, -1) for item_id in item_ids], np.int64)
+        known = rows >= 0
+        sequence = SequenceHistory(
+            rows[known],
+            grades(history.weights[::-1][known]),
+            (history.times_s[::-1][known] * 1_000.0).astype(np.int64),
+            earlier=max(0, situation.person.events - int(known.sum())),
+        )
+        return self.model.scores(sequence, int(situation.now_s * 1_000.0))
+
+    def encode(self) -> bytes:
+        """Everything but the moments of the optimiser, as MessagePack."""
+        arrays = {
+            name: (str(values.dtype), list(values.shape), values.tobytes())
+            for name, values in self.model.parameters().items()
+        }
+        return msgspec.msgpack.encode((self.item_ids, arrays))
+
+    @classmethod
+    def decode(cls, payload: bytes, settings: SequenceSettings) -> TrainedSequence:
+        """Read what `encode` wrote.
+
+        Raises:
+            ModelError: It is something else, or of another size.
+        """
+        try:
+            item_ids, arrays = msgspec.msgpack.decode(
+                payload, type=tuple[list[str], dict[str, tuple[str, list[int], bytes]]]
+            )
+            parameters = {
+                name: np.frombuffer(raw, dtype).reshape(shape) for name, (dtype, shape, raw) in arrays.items()
+            }
+            model = SequenceModel.from_parameters(parameters, settings)
+        except (msgspec.MsgspecError, ValueError, TypeError, KeyError) as error:
+            raise ModelError(f"a stored sequence model cannot be read: {error}") from None
+        if model.items != len(item_ids):
+            raise ModelError(f"a stored sequence model has {model.items} items, and {len(item_ids)} ids")
+        return cls(model, item_ids)

@@ -1,0 +1,76 @@
+"""What sources propose, and how their proposals become one list of candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.int64]
+# Items beyond a budget that are looked at, as many of the best are known to the person already.
+_SPARE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Proposals:
+    """Candidates of all sources: index rows, each once, and bit s of ``sources`` for source s."""
+
+    rows: Rows
+    sources: NDArray[np.uint32]
+
+
+def best_eligible(
+    scores: NDArray[np.floating],
+    item_id: Callable[[int], str],
+    index_rows: Mapping[str, int],
+    eligible: NDArray[np.bool_],
+    budget: int,
+) -> Rows:
+    """The eligible items of highest score, best first, int64 [≤ budget].
+
+    Args:
+        scores: Of items in rows of some model's own, [n].
+        item_id: Item of such a row.
+        index_rows: Item → row of the index.
+        eligible: By row of the index.
+        budget: How many.
+    """
+    found: list[int] = []
+    wanted = min(len(scores), 2 * budget + _SPARE)
+    while len(found) < budget and wanted:
+        best = np.argpartition(-scores, wanted - 1)[:wanted] if wanted < len(scores) else np.arange(wanted)
+        best = best[np.lexsort((best, -scores[best]))]
+        rows = (index_rows.get(item_id(row)) for row in best.tolist())
+        found = [row for row in rows if row is not None and row < len(eligible) and eligible[row]]
+        if wanted == len(scores):
+            break
+        wanted = min(len(scores), 4 * wanted)
+    return np.array(found[:budget], np.int64)
+
+
+def unite(lists: Sequence[Rows], budgets: Sequence[int], limit: int) -> Proposals:
+    """One list of candidates from one of each source.
+
+    Of more than ``limit``, those stay that stand highest in some list, by share of its budget.
+    """
+    rows = np.concatenate([np.zeros(0, np.int64), *lists])
+    bits = np.concatenate(
+        [np.zeros(0, np.uint32), *(np.full(len(one), 1 << at, np.uint32) for at, one in enumerate(lists))]
+    )
+    place = np.concatenate(
+        [
+            np.zeros(0),
+            *(np.arange(len(one)) / max(budget, 1) for one, budget in zip(lists, budgets, strict=True)),
+        ]
+    )
+    each, inverse = np.unique(rows, return_inverse=True)
+    sources = np.zeros(len(each), np.uint32)
+    np.bitwise_or.at(sources, inverse, bits)
+    if len(each) > limit:
+        best_place = np.full(len(each), np.inf)
+        np.minimum.at(best_place, inverse, place)
+        kept = np.sort(np.lexsort((each, best_place))[:limit])
+        each, sources = each[kept], sources[kept]
+    return Proposals(each, sources)
