@@ -19,6 +19,11 @@ MetricKind = Literal["counter", "gauge", "histogram"]
 SECONDS_BUCKETS = (
     0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0,
 )  # fmt: skip
+# A list takes milliseconds: finer where targets lie.
+LIST_SECONDS_BUCKETS = (
+    0.0005, 0.001, 0.0015, 0.002, 0.003, 0.004, 0.005, 0.0075, 0.01, 0.0125, 0.015, 0.02, 0.025, 0.03, 0.04,
+    0.05, 0.1, 0.2, 0.5, 1.0,
+)  # fmt: skip
 RECORDS_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
 
 REGISTRY = CollectorRegistry()
