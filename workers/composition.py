@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 import structlog
 from aiokafka import ConsumerRecord
 
-from models.cascade import Cascade, Learner
+from models.cascade.cascade import Cascade
+from models.cascade.learner import Learner
 from models.preprocessing.text import item_text
 from models.retrieval import ItemIndex
 from streams.dead_letters import dead_letter_outgoing
@@ -303,7 +304,8 @@ async def _wire_recommend(
     for part in (follower, popularity):
         resources.push_async_callback(part.stop)
         await part.start()
-    cascade, on_change = None, _ignore_change
+    cascade = None
+    on_change: Callable[[ProfileChanged], None] = _ignore_change
     if uses_cascade(experiment):
         cascade = Cascade(index, cascade_settings(settings))
         on_change = await _follow_people(cascade, settings, topics, metrics, resources)

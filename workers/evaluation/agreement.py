@@ -30,8 +30,8 @@ from streams.topic_names import TopicNames
 from streams.topic_reader import TopicReader
 from workers.demo.stage import dead_letters
 from workers.evaluation.comparison import first_difference
-from workers.evaluation.contenders import make_contender, make_list_maker
-from workers.evaluation.retained_topics import retained_index
+from workers.evaluation.contenders import make_contender, serving_side
+from workers.evaluation.retained_topics import retained_index, space_in_use
 from workers.evaluation.sources import OnProgress
 from workers.evaluation.stage import await_gauge, items_of, publish_catalogue, temporary_deployment
 from workers.evaluation.twin import Twin, TwinStep
@@ -179,12 +179,12 @@ def _lockstep(ranker: str) -> Flags:
 
 
 def _twin(index: ItemIndex, ranker: str, settings: Settings) -> Twin:
-    serving = make_contender(ranker, index, settings)
+    serving, lists = serving_side(index, settings, space_in_use(settings))
     return Twin(
         index,
         make_contender(ranker, index, settings),
         serving,
-        make_list_maker(index, serving, settings),
+        lists,
         transition_settings(settings.profile),
         settings.recommend.list_count,
     )

@@ -12,9 +12,11 @@ from models.retrieval import ItemIndex
 from models.signals.catalogue import FAMILIES
 from streams.errors import ConfigurationError
 from streams.settings import Settings
+from workers.arm_lists import ArmLists, uses_cascade
 from workers.evaluation.base_contender import BaseContender
 from workers.evaluation.contender import CascadeContender, Contender
-from workers.list_makers import BaseLists, ListMaker
+from workers.experiments import Experiment
+from workers.list_makers import ListMaker
 from workers.model_settings import cascade_settings, learn_settings, ranking_settings
 
 
@@ -65,12 +67,17 @@ _BUILDERS: dict[str, Callable[[ItemIndex, Settings, Sequence[str]], Contender]] 
 }
 
 
-def make_list_maker(index: ItemIndex, contender: Contender, settings: Settings) -> ListMaker:
-    """Makes lists as the recommend role does, by what a contender knows.
+def serving_side(index: ItemIndex, settings: Settings, space: str) -> tuple[Contender, ListMaker]:
+    """What a recommend worker knows, and what makes its lists from it; it learns nothing by itself.
 
-    Raises:
-        ConfigurationError: The role has no such ranker.
+    Args:
+        index: The items.
+        settings: Of the worker: `recommend.ranker` says what ranks.
+        space: The vector space, which models' names end with.
     """
-    if isinstance(contender, BaseContender):
-        return BaseLists(index, ranking_settings(settings), contender.name)
-    raise ConfigurationError(f"the recommend role has no ranker `{contender.name}`")
+    experiment = Experiment(settings)
+    if not uses_cascade(experiment):
+        lists = ArmLists(index, None, experiment, settings, space)
+        return BaseContender(index, ranking_settings(settings), settings.recommend), lists
+    cascade = Cascade(index, cascade_settings(settings))
+    return CascadeContender(cascade, None), ArmLists(index, cascade, experiment, settings, space)
