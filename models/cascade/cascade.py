@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from models.interactions.log import EventLog
 from models.ranking.ranker import RankerWeights, decode_weights, encode_weights, standardise
 from models.ranking.reasons import Reason
 from models.retrieval.index import ItemIndex
+from models.retrieval.row_link import RowLink
 from models.sequence import item_regression
 from models.sequence.model import SequenceSettings
 from models.signals import catalogue, content, covisitation, gates, popularity, sessions
@@ -68,7 +70,12 @@ class Cascade:
         self.sequence: TrainedSequence | None = None
         self.sequence_settings = SequenceSettings()
         self.regressions: dict[str, TrainedRegression] = {}
+        self._to_index, self._from_index = RowLink(), RowLink()
+        # Of the last person at their moment: a list is often followed by an event that it is learned from.
         self._cached: tuple[tuple[object, ...], Signals] | None = None
+        self._cached_candidates: tuple[Signals, NDArray[np.bool_], Mapping[str, int], Candidates] | None = (
+            None
+        )
         self._left_out = _columns_of(settings.without)
 
     def observe(self, person: Person, interaction: Interaction) -> None:
@@ -110,8 +117,7 @@ class Cascade:
             eligible: By row of the index; False for what was seen, filtered out or is not available.
             budgets: Over those of the settings.
         """
-        signals = self._signals(person)
-        return self._ranked(self._complete(signals, self._proposals(signals, eligible, budgets or {})))
+        return self._ranked(self.candidates(person, eligible, budgets))
 
     def rank_rows(self, person: Person, rows: NDArray[np.int64]) -> Ranking:
         """Just these rows of the index, ranked."""
@@ -119,25 +125,28 @@ class Cascade:
         return self._ranked(self._complete(self._signals(person), proposals))
 
     def candidates(
-        self, person: Person, eligible: NDArray[np.bool_], include: int | None = None
+        self,
+        person: Person,
+        eligible: NDArray[np.bool_],
+        budgets: Mapping[str, int] | None = None,
     ) -> Candidates:
-        """Candidates with the signals that a learner needs.
-
-        Args:
-            person: See `rank`.
-            eligible: See `rank`.
-            include: A row that is to be among them in any case.
-        """
-        signals = self._signals(person)
-        proposals = self._proposals(signals, eligible, {})
-        if include is not None and include not in proposals.rows:
-            rows = np.append(proposals.rows, include)
-            proposals = Proposals(rows, np.append(proposals.sources, np.uint32(0)))
-        return self._complete(signals, proposals)
+        """Candidates from all sources with their signals; see `rank`."""
+        signals, wanted = self._signals(person), budgets or {}
+        cached = self._cached_candidates
+        if (
+            cached is not None
+            and cached[0] is signals
+            and cached[2] == wanted
+            and np.array_equal(cached[1], eligible)
+        ):
+            return cached[3]
+        candidates = self._complete(signals, self._proposals(signals, eligible, wanted))
+        self._cached_candidates = (signals, eligible.copy(), dict(wanted), candidates)
+        return candidates
 
     def positives(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Positive events so far of these rows of the index, int64 [n]."""
-        memory_rows = self.memory.items.rows_of([self.index.item_id(row) for row in rows.tolist()])
+        memory_rows = self.memory_rows_of_index(rows)
         counts = self.memory.popularity.positives[np.maximum(memory_rows, 0)]
         return np.where(memory_rows >= 0, counts, 0.0).astype(np.int64)
 
@@ -176,6 +185,18 @@ class Cascade:
         self._cached = None
         self.sequence = sequence
         self.regressions = dict(regressions)
+
+    def index_rows_of_memory(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows of the index for rows of the memory, −1 where the item is not in it, int64 [n]."""
+        row_of, items = self.index.item_rows, self.memory.items
+        hashes = self.index.hashes
+        return self._to_index.rows(rows, items.hashes, hashes, lambda row: row_of.get(items.item_id(row)))
+
+    def memory_rows_of_index(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows of the memory for rows of the index, −1 where it does not know the item, int64 [n]."""
+        index, items = self.index, self.memory.items
+        hashes = self.index.hashes
+        return self._from_index.rows(rows, hashes, items.hashes, lambda row: items.get(index.item_id(row)))
 
     @property
     def log(self) -> EventLog:
@@ -260,15 +281,14 @@ class Signals:
     @staticmethod
     def _regression(name: str, regression: TrainedRegression, situation: Situation) -> NDArray[np.float32]:
         """Signals of this regression for the items that it knows, float32 [its signals, items]."""
-        item_id = situation.memory.items.item_id
         history = situation.history
         if name == "regression":
-            entries = regression.rows_of([item_id(row) for row in situation.recent.rows.tolist()])
+            entries = regression.items.of_memory(situation.memory.items, situation.recent.rows)
             return regression.scores(
                 entries,
                 item_regression.weightings(situation.ranks, situation.ages_s, situation.last_page),
             )
-        entries = regression.rows_of([item_id(row) for row in history.rows.tolist()])
+        entries = regression.items.of_memory(situation.memory.items, history.rows)
         if name == "liking":
             counts = situation.memory.popularity
             rows = history.rows
@@ -285,20 +305,18 @@ class Signals:
     def source(self, name: str, eligible: NDArray[np.bool_], budget: int) -> NDArray[np.int64]:
         """The candidates of a source, best first: rows of the index."""
         cascade, index = self.cascade, self.cascade.index
-        memory_items = cascade.memory.items.item_id
-        known = len(cascade.memory)
         if name in _MEMORY_SOURCES:
             if name not in ("stage", "trending") and not len(self.situation.recent):
                 return np.zeros(0, np.int64)
-            scores = self._source_scores(name)[:known]
-            return best_eligible(scores, memory_items, index.item_rows, eligible, budget)
+            scores = self._source_scores(name)[: len(cascade.memory)]
+            return best_eligible(scores, cascade.index_rows_of_memory, eligible, budget)
         if name == "sequence" and self.by_sequence is not None and cascade.sequence is not None:
-            item_ids = cascade.sequence.item_ids
-            return best_eligible(self.by_sequence, item_ids.__getitem__, index.item_rows, eligible, budget)
+            items = cascade.sequence.items
+            return best_eligible(self.by_sequence, partial(items.to_index, index), eligible, budget)
         if name == "regression" and name in self.by_regression:
-            regression_ids = cascade.regressions[name].model.item_ids
+            items = cascade.regressions[name].items
             return best_eligible(
-                self.by_regression[name][0], regression_ids.__getitem__, index.item_rows, eligible, budget
+                self.by_regression[name][0], partial(items.to_index, index), eligible, budget
             )
         if name == "interests":
             return self._interests(eligible, budget)
@@ -311,14 +329,13 @@ class Signals:
 
     def of_rows(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """All signals of rows of the index, float32 [n, signals]."""
-        cascade = self.cascade
-        item_ids = [cascade.index.item_id(row) for row in rows.tolist()]
+        cascade, index = self.cascade, self.cascade.index
         signals = np.zeros((len(catalogue.NAMES), len(rows)), np.float32)
-        memory_rows = cascade.memory.items.rows_of(item_ids)
+        memory_rows = cascade.memory_rows_of_index(rows)
         # The last column is that of an item which nobody has used: −1 is it.
         signals[: len(self.by_memory_row)] = self.by_memory_row[:, memory_rows]
         for name, regression in cascade.regressions.items():
-            model_rows = regression.rows_of(item_ids)
+            model_rows = regression.items.of_index(index, rows)
             values = self.by_regression[name]
             first = catalogue.POSITION[_FIRST_SIGNAL[name]]
             found = signals[first : first + len(values)]
@@ -327,21 +344,17 @@ class Signals:
             if name == "regression_ever":
                 found[0, model_rows < 0] = np.log(_LIKING_FLOOR)
         if cascade.sequence is not None and self.by_sequence is not None:
-            row_of = cascade.sequence.row_of
-            model_rows = np.array([row_of.get(item_id, -1) for item_id in item_ids], np.int64)
+            model_rows = cascade.sequence.items.of_index(index, rows)
             # An item that the model has not met is as likely as its less likely ones.
             least = np.quantile(self.by_sequence, 0.25) if len(self.by_sequence) else 0.0
             sequence = catalogue.POSITION["sequence"]
             signals[sequence] = np.where(model_rows >= 0, self.by_sequence[model_rows], least)
         first = catalogue.POSITION[content.NAMES[0]]
-        signals[first:] = content.content(self.situation, cascade.index, rows, self._recent_index_rows())
+        signals[first:] = content.content(self.situation, index, rows, self._recent_index_rows())
         return np.ascontiguousarray(signals.T)
 
     def _recent_index_rows(self) -> NDArray[np.int64]:
-        row_of = self.cascade.index.item_rows
-        item_id = self.cascade.memory.items.item_id
-        recent = self.situation.recent.rows.tolist()
-        return np.array([row_of.get(item_id(row), -1) for row in recent], np.int64)
+        return self.cascade.index_rows_of_memory(self.situation.recent.rows)
 
     def _source_scores(self, name: str) -> NDArray[np.float32]:
         signals = self.by_memory_row

@@ -164,11 +164,11 @@ class Learner:
             epochs, rate, window = settings.first_epochs, None, self._cascade.log.count
         else:
             model = held.model
-            known = held.item_ids + [one for one in item_ids.values() if one not in held.row_of]
+            known = held.item_ids + [one for one in item_ids.values() if one not in held.items.row_of]
             model.grow(len(known), seed=settings.seed + 1 + self._trainings)
             epochs, rate, window = settings.epochs, settings.sequence.refit_rate, settings.window_events
         trained = TrainedSequence(model, known)
-        row_of = np.array([trained.row_of[item_ids[row]] for row in range(len(item_ids))], np.int64)
+        row_of = np.array([trained.items.row_of[item_ids[row]] for row in range(len(item_ids))], np.int64)
         model.fit(
             list(self._histories(row_of, window)),
             epochs=epochs,

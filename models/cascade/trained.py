@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -9,6 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ModelError
+from models.interactions.rows import ItemRows
+from models.profile.hashing import hash64
+from models.retrieval.index import ItemIndex
+from models.retrieval.row_link import RowLink
 from models.sequence.item_regression import ItemRegression
 from models.sequence.model import History as SequenceHistory
 from models.sequence.model import SequenceModel, SequenceSettings
@@ -25,19 +30,45 @@ def grades(weights: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.asarray(rounded, np.int64)
 
 
+class ModelItems:
+    """The items that a model knows, in its rows, and links from the rows of others.
+
+    Args:
+        item_ids: By row of the model.
+    """
+
+    def __init__(self, item_ids: Sequence[str]) -> None:
+        self.item_ids = tuple(item_ids)
+        self.row_of = {item_id: row for row, item_id in enumerate(self.item_ids)}
+        hashes = [int.from_bytes(hash64(item_id), "little") for item_id in self.item_ids]
+        self.hashes = np.array(hashes, np.uint64)
+        self._from_memory, self._from_index, self._to_index = RowLink(), RowLink(), RowLink()
+
+    def of_memory(self, items: ItemRows, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows of the model for rows of a memory, −1 where it does not know the item, int64 [n]."""
+        row_of, item_id = self.row_of, items.item_id
+        return self._from_memory.rows(rows, items.hashes, self.hashes, lambda row: row_of.get(item_id(row)))
+
+    def of_index(self, index: ItemIndex, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows of the model for rows of an index, −1 where it does not know the item, int64 [n]."""
+        row_of, item_id = self.row_of, index.item_id
+        return self._from_index.rows(rows, index.hashes, self.hashes, lambda row: row_of.get(item_id(row)))
+
+    def to_index(self, index: ItemIndex, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows of an index for rows of the model, −1 where the item is not in it, int64 [n]."""
+        row_of, item_ids = index.item_rows, self.item_ids
+        return self._to_index.rows(rows, self.hashes, index.hashes, lambda row: row_of.get(item_ids[row]))
+
+
 @dataclass(slots=True)
 class TrainedRegression:
     """A regression and the rows of its items."""
 
     model: ItemRegression
-    row_of: dict[str, int] = field(init=False)
+    items: ModelItems = field(init=False)
 
     def __post_init__(self) -> None:
-        self.row_of = {item_id: row for row, item_id in enumerate(self.model.item_ids)}
-
-    def rows_of(self, item_ids: list[str]) -> NDArray[np.int64]:
-        """Rows of the model, −1 where it does not know an item."""
-        return np.array([self.row_of.get(item_id, -1) for item_id in item_ids], np.int64)
+        self.items = ModelItems(self.model.item_ids)
 
     def scores(self, entries: NDArray[np.int64], weightings: NDArray[np.float32]) -> NDArray[np.float32]:
         """What entries add to every item of the model, float32 [weightings, N].
@@ -56,16 +87,15 @@ class TrainedSequence:
 
     model: SequenceModel
     item_ids: list[str]
-    row_of: dict[str, int] = field(init=False)
+    items: ModelItems = field(init=False)
 
     def __post_init__(self) -> None:
-        self.row_of = {item_id: row for row, item_id in enumerate(self.item_ids)}
+        self.items = ModelItems(self.item_ids)
 
     def scores(self, situation: Situation) -> NDArray[np.float32]:
         """Scores of all items of the model, float32 [items]."""
         history = situation.history
-        item_ids = [situation.memory.items.item_id(row) for row in history.rows[::-1].tolist()]
-        rows = np.array([self.row_of.get(item_id, -1) for item_id in item_ids], np.int64)
+        rows = self.items.of_memory(situation.memory.items, history.rows[::-1])
         known = rows >= 0
         sequence = SequenceHistory(
             rows[known],

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import SettingError
+from models.profile.hashing import hash64
 
 
 class ItemRows:
@@ -27,9 +28,15 @@ class ItemRows:
         self._max_items = max_items
         self._row_of: OrderedDict[str, int] = OrderedDict()
         self._item_ids: list[str] = []
+        self._hashes = np.zeros(256, np.uint64)
 
     def __len__(self) -> int:
         return len(self._item_ids)
+
+    @property
+    def hashes(self) -> NDArray[np.uint64]:
+        """`hash64` of the item in each row, uint64 [rows]."""
+        return self._hashes[: len(self._item_ids)]
 
     def get(self, item_id: str) -> int | None:
         """The row of an item; None where it has none. Does not count as use."""
@@ -53,9 +60,15 @@ class ItemRows:
         if len(self._item_ids) < self._max_items:
             row = len(self._item_ids)
             self._item_ids.append(item_id)
-            self._row_of[item_id] = row
+            self._put(item_id, row)
             return row, False
         _, row = self._row_of.popitem(last=False)
         self._item_ids[row] = item_id
-        self._row_of[item_id] = row
+        self._put(item_id, row)
         return row, True
+
+    def _put(self, item_id: str, row: int) -> None:
+        if row == len(self._hashes):
+            self._hashes = np.concatenate([self._hashes, np.zeros(row, np.uint64)])
+        self._hashes[row] = int.from_bytes(hash64(item_id), "little")
+        self._row_of[item_id] = row

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,8 +23,7 @@ class Proposals:
 
 def best_eligible(
     scores: NDArray[np.floating],
-    item_id: Callable[[int], str],
-    index_rows: Mapping[str, int],
+    index_rows: Callable[[Rows], Rows],
     eligible: NDArray[np.bool_],
     budget: int,
 ) -> Rows:
@@ -32,22 +31,22 @@ def best_eligible(
 
     Args:
         scores: Of items in rows of some model's own, [n].
-        item_id: Item of such a row.
-        index_rows: Item → row of the index.
+        index_rows: Such rows → rows of the index, −1 where the item is not in it.
         eligible: By row of the index.
         budget: How many.
     """
-    found: list[int] = []
+    found = np.zeros(0, np.int64)
     wanted = min(len(scores), 2 * budget + _SPARE)
     while len(found) < budget and wanted:
         best = np.argpartition(-scores, wanted - 1)[:wanted] if wanted < len(scores) else np.arange(wanted)
         best = best[np.lexsort((best, -scores[best]))]
-        rows = (index_rows.get(item_id(row)) for row in best.tolist())
-        found = [row for row in rows if row is not None and row < len(eligible) and eligible[row]]
+        rows = index_rows(best)
+        rows = rows[(rows >= 0) & (rows < len(eligible))]
+        found = rows[eligible[rows]]
         if wanted == len(scores):
             break
         wanted = min(len(scores), 4 * wanted)
-    return np.array(found[:budget], np.int64)
+    return found[:budget]
 
 
 def unite(lists: Sequence[Rows], budgets: Sequence[int], limit: int) -> Proposals:
