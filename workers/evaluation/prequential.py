@@ -9,7 +9,6 @@ weights are as they were, and weights rank only once a worker would have publish
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,7 +24,7 @@ from models.retrieval import ItemIndex
 from workers.evaluation.contender import Contender
 from workers.evaluation.measures import HeldOut, Measures
 from workers.evaluation.people import Applied, People
-from workers.evaluation.timings import Timings
+from workers.evaluation.timings import Spent, Timings
 
 OnProgress = Callable[[int, Measures], None]
 _EVERY = ListQuery()
@@ -119,7 +118,7 @@ class Replay:
 
     def _step(self, event: DatasetEvent, *, is_evaluated: bool) -> None:
         contender = self._contender
-        began = time.perf_counter()
+        began = Spent.now()
         applied = self._people.apply(event)
         interaction, before = applied.interaction, applied.before
         if not applied.changed:
@@ -130,29 +129,29 @@ class Replay:
             # Beyond a thousand items seen, those that only the Bloom filter knows are in no list either.
             eligible &= ~before.profile.has_seen(self._index.hashes)
         row = self._index.item_rows.get(event.item_id, -1)
-        rank_s = 0.0
+        ranking_took = Spent()
         is_positive = interaction.weight > 0
         is_held_out = is_evaluated and is_positive and row >= 0 and bool(eligible[row])
         if is_held_out:
             ranking = contender.rank(before, eligible)
-            rank_s = time.perf_counter() - began
+            ranking_took = Spent.now().since(began)
             self.measures.add(
                 HeldOut(before, row, ranking, self._positives, eligible, self._event(applied, row)),
                 contender,
             )
-            began = time.perf_counter()
+            began = Spent.now()
         contender.learn(before, interaction, eligible)
-        learned = time.perf_counter()
+        learned = Spent.now()
         contender.observe(before, interaction)
-        observed = time.perf_counter()
+        observed = Spent.now()
         if contender.refit_due():
             contender.refit()
-            self.timings.refit_s.append(time.perf_counter() - observed)
-        loading = time.perf_counter()
+            self.timings.refits.append(Spent.now().since(observed))
+        loading = Spent.now()
         contender.load(contender.updates())
-        learn_s = learned - began + time.perf_counter() - loading
+        learning_took = learned.since(began).plus(Spent.now().since(loading))
         if is_evaluated:
-            self.timings.add(rank_s, learn_s, observed - learned, is_held_out=is_held_out)
+            self.timings.add(ranking_took, learning_took, observed.since(learned), is_held_out=is_held_out)
             self._skipped += is_positive and not is_held_out
         if is_positive and row >= 0:
             self._positives[row] += 1

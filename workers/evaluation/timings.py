@@ -1,54 +1,83 @@
-"""Where the time of a replay goes; measuring itself is not counted."""
+"""Where the time of a replay goes; measuring itself is not counted.
+
+Seconds are told by the clock and by the processor: where a machine is busy otherwise, the clock says little.
+"""
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class Spent(NamedTuple):
+    """Seconds by the clock, and seconds of processor time of all threads."""
+
+    clock_s: float = 0.0
+    processor_s: float = 0.0
+
+    @classmethod
+    def now(cls) -> Spent:
+        """To be subtracted from a later one."""
+        return cls(time.perf_counter(), time.process_time())
+
+    def plus(self, other: Spent) -> Spent:
+        """Both together."""
+        return Spent(self.clock_s + other.clock_s, self.processor_s + other.processor_s)
+
+    def since(self, earlier: Spent) -> Spent:
+        """What was spent between two moments."""
+        return Spent(self.clock_s - earlier.clock_s, self.processor_s - earlier.processor_s)
+
+
+_NOTHING = Spent()
 
 
 @dataclass(slots=True)
 class Timings:
-    """Seconds of serving and learning over the events that are evaluated.
+    """What serving and learning took over the events that are evaluated.
 
     Attributes:
-        rank_s: Ranking, for held-out events.
-        learn_s: Profiles, learning, publishing and loading of weights, for every event.
-        observe_s: Taking events in, for every event.
-        held_out_s: All of this for held-out events.
+        rank: Ranking, for held-out events.
+        learn: Profiles, learning, publishing and loading of weights, for every event.
+        observe: Taking events in, for every event.
+        held_out: All of this for held-out events.
         events: Evaluated events, positive or not.
-        held_out: Those that were ranked.
-        refit_s: Of each refit, those of the warm-up included; in a deployment they run beside the events.
+        held_out_events: Those that were ranked.
+        refits: Of each refit, those of the warm-up included; in a deployment they run beside the events.
     """
 
-    rank_s: float = 0.0
-    learn_s: float = 0.0
-    observe_s: float = 0.0
-    held_out_s: float = 0.0
+    rank: Spent = _NOTHING
+    learn: Spent = _NOTHING
+    observe: Spent = _NOTHING
+    held_out: Spent = _NOTHING
     events: int = 0
-    held_out: int = 0
-    refit_s: list[float] = field(default_factory=list)
+    held_out_events: int = 0
+    refits: list[Spent] = field(default_factory=list)
 
-    def add(self, rank_s: float, learn_s: float, observe_s: float, *, is_held_out: bool) -> None:
+    def add(self, rank: Spent, learn: Spent, observe: Spent, *, is_held_out: bool) -> None:
         """Count one evaluated event."""
         self.events += 1
-        self.rank_s += rank_s
-        self.learn_s += learn_s
-        self.observe_s += observe_s
+        self.rank = self.rank.plus(rank)
+        self.learn = self.learn.plus(learn)
+        self.observe = self.observe.plus(observe)
         if is_held_out:
-            self.held_out += 1
-            self.held_out_s += rank_s + learn_s + observe_s
+            self.held_out_events += 1
+            self.held_out = self.held_out.plus(rank).plus(learn).plus(observe)
 
     def values(self) -> dict[str, Any]:
         """Rates and mean times in one process; what refits took stands apart, as ``refresh_s``."""
-        total_s = self.rank_s + self.learn_s + self.observe_s
+        total = self.rank.plus(self.learn).plus(self.observe)
         return {
-            "events_per_s": _ratio(self.events, total_s),
-            "held_out_per_s": _ratio(self.held_out, self.held_out_s),
-            "refresh_s": sum(self.refit_s),
-            "refreshes": len(self.refit_s),
-            "rank_ms": _ratio(1_000 * self.rank_s, self.held_out),
-            "learn_ms": _ratio(1_000 * self.learn_s, self.events),
-            "observe_ms": _ratio(1_000 * self.observe_s, self.events),
+            "events_per_s": _ratio(self.events, total.clock_s),
+            "events_per_processor_s": _ratio(self.events, total.processor_s),
+            "held_out_per_s": _ratio(self.held_out_events, self.held_out.clock_s),
+            "refresh_s": sum(one.clock_s for one in self.refits),
+            "refresh_processor_s": sum(one.processor_s for one in self.refits),
+            "refreshes": len(self.refits),
+            "rank_ms": _ratio(1_000 * self.rank.clock_s, self.held_out_events),
+            "learn_ms": _ratio(1_000 * self.learn.clock_s, self.events),
+            "observe_ms": _ratio(1_000 * self.observe.clock_s, self.events),
         }
 
 

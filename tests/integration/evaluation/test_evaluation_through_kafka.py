@@ -20,7 +20,7 @@ from workers.cli.running import run
 from workers.evaluation.catalogue import build_catalogue
 
 # What differs between two runs over the same log.
-TIMED = ("events_per_s", "held_out_per_s", "rank_ms", "learn_ms", "observe_ms")
+TIMED = ("events_per_s", "events_per_processor_s", "held_out_per_s", "rank_ms", "learn_ms", "observe_ms")
 ORIGIN = ("source", "modalities", "not_encoded", "refused_events")
 
 
