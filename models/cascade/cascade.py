@@ -347,10 +347,12 @@ class Signals:
                 found[0, model_rows < 0] = np.log(_LIKING_FLOOR)
         if cascade.sequence is not None and self.by_sequence is not None:
             model_rows = cascade.sequence.items.of_index(index, rows)
-            # An item that the model has not met is as likely as its less likely ones.
-            least = np.quantile(self.by_sequence, 0.25) if len(self.by_sequence) else 0.0
-            sequence = catalogue.POSITION["sequence"]
-            signals[sequence] = np.where(model_rows >= 0, self.by_sequence[model_rows], least)
+            sequence = signals[catalogue.POSITION["sequence"]]
+            met = model_rows >= 0
+            sequence[met] = self.by_sequence[model_rows[met]]
+            if met.any() and not met.all():
+                # An item that the model has not met is as likely as the less likely ones.
+                sequence[~met] = np.quantile(sequence[met], 0.25)
         first = catalogue.POSITION[content.NAMES[0]]
         signals[first:] = content.content(self.situation, index, rows, self._recent_index_rows())
         return np.ascontiguousarray(signals.T)
@@ -364,7 +366,7 @@ class Signals:
         if name == "stage":
             return counts.at_stage(items, self.situation.now_s, self.situation.person.events)
         if name == "trending":
-            return counts.recent(items, self.situation.now_s)[_TRENDING_SPAN]
+            return np.asarray(counts.recent(items, self.situation.now_s)[_TRENDING_SPAN])
         if name == "sessions":
             return np.asarray(self.votes[sessions.NAMES.index("sessions_wide"), items])
         near_after, near_before, session, page, ever = (
