@@ -259,7 +259,8 @@ class Signals:
 
     cascade: Cascade
     situation: Situation
-    by_memory_row: NDArray[np.float32]
+    company: NDArray[np.float32]
+    votes: NDArray[np.float64]
     by_regression: dict[str, NDArray[np.float32]]
     by_sequence: NDArray[np.float32] | None
 
@@ -267,20 +268,14 @@ class Signals:
     def of(cls, cascade: Cascade, person: Person) -> Signals:
         """Signals for a person at a moment."""
         situation = Situation.of(cascade.memory, person)
-        by_memory_row = np.concatenate(
-            [
-                covisitation.covisitation(situation),
-                sessions.sessions(situation),
-                popularity.popularity(situation),
-            ]
-        )
         by_regression = {
             name: cls._regression(name, regression, situation)
             for name, regression in cascade.regressions.items()
         }
         sequence = cascade.sequence
         by_sequence = None if sequence is None else sequence.scores(situation)
-        return cls(cascade, situation, by_memory_row, by_regression, by_sequence)
+        company, votes = covisitation.company(situation), sessions.votes(situation)
+        return cls(cascade, situation, company, votes, by_regression, by_sequence)
 
     @staticmethod
     def _regression(name: str, regression: TrainedRegression, situation: Situation) -> NDArray[np.float32]:
@@ -312,7 +307,7 @@ class Signals:
         if name in _MEMORY_SOURCES:
             if name not in ("stage", "trending") and not len(self.situation.recent):
                 return np.zeros(0, np.int64)
-            scores = self._source_scores(name)[: len(cascade.memory)]
+            scores = self._source_scores(name)
             return best_eligible(scores, cascade.index_rows_of_memory, eligible, budget)
         if name == "sequence" and self.by_sequence is not None and cascade.sequence is not None:
             items = cascade.sequence.items
@@ -336,8 +331,13 @@ class Signals:
         cascade, index = self.cascade, self.cascade.index
         signals = np.zeros((len(catalogue.NAMES), len(rows)), np.float32)
         memory_rows = cascade.memory_rows_of_index(rows)
-        # The last column is that of an item which nobody has used: −1 is it.
-        signals[: len(self.by_memory_row)] = self.by_memory_row[:, memory_rows]
+        signals[: len(catalogue.BY_MEMORY_ROW)] = np.concatenate(
+            [
+                covisitation.covisitation(self.situation, self.company, memory_rows),
+                sessions.sessions(self.votes, memory_rows),
+                popularity.popularity(self.situation, memory_rows),
+            ]
+        )
         for name, regression in cascade.regressions.items():
             model_rows = regression.items.of_index(index, rows)
             values = self.by_regression[name]
@@ -349,10 +349,12 @@ class Signals:
                 found[0, model_rows < 0] = np.log(_LIKING_FLOOR)
         if cascade.sequence is not None and self.by_sequence is not None:
             model_rows = cascade.sequence.items.of_index(index, rows)
-            # An item that the model has not met is as likely as its less likely ones.
-            least = np.quantile(self.by_sequence, 0.25) if len(self.by_sequence) else 0.0
-            sequence = catalogue.POSITION["sequence"]
-            signals[sequence] = np.where(model_rows >= 0, self.by_sequence[model_rows], least)
+            sequence = signals[catalogue.POSITION["sequence"]]
+            met = model_rows >= 0
+            sequence[met] = self.by_sequence[model_rows[met]]
+            if met.any() and not met.all():
+                # An item that the model has not met is as likely as the less likely ones.
+                sequence[~met] = np.quantile(sequence[met], 0.25)
         first = catalogue.POSITION[content.NAMES[0]]
         signals[first:] = content.content(self.situation, index, rows, self._recent_index_rows())
         return np.ascontiguousarray(signals.T)
@@ -360,16 +362,20 @@ class Signals:
     def _recent_index_rows(self) -> NDArray[np.int64]:
         return self.cascade.index_rows_of_memory(self.situation.recent.rows)
 
-    def _source_scores(self, name: str) -> NDArray[np.float32]:
-        signals = self.by_memory_row
-        at = catalogue.POSITION
-        if name == "covisitation":
-            near = np.exp(signals[at["near_after_ten"]]) + np.exp(signals[at["near_before_ten"]])
-            wider = np.exp(signals[at["session_after_ten"]]) + np.exp(signals[at["page_ten"]])
-            return np.asarray(
-                near + np.float32(0.3) * wider + np.float32(0.1) * np.exp(signals[at["ever_ten"]])
-            )
-        return np.asarray(signals[at[_MEMORY_SOURCES[name]]])
+    def _source_scores(self, name: str) -> NDArray[np.floating]:
+        """What a source goes by, for every item of the memory, [items]."""
+        counts, items = self.cascade.memory.popularity, slice(0, len(self.cascade.memory))
+        if name == "stage":
+            return counts.at_stage(items, self.situation.now_s, self.situation.person.events)
+        if name == "trending":
+            return np.asarray(counts.recent(items, self.situation.now_s)[_TRENDING_SPAN])
+        if name == "sessions":
+            return np.asarray(self.votes[sessions.NAMES.index("sessions_wide"), items])
+        near_after, near_before, session, page, ever = (
+            self.company[covisitation.NAMES.index(signal), items] for signal in _COVISITATION_SIGNALS
+        )
+        wider = np.float32(0.3) * (session + page) + np.float32(0.1) * ever
+        return np.asarray(near_after + near_before + wider)
 
     def _interests(self, eligible: NDArray[np.bool_], budget: int) -> NDArray[np.int64]:
         """Items whose vectors lie nearest to the mean of the person's recent ones, by 0.9^r · weight."""
@@ -393,12 +399,10 @@ class Signals:
         return newest[self.cascade.positives(newest) < settings.new_item_events][:budget]
 
 
-_MEMORY_SOURCES = {
-    "covisitation": "near_fade",
-    "sessions": "sessions_wide",
-    "stage": "popular_at_stage",
-    "trending": "popular_2d",
-}
+_MEMORY_SOURCES = ("covisitation", "sessions", "stage", "trending")
+_COVISITATION_SIGNALS = ("near_after_ten", "near_before_ten", "session_after_ten", "page_ten", "ever_ten")
+# Of the spans of popularity: two days.
+_TRENDING_SPAN = 1
 _FIRST_SIGNAL = {
     "regression": "regression_near",
     "regression_ever": "regression_ever",

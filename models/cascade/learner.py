@@ -16,7 +16,9 @@ from models.cascade.trained import TrainedRegression, TrainedSequence, grades
 from models.errors import ModelError
 from models.ranking.online import OnlineLearner
 from models.ranking.ranker import RankerWeights, encode_weights
+from models.retrieval.filters import AttributeValue
 from models.sequence import item_regression
+from models.sequence.attribute_columns import choose_columns
 from models.sequence.model import History, SequenceModel
 
 
@@ -159,15 +161,19 @@ class Learner:
         settings = self._settings
         held = self._cascade.sequence
         if held is None:
-            model = SequenceModel(len(item_ids), settings.sequence, seed=settings.seed)
             known = list(item_ids.values())
+            columns = choose_columns(self._attributes(known))
+            content = columns.matrix(self._attributes(known)) if columns.count else None
+            model = SequenceModel(len(known), settings.sequence, seed=settings.seed, content=content)
             epochs, rate, window = settings.first_epochs, None, self._cascade.log.count
         else:
             model = held.model
             known = held.item_ids + [one for one in item_ids.values() if one not in held.items.row_of]
-            model.grow(len(known), seed=settings.seed + 1 + self._trainings)
+            columns = held.columns
+            content = columns.matrix(self._attributes(known)) if columns.count else None
+            model.grow(len(known), seed=settings.seed + 1 + self._trainings, content=content)
             epochs, rate, window = settings.epochs, settings.sequence.refit_rate, settings.window_events
-        trained = TrainedSequence(model, known)
+        trained = TrainedSequence(model, known, columns)
         row_of = np.array([trained.items.row_of[item_ids[row]] for row in range(len(item_ids))], np.int64)
         model.fit(
             list(self._histories(row_of, window)),
@@ -176,6 +182,11 @@ class Learner:
             learning_rate=rate,
         )
         return trained
+
+    def _attributes(self, item_ids: list[str]) -> list[dict[str, AttributeValue]]:
+        index = self._cascade.index
+        rows = [index.item_rows.get(item_id) for item_id in item_ids]
+        return [{} if row is None else index.attributes(row) for row in rows]
 
     def _histories(self, row_of: NDArray[np.int64], window: int) -> Iterator[History]:
         """Histories of the log whose last events are within the window of newest events."""

@@ -95,7 +95,7 @@ class LearnSettings:
     regression_items: int = 3_000
     regression_kept: int = 256
     sequence: SequenceSettings = field(default_factory=SequenceSettings)
-    first_epochs: int = 8
+    first_epochs: int = 9
     epochs: int = 2
     window_events: int = 30_000
     seed: int = 0

@@ -14,6 +14,7 @@ from models.interactions.rows import ItemRows
 from models.profile.hashing import hash64
 from models.retrieval.index import ItemIndex
 from models.retrieval.row_link import RowLink
+from models.sequence.attribute_columns import AttributeColumns
 from models.sequence.item_regression import ItemRegression
 from models.sequence.model import History as SequenceHistory
 from models.sequence.model import SequenceModel, SequenceSettings
@@ -87,6 +88,7 @@ class TrainedSequence:
 
     model: SequenceModel
     item_ids: list[str]
+    columns: AttributeColumns
     items: ModelItems = field(init=False)
 
     def __post_init__(self) -> None:
@@ -111,7 +113,10 @@ class TrainedSequence:
             name: (str(values.dtype), list(values.shape), values.tobytes())
             for name, values in self.model.parameters().items()
         }
-        return msgspec.msgpack.encode((self.item_ids, arrays))
+        content = self.model.content
+        if content is not None:
+            arrays["content"] = (str(content.dtype), list(content.shape), content.tobytes())
+        return msgspec.msgpack.encode((self.item_ids, self.columns, arrays))
 
     @classmethod
     def decode(cls, payload: bytes, settings: SequenceSettings) -> TrainedSequence:
@@ -121,15 +126,17 @@ class TrainedSequence:
             ModelError: It is something else, or of another size.
         """
         try:
-            item_ids, arrays = msgspec.msgpack.decode(
-                payload, type=tuple[list[str], dict[str, tuple[str, list[int], bytes]]]
+            item_ids, columns, arrays = msgspec.msgpack.decode(
+                payload,
+                type=tuple[list[str], AttributeColumns, dict[str, tuple[str, list[int], bytes]]],
             )
             parameters = {
                 name: np.frombuffer(raw, dtype).reshape(shape) for name, (dtype, shape, raw) in arrays.items()
             }
-            model = SequenceModel.from_parameters(parameters, settings)
+            content = parameters.pop("content", None)
+            model = SequenceModel.from_parameters(parameters, settings, content=content)
         except (msgspec.MsgspecError, ValueError, TypeError, KeyError) as error:
             raise ModelError(f"a stored sequence model cannot be read: {error}") from None
         if model.items != len(item_ids):
             raise ModelError(f"a stored sequence model has {model.items} items, and {len(item_ids)} ids")
-        return cls(model, item_ids)
+        return cls(model, item_ids, columns)

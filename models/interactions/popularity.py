@@ -18,6 +18,7 @@ STAGES = 24
 VISIT_GAP_S = 1_800.0
 _MAX_EXPONENT = 50.0
 Values = NDArray[np.float64]
+Rows = NDArray[np.int64] | slice
 
 
 def stage(events: int) -> int:
@@ -89,25 +90,25 @@ class Popularity:
         self.last_s[row] = max(self.last_s[row], time_s)
         self.total += 1
 
-    def recent(self, rows: int, now_s: float) -> Values:
-        """Events of each item within the spans, [spans, rows]."""
+    def recent(self, rows: Rows, now_s: float) -> Values:
+        """Events of these items within the spans, [spans, n]."""
         self._settle(now_s)
-        return self._recent[:, :rows] * np.exp((self._origins_s - now_s) / SPANS_S)[:, None]
+        return self._recent[:, rows] * np.exp((self._origins_s - now_s) / SPANS_S)[:, None]
 
-    def at_stage(self, rows: int, now_s: float, events: int) -> Values:
-        """Events of each item by people at this stage, and by half those at the stages beside it, [rows]."""
+    def at_stage(self, rows: Rows, now_s: float, events: int) -> Values:
+        """Events of these items by people at this stage, and half those of the stages beside it, [n]."""
         self._settle(now_s)
         at = stage(events)
-        counts = self._at_stage[at, :rows].copy()
+        counts = np.array(self._at_stage[at, rows])
         for beside in (at - 1, at + 1):
             if 0 <= beside < STAGES:
-                counts += 0.5 * self._at_stage[beside, :rows]
+                counts += 0.5 * self._at_stage[beside, rows]
         return counts * float(np.exp((self._stage_origin_s - now_s) / _STAGE_SPAN_S))
 
-    def at_return(self, rows: int, now_s: float) -> Values:
-        """Events of each item that began a visit, [rows]."""
+    def at_return(self, rows: Rows, now_s: float) -> Values:
+        """Events of these items that began a visit, [n]."""
         self._settle(now_s)
-        return self._at_return[:rows] * float(np.exp((self._stage_origin_s - now_s) / _STAGE_SPAN_S))
+        return self._at_return[rows] * float(np.exp((self._stage_origin_s - now_s) / _STAGE_SPAN_S))
 
     def _settle(self, time_s: float) -> None:
         """Move the origins where growth would become too large."""

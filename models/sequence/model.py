@@ -26,6 +26,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +53,7 @@ _HEAD_SCALES = (20.0, 600.0, 86_400.0, 1e9, 60.0, 3_600.0, 604_800.0, 1e9)
 class SequenceSettings:
     """Sizes and training of a `SequenceModel`; the defaults were chosen on MovieLens-100K rows < 50,000."""
 
-    dimension: int = 64
+    dimension: int = 96
     heads: int = 4
     window: int = 100
     """Newest entries of a history that are read."""
@@ -65,14 +66,14 @@ class SequenceSettings:
     """Fraction of the rate reached at the end of a fit."""
     decay: float = 0.0
     """Decoupled weight decay of embeddings and maps, as a fraction of the rate."""
-    dropout: float = 0.4
+    dropout: float = 0.5
     """Share of the coordinates of x dropped in training (inverted dropout)."""
     entry_dropout: float = 0.2
     """Share of history entries dropped in training."""
     positive_grade: int = 4
-    low_weight: float = 0.5
+    low_weight: float = 0.3
     """Weight of targets below `positive_grade`."""
-    half_life: float = 20_000.0
+    half_life: float = 0.0
     """Targets after which a target's weight has halved; 0 for no forgetting."""
     jitter_ms: int = 10_000
     """Random delay of each entry before ordering in training, so that order at this scale is not learned."""
@@ -82,8 +83,6 @@ class SequenceSettings:
     """Largest catalogue whose every item is a negative; above it negatives are sampled."""
     sampled: int = 2_048
     """Uniform negatives a batch above `full_softmax` items."""
-    unseen_neutral: bool = False
-    """Keep items without any target out of the softmax, so that they are not pushed down unseen."""
     scale: float = 0.05
     """Standard deviation of initial embeddings."""
 
@@ -102,6 +101,18 @@ class History:
     times_ms: Ints
     first_target: int = 0
     earlier: int = 0
+
+
+class _Arranged(NamedTuple):
+    """A history as one epoch reads it; targets are entries `first` to `end`, `earlier` -1: unknown."""
+
+    items: Ints
+    grades: Ints
+    seconds: Ints
+    weights: Floats
+    earlier: int
+    first: int
+    end: int
 
 
 @dataclass(slots=True)
@@ -150,7 +161,7 @@ class SequenceModel:
         seed: int = 0,
         content: Floats | None = None,
     ) -> None:
-        """A fresh model; `content` float32 [items, f] adds `content @ C` to the embeddings."""
+        """A fresh model of `items` rows; `content` float32 [items, f] adds `content @ C` to embeddings."""
         self.settings = settings or SequenceSettings()
         rng = np.random.default_rng(seed)
         d, h, scale = self.settings.dimension, self.settings.heads, self.settings.scale
@@ -239,9 +250,8 @@ class SequenceModel:
                 raise ValueError("a model with content needs the content of all items to grow")
             self.content = content
         rng = np.random.default_rng(seed)
-        fresh = (rng.standard_normal((more, self.settings.dimension)) * self.settings.scale).astype(
-            np.float32
-        )
+        shape = (more, self.settings.dimension)
+        fresh = (rng.standard_normal(shape) * self.settings.scale).astype(np.float32)
         seen = self._seen
         start = np.float32(np.median(self._p["bias"][seen])) if seen.any() else np.float32(0)
         for table, rows in (
@@ -262,7 +272,8 @@ class SequenceModel:
         x = self.query(history, now_ms)
         if rows is None:
             return embedding @ x + bias
-        return embedding[rows] @ x + bias[rows]
+        some: Floats = embedding[rows] @ x + bias[rows]
+        return some
 
     def query(self, history: History, now_ms: int) -> Floats:
         """The query vector x float32 [d]: a score is `embedding @ x + bias`."""
@@ -272,17 +283,17 @@ class SequenceModel:
         n = len(items)
         counts = int(count_bucket(np.array([total]))[0])
         if n == 0:
-            return np.asarray(p["state_count"][counts] + p["state_gap"][GAPS - 1] + p["kind"][1])
+            nothing: Floats = p["state_count"][counts] + p["state_gap"][GAPS - 1] + p["kind"][1]
+            return nothing
         gap = GAP_EDGES.searchsorted(np.maximum(now_ms - history.times_ms[-w:], 0) // 1000, side="right")
-        logits = (
-            p["gap"][:, gap] + p["position"][:, self._place[w - n :]] + p["grade"][:, history.grades[-w:]]
-        )
+        grades = np.clip(history.grades[-w:], 0, GRADES - 1)
+        logits = p["gap"][:, gap] + p["position"][:, self._place[w - n :]] + p["grade"][:, grades]
         e = np.exp(np.minimum(logits, 30.0))
         a = e / (e.sum(1) + np.exp(p["null"]))[:, None]
         last = gap[-1]
         u = (a @ self._outputs()[0][items]) * (1 + p["gate_count"][counts] + p["gate_gap"][last])[:, None]
-        state = p["state_count"][counts] + p["state_gap"][last] + p["kind"][1]
-        return np.asarray(u.reshape(-1) @ p["map"] + state)
+        x: Floats = u.reshape(-1) @ p["map"]
+        return np.asarray(x + p["state_count"][counts] + p["state_gap"][last] + p["kind"][1])
 
     def _outputs(self) -> tuple[Floats, Floats]:
         """Embeddings [n, d] and biases [n] as scored, with the content's part; kept until the next step."""
@@ -346,13 +357,13 @@ class SequenceModel:
         s = self.settings
         prepared = []
         for h in histories:
-            grades = np.clip(h.grades, 0, GRADES - 1)
+            earlier = h.earlier + max(0, len(h.items) - s.window - 1)
+            items, times = h.items[-s.window - 1 :], h.times_ms[-s.window - 1 :] // 1000
+            grades = np.clip(h.grades[-s.window - 1 :], 0, GRADES - 1)
             w = np.where(grades >= s.positive_grade, 1.0, s.low_weight).astype(np.float32)
-            prepared.append(
-                (h.items, grades, h.times_ms // 1000, w, h.earlier, (len(h.items) - 1, len(h.items)))
-            )
-            self._seen[h.items[-1]] = True
-        chunks = [(k, len(h.items) - 1, len(h.items)) for k, h in enumerate(histories)]
+            prepared.append(_Arranged(items, grades, times, w, earlier, len(items) - 1, len(items)))
+            self._seen[items[-1]] = True
+        chunks = [(k, h.first, h.end) for k, h in enumerate(prepared)]
         rate = s.refit_rate if learning_rate is None else learning_rate
         loss, weight = self._train(self._batch(prepared, chunks, rng, length=1), rate, rng)
         return loss / max(weight, 1e-9)
@@ -360,56 +371,54 @@ class SequenceModel:
     def _target_weights(self, histories: Sequence[History]) -> list[Floats]:
         """Weights float32 [t] of every history's entries as targets: by grade, and by age in targets."""
         s = self.settings
-        every = np.sort(
-            np.concatenate([h.times_ms[h.first_target :] for h in histories] or [np.zeros(0, np.int64)])
-        )
+        times = [h.times_ms[h.first_target :] for h in histories]
+        every = np.sort(np.concatenate(times)) if times else np.zeros(0, np.int64)
         out = []
         for h in histories:
             w = np.where(h.grades >= s.positive_grade, 1.0, s.low_weight)
             if s.half_life > 0:
-                w = w * np.exp2(
-                    -(len(every) - np.searchsorted(every, h.times_ms, side="right")) / s.half_life
-                )
+                later = len(every) - np.searchsorted(every, h.times_ms, side="right")
+                w = w * np.exp2(-later / s.half_life)
             out.append(w.astype(np.float32))
         return out
 
-    def _arrange(
-        self, h: History, weights: Floats, rng: np.random.Generator, backwards: bool
-    ) -> tuple[Ints, Ints, Ints, Floats, int, tuple[int, int]]:
-        """Items, grades, seconds, weights, earlier and the targets' span, in random order within a second."""
+    def _arrange(self, h: History, weights: Floats, rng: np.random.Generator, backwards: bool) -> _Arranged:
+        """One history as an epoch reads it: at random within a second, and backwards where asked."""
         times = h.times_ms // 1000
         n = len(times)
         moved = times
         if self.settings.jitter_ms:
             moved = times + rng.integers(0, self.settings.jitter_ms // 1000 + 1, n)
-            moved[: h.first_target] = np.minimum(moved[: h.first_target], times[min(h.first_target, n - 1)])
-            moved[h.first_target :] = np.maximum(moved[h.first_target :], times[min(h.first_target, n - 1)])
+            # Context stays before targets.
+            border = times[h.first_target]
+            moved[: h.first_target] = np.minimum(moved[: h.first_target], border)
         order = np.lexsort((rng.random(n), np.arange(n) >= h.first_target, moved))
         grades = np.clip(h.grades, 0, GRADES - 1)
         if backwards:
             order = order[::-1]
-            span = (0, n - h.first_target)
-            return h.items[order], grades[order], -times[order], weights[order], -1, span
-        return h.items[order], grades[order], times[order], weights[order], h.earlier, (h.first_target, n)
+            times = -times
+        first, end = (0, n - h.first_target) if backwards else (h.first_target, n)
+        earlier = -1 if backwards else h.earlier
+        return _Arranged(h.items[order], grades[order], times[order], weights[order], earlier, first, end)
 
     def _chunks(
         self,
-        prepared: Sequence[tuple[Ints, Ints, Ints, Floats, int, tuple[int, int]]],
+        prepared: Sequence[_Arranged],
         rng: np.random.Generator,
     ) -> Iterable[tuple[int, int, int]]:
         """(history, first, end) of the target chunks, cut at a random offset."""
         size = self.settings.chunk
-        for k, (*_, (first, end)) in enumerate(prepared):
-            at = first - int(rng.integers(0, size))
-            while at < end:
-                a, b = max(at, first), min(at + size, end)
+        for k, h in enumerate(prepared):
+            at = h.first - int(rng.integers(0, size))
+            while at < h.end:
+                a, b = max(at, h.first), min(at + size, h.end)
                 if b > a:
                     yield k, a, b
                 at += size
 
     def _batch(
         self,
-        prepared: Sequence[tuple[Ints, Ints, Ints, Floats, int, tuple[int, int]]],
+        prepared: Sequence[_Arranged],
         chunks: Sequence[tuple[int, int, int]],
         rng: np.random.Generator | None,
         length: int | None = None,
@@ -426,15 +435,16 @@ class SequenceModel:
         at = np.zeros((c, t), np.int64)
         weights = np.zeros((c, t), np.float32)
         counts = np.zeros((c, t), np.int64)
-        sizes = np.zeros((c, 1), np.int64)
         for row, ((which, a, b), low) in enumerate(zip(chunks, lows, strict=True)):
-            it, gr, ti, we, earlier, _ = prepared[which]
-            n = b - low
-            items[row, :n], grades[row, :n], times[row, :n] = it[low:b], gr[low:b], ti[low:b]
+            h, n = prepared[which], b - low
+            items[row, :n], grades[row, :n], times[row, :n] = (
+                h.items[low:b],
+                h.grades[low:b],
+                h.seconds[low:b],
+            )
             at[row] = np.minimum(np.arange(a, a + t), b - 1) - low
-            weights[row, : b - a] = we[a:b]
-            counts[row] = -1 if earlier < 0 else at[row] + low + earlier
-            sizes[row] = n
+            weights[row, : b - a] = h.weights[a:b]
+            counts[row] = -1 if h.earlier < 0 else at[row] + low + h.earlier
         distance = at[:, :, None] - np.arange(k)
         visible = (distance > 0) & (distance <= s.window)
         now = np.take_along_axis(times, at, 1)
@@ -462,13 +472,9 @@ class SequenceModel:
         """Items in the softmax (None: all) and the correction added to their scores (None: 0)."""
         s = self.settings
         if self.items <= s.full_softmax:
-            if not s.unseen_neutral or self._seen.all():
-                return None, None
-            return np.flatnonzero(self._seen), None
+            return None, None
         wanted = np.unique(batch.targets)
         drawn = np.setdiff1d(rng.integers(0, self.items, s.sampled), wanted)
-        if s.unseen_neutral:
-            drawn = drawn[self._seen[drawn]]
         columns = np.concatenate([wanted, drawn])
         stands_for = np.log(max(self.items - len(wanted), 1) / max(len(drawn), 1))
         correction = np.r_[np.zeros(len(wanted)), np.full(len(drawn), stands_for)].astype(np.float32)
@@ -480,9 +486,8 @@ class SequenceModel:
         columns, correction = self._columns(batch, rng)
         mask = None
         if self.settings.dropout > 0:
-            keep = (
-                rng.random((len(batch.targets), self.settings.dimension), np.float32) >= self.settings.dropout
-            )
+            shape = (len(batch.targets), self.settings.dimension)
+            keep = rng.random(shape, np.float32) >= self.settings.dropout
             mask = keep.astype(np.float32) / np.float32(1 - self.settings.dropout)
         loss, gradients, rows = self.loss_and_gradients(batch, columns, correction, mask)
         self._step(gradients, rows, rate)

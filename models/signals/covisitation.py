@@ -71,12 +71,12 @@ NAMES = (
 _AGREEING = 5
 
 
-def covisitation(situation: Situation) -> NDArray[np.float32]:
-    """The signals of every item by row, float32 [signals, columns]; all equal for a stranger."""
+def company(situation: Situation) -> NDArray[np.float32]:
+    """Sums of company of every item by row, one for each signal but the last two, float32 [sums, columns]."""
     rows = situation.columns
-    signals = np.zeros((len(NAMES), rows), np.float32)
+    sums = np.zeros((len(NAMES) - 2, rows), np.float32)
     if not len(situation.recent):
-        return signals
+        return sums
     windows = _weights(situation)
     combined = {}
     for channel, names in _WINDOWS.items():
@@ -91,28 +91,45 @@ def covisitation(situation: Situation) -> NDArray[np.float32]:
             rows,
         )
         combined.update({(channel, name): row for name, row in zip(names, found, strict=True)})
-    sums = (
-        combined[PAGE, "page"],
-        combined[PAGE, "ten"],
-        combined[PAGE, "long"],
-        combined[NEAR_AFTER, "page"],
-        combined[NEAR_AFTER, "ten"],
-        combined[NEAR_BEFORE, "page"],
-        combined[NEAR_BEFORE, "ten"],
-        combined[NEAR_AFTER, "fade"] + combined[NEAR_BEFORE, "fade"],
-        combined[NEAR_AFTER, "before"] + combined[NEAR_BEFORE, "before"],
-        combined[SESSION_AFTER, "ten"],
-        combined[SESSION_BEFORE, "ten"],
-        combined[EVER, "ten"],
-        combined[EVER, "long"],
-        combined[EVER, "fade"],
-        *_delayed(situation, windows, rows),
-    )
-    for signal, found_sum in zip(signals, sums, strict=False):
-        signal[:] = found_sum
-    signals += FLOOR
-    np.log(signals, out=signals)
-    signals[-2:] = _agreement(situation, rows)
+    for at, found_sum in enumerate(
+        (
+            combined[PAGE, "page"],
+            combined[PAGE, "ten"],
+            combined[PAGE, "long"],
+            combined[NEAR_AFTER, "page"],
+            combined[NEAR_AFTER, "ten"],
+            combined[NEAR_BEFORE, "page"],
+            combined[NEAR_BEFORE, "ten"],
+            combined[NEAR_AFTER, "fade"] + combined[NEAR_BEFORE, "fade"],
+            combined[NEAR_AFTER, "before"] + combined[NEAR_BEFORE, "before"],
+            combined[SESSION_AFTER, "ten"],
+            combined[SESSION_BEFORE, "ten"],
+            combined[EVER, "ten"],
+            combined[EVER, "long"],
+            combined[EVER, "fade"],
+            *_delayed(situation, windows, rows),
+        )
+    ):
+        sums[at] = found_sum
+    return sums
+
+
+def covisitation(
+    situation: Situation, sums: NDArray[np.float32], columns: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """The signals of some items, float32 [signals, n]; all equal for a stranger.
+
+    Args:
+        situation: The person and moment.
+        sums: See `company`.
+        columns: Rows of the items, −1 for one that nobody has used, [n].
+    """
+    signals = np.zeros((len(NAMES), len(columns)), np.float32)
+    signals[:-2] = sums[:, columns]
+    signals[:-2] += FLOOR
+    np.log(signals[:-2], out=signals[:-2])
+    if len(situation.recent):
+        signals[-2:] = _agreement(situation, columns)
     return signals
 
 
@@ -141,8 +158,8 @@ def _delayed(situation: Situation, windows: dict[str, NDArray[np.float32]], rows
     return delayed
 
 
-def _agreement(situation: Situation, rows: int) -> NDArray[np.float32]:
-    """Mean over entries of the log of the company near them: an item must fit all of them. [2, rows]
+def _agreement(situation: Situation, columns: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Mean over entries of the log of the company near them: an item must fit all of them. [2, n]
 
     ``mean_h log(near_h + ½ session_h + 0.3 · p_i + ε)``, p_i the item's share of all events; over the five
     newest entries, and those of them on the last page.
@@ -150,7 +167,7 @@ def _agreement(situation: Situation, rows: int) -> NDArray[np.float32]:
     pairs, now_s = situation.memory.pairs, situation.now_s
     partners = situation.recent.rows[:_AGREEING]
     each = np.eye(len(partners), dtype=np.float32)
-    company = np.zeros((len(partners), rows), np.float32)
+    near = np.zeros((len(partners), len(columns)), np.float32)
     for channel, share in (
         (NEAR_AFTER, 1.0),
         (NEAR_BEFORE, 1.0),
@@ -158,9 +175,12 @@ def _agreement(situation: Situation, rows: int) -> NDArray[np.float32]:
         (SESSION_BEFORE, 0.5),
     ):
         weights = each * np.float32(share)
-        company += pairs.combine(channel, partners, weights, _SMOOTHING[channel], now_s, rows)
+        near += pairs.combine(channel, partners, weights, _SMOOTHING[channel], now_s, situation.columns)[
+            :, columns
+        ]
     popularity = situation.memory.popularity
-    company += (0.3 / (popularity.total + 1.0) * popularity.count[:rows]).astype(np.float32) + FLOOR
-    np.log(company, out=company)
+    count = popularity.count[: situation.columns][columns]
+    near += (0.3 / (popularity.total + 1.0) * count).astype(np.float32) + FLOOR
+    np.log(near, out=near)
     on_page = situation.last_page[:_AGREEING]
-    return np.stack([company[on_page].mean(axis=0), company.mean(axis=0)])
+    return np.stack([near[on_page].mean(axis=0), near.mean(axis=0)])

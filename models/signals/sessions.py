@@ -34,13 +34,22 @@ _FLOOR = 1e-5
 _FADE_S = 90.0 * 86_400.0
 
 
-def sessions(situation: Situation) -> NDArray[np.float32]:
-    """The signals of every item by row, float32 [signals, columns]; all equal for a stranger."""
-    rows = situation.columns
-    gains = np.zeros((len(NAMES), rows))
+def votes(situation: Situation) -> NDArray[np.float64]:
+    """What every item gains by row, [signals, columns]."""
+    gains = np.zeros((len(NAMES), situation.columns))
     if len(situation.recent):
         _gather(situation, gains)
-    return np.log(gains + _FLOOR).astype(np.float32)
+    return gains
+
+
+def sessions(gains: NDArray[np.float64], columns: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The signals of some items, float32 [signals, n]; all equal for a stranger.
+
+    Args:
+        gains: See `votes`.
+        columns: Rows of the items, −1 for one that nobody has used, [n].
+    """
+    return np.log(gains[:, columns] + _FLOOR).astype(np.float32)
 
 
 def _gather(situation: Situation, gains: NDArray[np.float64]) -> None:

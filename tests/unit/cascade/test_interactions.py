@@ -180,9 +180,9 @@ def test_popularity_fades_and_knows_stages() -> None:
     counts = Popularity()
     counts.add(0, 1.0, 0.0, 0, None)
     counts.add(1, -1.0, 0.0, 30, 4_000.0)
-    assert counts.recent(2, 2.0 * 86_400.0)[1].tolist() == pytest.approx([math.exp(-1)] * 2)
-    assert counts.at_stage(2, 0.0, 0).tolist() == [1.0, 0.0]
-    assert counts.at_return(2, 0.0).tolist() == [0.0, 1.0]
+    assert counts.recent(slice(0, 2), 2.0 * 86_400.0)[1].tolist() == pytest.approx([math.exp(-1)] * 2)
+    assert counts.at_stage(slice(0, 2), 0.0, 0).tolist() == [1.0, 0.0]
+    assert counts.at_return(slice(0, 2), 0.0).tolist() == [0.0, 1.0]
     assert counts.positives[:2].tolist() == [1.0, 0.0]
 
 

@@ -116,3 +116,30 @@ def test_growth_keeps_scores() -> None:
     model.fit([History(np.array([1, 24]), np.array([5, 5]), np.array([0, 1000]))], epochs=1, seed=0)
     with pytest.raises(ValueError, match="cannot shrink"):
         model.grow(10, seed=0)
+
+
+def test_scores_agree_with_the_trained_loss() -> None:
+    model = make(True)
+    h = people(20, 1, 8)[0]
+    grades = np.r_[h.grades[:-1], 5]
+    whole = History(h.items, grades, h.times_ms, earlier=3)
+    before = History(h.items[:-1], grades[:-1], h.times_ms[:-1], earlier=3)
+    s = model.scores(before, int(h.times_ms[-1])).astype(np.float64)
+    s[before.items[-SMALL.window :]] = -np.inf
+    expected = np.log(np.exp(s).sum()) - s[h.items[-1]]
+    assert model.partial_fit([whole], seed=0, learning_rate=0.0) == pytest.approx(expected, abs=1e-4)
+
+
+def test_sampled_softmax_learns_on_a_larger_catalogue() -> None:
+    rng = np.random.default_rng(0)
+    hs = []
+    for _ in range(300):
+        start = int(rng.integers(0, 200))
+        hs.append(History((start + np.arange(5)) % 200, np.full(5, 5), np.arange(5) * 100_000))
+    settings = SequenceSettings(dimension=16, dropout=0.1, full_softmax=100, sampled=50)
+    model = SequenceModel(200, settings, seed=0)
+    first = model.fit(hs, epochs=1, seed=1, learning_rate=0.01)
+    assert model.fit(hs, epochs=30, seed=2, learning_rate=0.01) < first - 1
+    s = model.scores(History(np.array([7, 8]), np.full(2, 5), np.array([0, 100_000])), 200_000)
+    s[[7, 8]] = -np.inf
+    assert 9 in np.argsort(-s)[:3]
