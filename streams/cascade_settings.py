@@ -109,4 +109,8 @@ class JoinSettings(_Section):
         24.0, gt=0, description="An event later than this after its list is not joined."
     )
     lists_per_user: int = Field(20, ge=1, le=1_000, description="Lists of a person that wait for events.")
+    wait_s: float = Field(
+        10.0, gt=0, description="For so long an event waits for its list, where no newer lists come either."
+    )
+    conversions: tuple[str, ...] = Field(("purchase",), description="Actions that count as conversions.")
     report_days: int = Field(30, ge=1, description="For how long daily counts of outcomes are kept.")

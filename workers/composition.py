@@ -27,6 +27,8 @@ from workers.events_to_profiles import ProfileUpdater
 from workers.features_to_vectors import ItemFuser
 from workers.fenced import FenceStartPositions
 from workers.items_to_features import ItemEncoder
+from workers.join_metrics import JoinMetrics
+from workers.lists_to_outcomes import OutcomeJoiner
 from workers.media.reader import media_reader
 from workers.metered import MeteredProcessor, MeteredPublisher
 from workers.micro_batcher import MicroBatcher
@@ -176,6 +178,8 @@ async def _wire(
             return await _wire_profile(settings, topics, store, publisher, start_anew, is_lost)
         case "recommend":
             return await _wire_recommend(settings, topics, store, publisher, resources)
+        case "join":
+            return _wire_join(settings, topics, store, publisher, start_anew)
 
 
 async def _wire_encoder(
@@ -300,3 +304,23 @@ async def _wire_recommend(
         metrics=metrics,
     )
     return Wiring("recommend", [topics.profiles, topics.recommendation_requests], role)
+
+
+def _wire_join(
+    settings: Settings,
+    topics: TopicNames,
+    store: RedisStateStore,
+    publisher: Publisher,
+    start_anew: Callable[[bool], None],
+) -> Wiring:
+    role = OutcomeJoiner(
+        store=store,
+        publisher=publisher,
+        topics=topics,
+        settings=settings,
+        now=utc_now,
+        metrics=JoinMetrics(),
+        on_set_back=start_anew,
+    )
+    starts = FenceStartPositions(role.role, store, role.note_fences)
+    return Wiring("join", [topics.recommendations, topics.profiles], role, starts)

@@ -190,7 +190,11 @@ async def test_timers_are_due_in_order_until_moved_or_removed(store: StateStore)
     await store.commit("join", StateChange(timers=set_all))
     assert await store.timers_due("join:0", 2.5, 10) == ["ä", "b"]
     assert await store.timers_due("join:0", 9.0, 1) == ["ä"]
-    moved = [TimerChange("join:0", "ä", None), TimerChange("join:0", "b", 8.0), TimerChange("join:0", "x", None)]
+    moved = [
+        TimerChange("join:0", "ä", None),
+        TimerChange("join:0", "b", 8.0),
+        TimerChange("join:0", "x", None),
+    ]
     await store.commit("join", StateChange(timers=moved))
     assert await store.timers_due("join:0", 2.5, 10) == []
     assert await store.timers_due("join:0", 9.0, 10) == ["c", "b"]
