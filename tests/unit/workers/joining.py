@@ -26,8 +26,8 @@ WINDOW_S = 3_600.0
 Json = dict[str, object]
 
 
-def at(seconds: float) -> datetime:
-    return NOW + timedelta(seconds=seconds)
+def at(seconds: float, start: datetime = NOW) -> datetime:
+    return start + timedelta(seconds=seconds)
 
 
 def shown(
@@ -41,6 +41,7 @@ def shown(
     model: str = "base",
     arm: str | None = None,
     partition: int = 0,
+    start: datetime = NOW,
 ) -> Record:
     """A list, in Kafka 10 ms after it was made."""
     message = Recommendation(
@@ -58,7 +59,7 @@ def shown(
             for item_id in item_ids
         ],
         model=model,
-        generated_at=at(seconds),
+        generated_at=at(seconds, start),
         complete=True,
         experiment=None if arm is None else "layout",
         arm=arm,
@@ -69,7 +70,7 @@ def shown(
         key=user.encode(),
         offset=offset,
         topic_uuid=LISTS_UUID,
-        at=at(seconds + 0.01),
+        at=at(seconds + 0.01, start),
         partition=partition,
     )
 
@@ -88,7 +89,13 @@ class Did:
 
 
 def happened(
-    events: Sequence[Did], *, user: str = "anna", offset: int = 0, version: int = 1, partition: int = 0
+    events: Sequence[Did],
+    *,
+    user: str = "anna",
+    offset: int = 0,
+    version: int = 1,
+    partition: int = 0,
+    start: datetime = NOW,
 ) -> Record:
     """The profile after events, in Kafka 20 ms after the last of them."""
     last = max(events, key=lambda one: one.seconds + one.delay_s)
@@ -97,8 +104,8 @@ def happened(
         version=version,
         cause=EventCause(
             event_id=last.event_id,
-            occurred_at=at(last.seconds),
-            published_at=at(last.seconds + last.delay_s),
+            occurred_at=at(last.seconds, start),
+            published_at=at(last.seconds + last.delay_s, start),
         ),
         state=b"state",
         applied=[
@@ -107,7 +114,7 @@ def happened(
                 item_id=one.item_id,
                 action=one.action,
                 weight=one.weight,
-                occurred_at=at(one.seconds),
+                occurred_at=at(one.seconds, start),
                 recommendation_id=one.recommendation_id,
             )
             for one in events
@@ -119,7 +126,7 @@ def happened(
         key=user.encode(),
         offset=offset,
         topic_uuid=PROFILES_UUID,
-        at=at(last.seconds + last.delay_s + 0.02),
+        at=at(last.seconds + last.delay_s + 0.02, start),
         partition=partition,
     )
 
