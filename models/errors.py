@@ -14,6 +14,7 @@
     ├── DimensionError           vectors or weights whose dimensions do not fit together
     ├── ProfileStateError        a stored profile cannot be read
     ├── ListQueryError           a list was asked for in a way that cannot be answered
+    ├── EvaluationInputError     figures to evaluate do not fit together, or are out of their bounds
     ├── SettingError             a number that steers a model is out of its bounds
     └── TrainingError            a training run cannot start or did not reach a usable result
 
@@ -82,6 +83,10 @@ class ProfileStateError(ModelError):
 
 class ListQueryError(ModelError):
     """A list asked for in a way that cannot be answered: a count or a filter out of bounds."""
+
+
+class EvaluationInputError(ModelError):
+    """Figures to evaluate that do not fit together, or are out of their bounds. The message says which."""
 
 
 class SettingError(ModelError):

@@ -108,9 +108,7 @@ def test_a_join_that_is_killed_loses_no_outcome_and_counts_none_twice(stream: St
         assert applied(stream) < total
         (worker,) = stream.start("join")
     await_applied(stream, total)
-    matches = [
-        match for user in USERS for match in brute_force(history.lists[user], history.events[user])
-    ]
+    matches = [match for user in USERS for match in brute_force(history.lists[user], history.events[user])]
     wanted = {(one.recommendation_id, one.event_id, one.position, one.matched_by) for one in matches}
 
     def are_complete(found: list[dict[str, object]]) -> bool:

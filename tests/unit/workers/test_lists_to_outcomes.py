@@ -52,7 +52,9 @@ async def test_an_event_that_names_its_list_is_joined_with_it() -> None:
     }
 
 
-async def test_an_event_without_a_list_goes_to_the_newest_that_was_shown_before_it_and_holds_the_item() -> None:
+async def test_an_event_without_a_list_goes_to_the_newest_that_was_shown_before_it_and_holds_the_item() -> (
+    None
+):
     bench = JoinBench()
     await bench.feed(
         shown("l1", ["lamp"], 0, offset=0),
@@ -131,7 +133,10 @@ async def test_what_is_not_joined() -> None:
     # An import of old history, with old ids and without.
     await bench.feed(
         happened(
-            [Did("old", "lamp", 10, delay_s=2 * WINDOW_S), Did("old, named", "lamp", 10, "l1", delay_s=2 * WINDOW_S)],
+            [
+                Did("old", "lamp", 10, delay_s=2 * WINDOW_S),
+                Did("old, named", "lamp", 10, "l1", delay_s=2 * WINDOW_S),
+            ],
             offset=1,
         )
     )
@@ -253,7 +258,9 @@ async def test_a_record_that_cannot_be_read_is_a_dead_letter_and_stops_nothing()
     other_key = shown("l1", ["lamp"], 0, offset=1)
     wrong = record(TOPICS.recommendations, other_key.value, key=b"ben", offset=1, topic_uuid="lists")
     deliveries = await bench.feed(bad_list, bad_event, wrong, shown("l2", ["lamp"], 1, offset=2))
-    letters = [decode_value(one.value or b"", DEAD_LETTERS) for one in bench.publisher.on(TOPICS.dead_letters)]
+    letters = [
+        decode_value(one.value or b"", DEAD_LETTERS) for one in bench.publisher.on(TOPICS.dead_letters)
+    ]
     assert [letter.reason for letter in letters] == ["malformed", "malformed", "key_mismatch"]
     assert all(one.is_done for one in deliveries)
     assert (await bench.counts())["lists"] == 1.0
@@ -262,7 +269,10 @@ async def test_a_record_that_cannot_be_read_is_a_dead_letter_and_stops_nothing()
 async def test_coverage_and_novelty_are_of_the_items_shown() -> None:
     bench = JoinBench()
     # Of 6 interactions `lamp` has 3; with one more for each of three items, and one for those unknown.
-    adds = [CounterIncrement(item_id, weight, NOW.timestamp()) for item_id, weight in (("lamp", 3.0), ("film", 3.0))]
+    adds = [
+        CounterIncrement(item_id, weight, NOW.timestamp())
+        for item_id, weight in (("lamp", 3.0), ("film", 3.0))
+    ]
     await bench.store.commit("profile", StateChange(increments=adds))
     await bench.role._popularity.refresh()
     await bench.feed(shown("l1", ["lamp", "new"], 0, offset=0), shown("l2", ["lamp"], 1, offset=1))

@@ -1,0 +1,1 @@
+"""How good lists are, and how sure that is."""
