@@ -59,7 +59,7 @@ def greedy_policy(shown: ShownList) -> Sequence[float]:
 
 
 def uniform_policy(candidates: int) -> TargetPolicy:
-    """So many candidates in random order."""
+    """Each place by chance, from so many candidates."""
     return lambda shown: list(map(float, uniform_target(len(shown.item_ids), candidates)))
 
 

@@ -112,24 +112,24 @@ def greedy_target(propensities: ArrayLike) -> NDArray[np.float64]:
 
     An item with a propensity above a half is the one that is put there most often, so it is the one that
     is put there where nothing is left to chance. Under ε-greedy with ε below a half that tells every
-    place apart: the item has 1 − ε + ε/N, others ε/N. Where no item has a majority, as Thompson
-    sampling may leave it, the place says nothing: it has no weight in SNIPS, and pulls IPS down.
+    place apart: the item has 1 − ε + ε/N, others ε/N. Where no item has a majority, as softmax may leave
+    it, the place says nothing: it has no weight in SNIPS, and pulls IPS down.
     """
     return (np.asarray(propensities, np.float64) > MAJORITY).astype(np.float64)
 
 
 def uniform_target(places: int, candidates: int) -> NDArray[np.float64]:
-    """π of a random order of ``candidates`` items, for each of the first ``places``, [places].
+    """π where chance alone fills each place from the N best that may stand there: 1 / N, [places].
 
-    1 / (N − k) at place k from 0. It is what logging must have been able to put there: N is that of the
-    candidates of exploration.
+    N is that of the candidates of exploration, as logging must have been able to do the same. Where it had
+    fewer to choose from, π and so IPS are too low by the same factor everywhere; SNIPS is not.
 
     Raises:
-        EvaluationInputError: There are fewer candidates than places.
+        EvaluationInputError: There is no candidate.
     """
-    if candidates < places:
-        raise EvaluationInputError(f"{candidates} candidates cannot fill {places} places")
-    return 1.0 / (candidates - np.arange(places, dtype=np.float64))
+    if candidates < 1:
+        raise EvaluationInputError(f"{candidates} candidates cannot fill a place")
+    return np.full(places, 1.0 / candidates)
 
 
 def _check(

@@ -27,7 +27,7 @@ FEW_EFFECTIVE_ITEMS = 100
     required=True,
     metavar="FILE|greedy|uniform",
     help="JSON lines of recommendation_id, item_id and probability; or the lists without exploration; or "
-    "the candidates of exploration in random order.",
+    "each place by chance from the candidates of exploration.",
 )
 @click.option(
     "--clip",

@@ -14,6 +14,7 @@ from models.errors import EvaluationInputError
 from models.evaluation.off_policy import evaluate_policy, greedy_target, uniform_target
 
 CANDIDATES, PLACES, EPSILON = 8, 3, 0.3
+EXPLORED = 5
 NEVER = math.inf
 
 
@@ -57,8 +58,8 @@ class People:
             left = list(order)
             for place in range(PLACES):
                 is_random = self.random.random() < epsilon
-                item = left[self.random.integers(len(left))] if is_random else left[0]
-                propensities[number, place] = (1 - epsilon) * (item == left[0]) + epsilon / len(left)
+                item = left[self.random.integers(EXPLORED)] if is_random else left[0]
+                propensities[number, place] = (1 - epsilon) * (item == left[0]) + epsilon / EXPLORED
                 rewards[number, place] = self.random.random() < self.appeal[item] / (1 + place)
                 left.remove(item)
         return rewards, propensities
@@ -75,7 +76,7 @@ def test_greedy_and_uniform_are_what_people_would_have_done() -> None:
             # In the simulation a place after an explored one has another best item: the places before are
             # taken as logged, so the truth is that of changing one place at a time.
             "greedy": np.concatenate([greedy_target(one) for one in propensities]),
-            "uniform": np.tile(uniform_target(PLACES, CANDIDATES), len(propensities)),
+            "uniform": np.tile(uniform_target(PLACES, EXPLORED), len(propensities)),
         }
         for name, target in targets.items():
             found = evaluate_policy(owners, rewards.ravel(), propensities.ravel(), target, clip=NEVER)
@@ -96,10 +97,10 @@ def truth_of(people: People, name: str) -> float:
         nonlocal total
         if place == PLACES:
             return
-        chosen = (left[0],) if name == "greedy" else left
+        chosen = left[:1] if name == "greedy" else left[:EXPLORED]
         total += probability * sum(people.appeal[one] for one in chosen) / len(chosen) / (1 + place)
-        for item in left:
-            logged = (1 - EPSILON) * (item == left[0]) + EPSILON / len(left)
+        for item in left[:EXPLORED]:
+            logged = (1 - EPSILON) * (item == left[0]) + EPSILON / EXPLORED
             prefixes(tuple(one for one in left if one != item), place + 1, probability * logged)
 
     prefixes(order, 0, 1.0)
@@ -109,7 +110,7 @@ def truth_of(people: People, name: str) -> float:
 def test_the_naive_estimate_is_wrong_where_snips_is_right() -> None:
     people = People(2)
     rewards, propensities = people.lists(4_000, EPSILON)
-    target = np.tile(uniform_target(PLACES, CANDIDATES), len(propensities))
+    target = np.tile(uniform_target(PLACES, EXPLORED), len(propensities))
     found = evaluate_policy(
         np.repeat(np.arange(4_000), PLACES), rewards.ravel(), propensities.ravel(), target, clip=NEVER
     )
@@ -129,9 +130,9 @@ def test_no_place_or_no_weight_is_unknown() -> None:
 
 def test_targets_of_a_list() -> None:
     assert greedy_target([0.9, 0.02, 0.5, 1.0]).tolist() == [1.0, 0.0, 0.0, 1.0]
-    assert uniform_target(3, 4).tolist() == [1 / 4, 1 / 3, 1 / 2]
+    assert uniform_target(3, 4).tolist() == [1 / 4, 1 / 4, 1 / 4]
     with pytest.raises(EvaluationInputError, match="cannot fill"):
-        uniform_target(3, 2)
+        uniform_target(3, 0)
 
 
 @pytest.mark.parametrize(
