@@ -180,9 +180,9 @@ class JoinBench:
 
     async def sweep(self, after_s: float = 0.0, partition: int = 0) -> None:
         """Look after waits once, with the partition in hand for ``after_s``."""
-        self.role._last_list_s.setdefault(partition, self.clocks.seconds)
+        self.role.waits._last_list_s.setdefault(partition, self.clocks.seconds)
         self.clocks.seconds += after_s
-        await self.role.sweep()
+        await self.role.waits.sweep()
 
     @property
     def outcomes(self) -> list[Outcome]:

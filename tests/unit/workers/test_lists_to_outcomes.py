@@ -274,7 +274,7 @@ async def test_coverage_and_novelty_are_of_the_items_shown() -> None:
         for item_id, weight in (("lamp", 3.0), ("film", 3.0))
     ]
     await bench.store.commit("profile", StateChange(increments=adds))
-    await bench.role._popularity.refresh()
+    await bench.role.popularity.refresh()
     await bench.feed(shown("l1", ["lamp", "new"], 0, offset=0), shown("l2", ["lamp"], 1, offset=1))
     day = NOW.date()
     tally = await bench.store.tally(f"outcomes:{day.isoformat()}")
@@ -300,20 +300,20 @@ async def test_waits_are_looked_after_by_whoever_has_the_partition() -> None:
     lists = SourcePartition(TOPICS.recommendations, "lists", 0)
     await bench.feed(happened([Did("e1", "lamp", 5)]))
     bench.clocks.seconds = 60.0
-    await bench.role.sweep()
+    await bench.role.waits.sweep()
     assert await bench.store.timers_due("join:0", math.inf, 9) == ["anna"]
     await bench.role.partitions_assigned([lists, SourcePartition(TOPICS.profiles, "profiles", 1)])
     bench.clocks.seconds = 120.0
-    await bench.role.sweep()
+    await bench.role.waits.sweep()
     assert await bench.store.timers_due("join:0", math.inf, 9) == []
     await bench.role.partitions_revoked([lists])
-    assert bench.role._last_list_s == {}
+    assert bench.role.waits._last_list_s == {}
 
 
 async def test_the_background_task_ends_waits_by_itself() -> None:
     bench = JoinBench()
     await bench.feed(shown("l1", ["lamp"], 0), happened([Did("e1", "lamp", 5)]))
-    bench.role._last_list_s[0] = 0.0
+    bench.role.waits.take(0)
     bench.clocks.seconds = 60.0
     await bench.role.start()
     async with asyncio.timeout(10):
