@@ -166,3 +166,19 @@ def test_snips_stays_within_the_rewards_and_clipping_bounds_the_weights(
     assert found.weight_max <= clip
     assert found.effective_places <= len(places) + 1e-9
     assert math.isnan(found.snips.value) or -1e-12 <= found.snips.value <= 1 + 1e-12
+
+
+def test_the_example_of_the_guide() -> None:
+    propensities = [0.85, 0.05, 0.85, 0.85, 0.05, 0.85]
+    rewards = [1, 0, 0, 1, 0, 0]
+    greedy = evaluate_policy([0, 0, 1, 1, 2, 2], rewards, propensities, greedy_target(propensities), clip=100)
+    assert (greedy.logged.value, greedy.snips.value) == (pytest.approx(1 / 3), pytest.approx(0.5))
+    assert (greedy.ips.value, greedy.weight_mean) == (
+        pytest.approx(0.39, abs=5e-3),
+        pytest.approx(0.78, abs=5e-3),
+    )
+    uniform = evaluate_policy([0, 0, 1, 1, 2, 2], rewards, propensities, uniform_target(6, 4), clip=100)
+    assert (uniform.snips.value, uniform.effective_places) == (
+        pytest.approx(0.05, abs=5e-3),
+        pytest.approx(2.5, abs=0.05),
+    )
