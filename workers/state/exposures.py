@@ -27,6 +27,9 @@ from workers.state.store import VERSION_BYTES, pack_version
 
 WAITING_EVENTS = 100
 RECENT_IDS = 256
+# The clocks of the machines that stamp lists and events may differ by this much. A list that is named and not
+# here is given up only so long after: nothing is late by that, and an outcome may depend on it.
+CLOCKS_MS = 5_000
 # The source of outcomes that no record brought about, but the end of a wait.
 TIMER = "timer"
 _EPOCH = datetime.fromtimestamp(0, UTC)
@@ -173,8 +176,7 @@ class Step:
         surplus = len(self.state.waiting) - WAITING_EVENTS
         waiting = []
         for number, event in enumerate(self.state.waiting):
-            is_ready = event.after_ms < until_ms or number < surplus
-            found = self._decide(event, is_ready)
+            found = self._decide(event, until_ms, must=number < surplus)
             if found is None:
                 waiting.append(event)
             elif isinstance(found, ShownList):
@@ -191,17 +193,17 @@ class Step:
         new = tuple(Owed(source, offset, outcome) for outcome in outcomes)
         self.state = msgspec.structs.replace(self.state, owed=(*self.state.owed, *new))
 
-    def _decide(self, event: JoinEvent, is_ready: bool) -> ShownList | Unmatched | None:
-        """The event's list, why it has none, or None while that is not known."""
+    def _decide(self, event: JoinEvent, until_ms: int, *, must: bool) -> ShownList | Unmatched | None:
+        """The event's list, why it has none, or None while that is not known (never where it ``must`` be)."""
         lists, window_us = self.state.lists, self.bounds.window_us
         if event.recommendation_id is not None:
             named = next((one for one in lists if one.recommendation_id == event.recommendation_id), None)
             if named is None:
-                return "list_unknown" if is_ready else None
+                return "list_unknown" if must or event.after_ms + CLOCKS_MS < until_ms else None
             if event.item_id not in named.item_ids:
                 return "not_on_list"
             return named if event.occurred_us - named.shown_us <= window_us else "after_window"
-        if not is_ready:
+        if not must and event.after_ms >= until_ms:
             return None
         newest: ShownList | None = None
         for one in lists:

@@ -87,13 +87,13 @@ async def test_a_wait_ends_where_no_newer_list_comes() -> None:
     assert bench.outcomes == []
     await bench.sweep(2.0)
     assert pairs(bench) == [("l1", "e1")]
-    await bench.sweep(2.0)
+    assert await bench.store.timers_due("join:0", math.inf, 9) == ["anna"]
+    # What is named and not there gets some time more, as clocks differ.
+    await bench.sweep(6.0)
     assert pairs(bench) == [("l1", "e1")]
     assert await bench.store.timers_due("join:0", math.inf, 9) == []
-    (value,) = await bench.store.load([exposures_key("anna")])
     await bench.feed(shown("gone", ["lamp"], 30, offset=1))
     assert pairs(bench) == [("l1", "e1")]
-    assert value is not None
 
 
 async def test_lists_that_still_come_keep_an_event_waiting() -> None:
