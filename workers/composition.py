@@ -28,6 +28,7 @@ from workers.features_to_vectors import ItemFuser
 from workers.fenced import FenceStartPositions
 from workers.items_to_features import ItemEncoder
 from workers.join_metrics import JoinMetrics
+from workers.list_makers import BaseLists
 from workers.lists_to_outcomes import OutcomeJoiner
 from workers.media.reader import media_reader
 from workers.metered import MeteredProcessor, MeteredPublisher
@@ -293,9 +294,7 @@ async def _wire_recommend(
         resources.push_async_callback(part.stop)
         await part.start()
     role = Recommender(
-        index=index,
-        ranking=ranking_settings(settings),
-        model=f"base.{fusion.space}",
+        lists=BaseLists(index, ranking_settings(settings), f"base.{fusion.space}"),
         store=store,
         publisher=publisher,
         topics=topics,

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from models.profile import ActionRule, TasteSettings, TransitionSettings
 from models.ranking import RankingSettings
+from models.reranking import RerankSettings, Rule
+from models.retrieval import FilterRange
+from models.retrieval.item_filter import ItemFilter
+from streams import cascade_settings
 from streams.settings import ActionSettings, ProfileSettings, Settings
 
 
@@ -32,6 +36,25 @@ def ranking_settings(settings: Settings) -> RankingSettings:
             short_share=profile.short_share,
         ),
     )
+
+
+def rerank_settings(settings: cascade_settings.RerankSettings) -> RerankSettings:
+    """What becomes of a ranked list before it is shown."""
+    rules = tuple(
+        Rule(
+            ItemFilter({name: _filter_value(value) for name, value in rule.filter.items()}),
+            rule.effect,
+            rule.amount,
+        )
+        for rule in settings.rules
+    )
+    return RerankSettings(**(dict(settings) | {"rules": rules}))
+
+
+def _filter_value(value: cascade_settings.FilterSetting) -> object:
+    if isinstance(value, cascade_settings.FilterRangeSettings):
+        return FilterRange(value.min, value.max)
+    return value
 
 
 def _rule(action: ActionSettings) -> ActionRule:

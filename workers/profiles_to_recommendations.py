@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import structlog
 
 from models.profile import Profile, decode_profile, hash64
 from models.profile.hashing import contains_hash
-from models.ranking import ListQuery, ListResult, RankingSettings, make_lists
-from models.retrieval import ItemIndex
+from models.ranking import ListOrder, ListQuery, ListResult
 from streams.codec import decode_record, outgoing
 from streams.dead_letters import dead_letter_outgoing
 from streams.errors import (
@@ -29,22 +29,18 @@ from streams.errors import (
     ModelFailedError,
 )
 from streams.internal_messages import ProfileChanged
-from streams.messages import (
-    Cause,
-    Reason,
-    Recommendation,
-    RecommendationRequest,
-    RecommendedItem,
-)
+from streams.messages import Cause, Recommendation, RecommendationRequest
 from streams.records import Outgoing
 from streams.rejected_requests import rejected_request
 from streams.settings import Settings
 from streams.topic_names import TopicNames
 from workers.backoff import while_down
+from workers.list_makers import ListMaker, MadeList
 from workers.ports import Delivery, Publisher
 from workers.recommend_requests import (
     is_plain,
     list_query,
+    recommendation,
     recommendation_id,
     shortfall_for,
 )
@@ -69,30 +65,48 @@ class _Answer:
     newest: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a list is made from."""
+
+    profile: Profile
+    cause: Cause
+    query: ListQuery
+    at: datetime
+    context: Mapping[str, Any]
+
+    def order(self) -> ListOrder:
+        return ListOrder(
+            self.profile,
+            self.query,
+            round(self.at.timestamp() * 1_000),
+            self.context,
+            seed=int(recommendation_id(self.profile.user_id, self.cause), 16),
+        )
+
+
 class Recommender:
     """Makes a list for each changed profile and each request.
 
     Args:
-        index: All items; somebody else keeps it current, on the same event loop.
-        model: The name of what scores, which every list carries.
+        lists: Makes them, by what is kept current on the same event loop.
+        on_change: Told of each changed profile before its list is made, so that the list knows of it.
     """
 
     def __init__(
         self,
         *,
-        index: ItemIndex,
-        ranking: RankingSettings,
-        model: str,
+        lists: ListMaker,
         store: StateStore,
         publisher: Publisher,
         topics: TopicNames,
         settings: Settings,
         now: Callable[[], datetime],
         metrics: RecommendMetrics,
+        on_change: Callable[[ProfileChanged], None] = lambda change: None,
     ) -> None:
-        self._index = index
-        self._ranking = ranking
-        self._model = model
+        self._lists = lists
+        self._on_change = on_change
         self._store = store
         self._publisher = publisher
         self._topics = topics
@@ -141,6 +155,7 @@ class Recommender:
             if delivery.record.value is None:
                 continue
             change = decode_record(delivery.record, ProfileChanged)
+            self._on_change(change)
             held = newest.get(change.user_id)
             covered += held is not None
             newest[change.user_id] = change if held is None else _covering(held, change)
@@ -148,13 +163,17 @@ class Recommender:
         loud = [change for change in newest.values() if not self._is_silent(change)]
         profiles = [decode_profile(change.state) for change in loud]
         plain = ListQuery(count=self._settings.list_count)
-        results = await self._make([(profile, plain) for profile in profiles])
+        causes = [Cause(kind="event", id=change.cause.event_id) for change in loud]
+        contexts = [change.applied[-1].context if change.applied else {} for change in loud]
+        made = await self._make(
+            [
+                _Wanted(profile, cause, plain, change.cause.occurred_at, context)
+                for change, profile, cause, context in zip(loud, profiles, causes, contexts, strict=True)
+            ]
+        )
         answers = [
-            _Answer(
-                self._recommendation(profile, Cause(kind="event", id=change.cause.event_id), result),
-                newest=True,
-            )
-            for change, profile, result in zip(loud, profiles, results, strict=True)
+            _Answer(self._recommendation(profile, cause, one), newest=True)
+            for profile, cause, one in zip(profiles, causes, made, strict=True)
         ]
         await self._send(answers)
         for change in loud:
@@ -226,21 +245,23 @@ class Recommender:
         is_late = [one.deadline is not None and self._now() > one.deadline for _, one, _ in ready]
         late = [entry for entry, missed in zip(ready, is_late, strict=True) if missed]
         due = [entry for entry, missed in zip(ready, is_late, strict=True) if not missed]
-        results = await self._make([(profile, list_query(request)) for _, request, profile in due])
+        causes = [Cause(kind="request", id=request.request_id) for _, request, _ in due]
+        made = await self._make(
+            [
+                _Wanted(profile, cause, list_query(request), _asked_at(delivery), request.context)
+                for (delivery, request, profile), cause in zip(due, causes, strict=True)
+            ]
+        )
         answers = [
             _Answer(
-                self._recommendation(
-                    profile, Cause(kind="request", id=request.request_id), result, stale=stale
-                ),
+                self._recommendation(profile, cause, one, stale=stale),
                 newest=is_plain(request) and request.count >= self._settings.list_count,
             )
-            for (_, request, profile), result in zip(due, results, strict=True)
+            for (_, request, profile), cause, one in zip(due, causes, made, strict=True)
         ]
         await self._send(answers)
         for delivery, _, _ in due:
-            self._metrics.request_answered(
-                datetime.fromtimestamp(delivery.record.timestamp_ms / 1_000, UTC), self._now(), stale=stale
-            )
+            self._metrics.request_answered(_asked_at(delivery), self._now(), stale=stale)
             delivery.done()
         for delivery, _, _ in late:
             await self._refuse(delivery, InvalidError("the request's `deadline` has passed"))
@@ -252,7 +273,7 @@ class Recommender:
         asked = rejected_request(record)
         if asked is not None:
             cause = Cause(kind="request", id=asked.request_id)
-            refused = ListResult(items=(), complete=False, shortfall=shortfall_for(error))
+            refused = MadeList(ListResult((), complete=False, shortfall=shortfall_for(error)), "none")
             (value,) = await self._store.load([profile_key(asked.user_id)])
             # Its version alone: what is refused may be so because the profile cannot be read.
             profile = Profile(asked.user_id, stored_version(value))
@@ -263,49 +284,23 @@ class Recommender:
 
     # Lists
 
-    async def _make(self, wanted: Sequence[tuple[Profile, ListQuery]]) -> list[ListResult]:
+    async def _make(self, wanted: Sequence[_Wanted]) -> list[MadeList]:
         """A list for each; what else runs on the event loop gets its turn in between."""
-        results: list[ListResult] = []
+        made: list[MadeList] = []
         for begin in range(0, len(wanted), LISTS_AT_ONCE):
             part = wanted[begin : begin + LISTS_AT_ONCE]
-            now_ms = round(self._now().timestamp() * 1_000)
+            orders = [one.order() for one in part]
             with self._metrics.time_lists(len(part)):
-                results += make_lists(self._index, part, now_ms, self._ranking)
+                made += self._lists.make(orders)
             await asyncio.sleep(0)
-        return results
+        return made
 
     def _recommendation(
-        self, profile: Profile, cause: Cause, result: ListResult, *, stale: bool = False
+        self, profile: Profile, cause: Cause, made: MadeList, *, stale: bool = False
     ) -> Recommendation:
-        if not result.complete:
+        if not made.result.complete:
             self._metrics.short()
-        return Recommendation(
-            recommendation_id=recommendation_id(profile.user_id, cause),
-            user_id=profile.user_id,
-            profile_version=profile.version,
-            cause=cause,
-            items=[
-                RecommendedItem(
-                    item_id=item.item_id,
-                    score=item.score,
-                    reasons=[
-                        Reason(
-                            kind=reason.kind,
-                            contribution=reason.contribution,
-                            item_id=reason.item_id,
-                            action=reason.action,
-                        )
-                        for reason in item.reasons
-                    ],
-                )
-                for item in result.items
-            ],
-            model=self._model,
-            generated_at=self._now(),
-            complete=result.complete,
-            shortfall=result.shortfall,
-            stale=stale,
-        )
+        return recommendation(profile, cause, made, self._now(), stale=stale)
 
     def _outgoing(self, recommendation: Recommendation) -> Outgoing:
         return outgoing(self._topics.recommendations, recommendation)
@@ -323,6 +318,11 @@ class Recommender:
         await asyncio.gather(
             self._publisher.publish(records), self._store.put_newest_lists(newest, self._keep_list_s)
         )
+
+
+def _asked_at(delivery: Delivery) -> datetime:
+    """When Kafka took the request: the time as of which it is answered."""
+    return datetime.fromtimestamp(delivery.record.timestamp_ms / 1_000, UTC)
 
 
 def _covering(held: ProfileChanged, change: ProfileChanged) -> ProfileChanged:

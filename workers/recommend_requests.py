@@ -1,13 +1,24 @@
-"""What a recommendation request asks of the catalogue, and how its answer is named."""
+"""What a recommendation request asks of the catalogue, and its answer as a message."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from hashlib import blake2b
 
+from models.profile import Profile
 from models.ranking import ListQuery
 from models.retrieval import FilterRange
 from streams.errors import BadInputError, ModelFailedError
-from streams.messages import Cause, FilterValue, Range, RecommendationRequest
+from streams.messages import (
+    Cause,
+    FilterValue,
+    Range,
+    Reason,
+    Recommendation,
+    RecommendationRequest,
+    RecommendedItem,
+)
+from workers.list_makers import MadeList
 
 
 def list_query(request: RecommendationRequest) -> ListQuery:
@@ -33,6 +44,43 @@ def is_plain(request: RecommendationRequest) -> bool:
 def recommendation_id(user_id: str, cause: Cause) -> str:
     """The id of the list for a cause: the same whenever and wherever it is made."""
     return blake2b("\x00".join((cause.kind, user_id, cause.id)).encode(), digest_size=16).hexdigest()
+
+
+def recommendation(
+    profile: Profile, cause: Cause, made: MadeList, generated_at: datetime, *, stale: bool = False
+) -> Recommendation:
+    """A list as the contract has it."""
+    return Recommendation(
+        recommendation_id=recommendation_id(profile.user_id, cause),
+        user_id=profile.user_id,
+        profile_version=profile.version,
+        cause=cause,
+        items=[
+            RecommendedItem(
+                item_id=item.item_id,
+                score=item.score,
+                reasons=[
+                    Reason(
+                        kind=reason.kind,
+                        contribution=reason.contribution,
+                        item_id=reason.item_id,
+                        modality=reason.modality,
+                        action=reason.action,
+                    )
+                    for reason in item.reasons
+                ],
+                propensity=item.propensity,
+            )
+            for item in made.result.items
+        ],
+        model=made.model,
+        generated_at=generated_at,
+        complete=made.result.complete,
+        shortfall=made.result.shortfall,
+        stale=stale,
+        experiment=made.experiment,
+        arm=made.arm,
+    )
 
 
 def shortfall_for(error: BadInputError) -> str:

@@ -93,6 +93,32 @@ LIST_LATENCY = histogram(
 )
 INDEX_ITEMS = gauge("freshet_index_items", "items", "Items in the recommend worker's index.")
 
+INTERACTIONS = gauge(
+    "freshet_interactions_applied",
+    "events",
+    "Events of all people that this worker has taken in since its start, those of its start left out.",
+)
+LEARNED_STEP = gauge(
+    "freshet_learned_step",
+    "events",
+    "Events that the model now in use was learned from, by model.",
+    ("model",),
+)
+LEARN_LOSS = histogram(
+    "freshet_learn_loss",
+    "nats",
+    "Negative log-likelihood of what a person did, before it was learned.",
+    buckets=(0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 5.5, 6.0, 7.0, 8.0, 10.0),
+)
+LEARN_DRIFT = counter(
+    "freshet_learn_drift_total",
+    "alarms",
+    "Times that the ranker had drifted and the last good weights came back.",
+)
+REFIT_SECONDS = histogram(
+    "freshet_refit_seconds", "seconds", "Time to train models of candidate sources anew."
+)
+
 
 class EncodeMetrics:
     """Of one encode role."""
@@ -200,3 +226,26 @@ class RecommendMetrics:
         LISTS.labels(cause).inc()
         # Two machines' clocks may differ by more than a list takes.
         LIST_LATENCY.labels(cause).observe(max(0.0, (now - since).total_seconds()))
+
+
+class LearnMetrics:
+    """Of the learn role."""
+
+    def learned(self, loss: float | None, *, fell_back: bool) -> None:
+        """An event was learned from; ``loss`` is None where it could teach nothing."""
+        if loss is not None:
+            LEARN_LOSS.observe(loss)
+        if fell_back:
+            LEARN_DRIFT.inc()
+
+    def applied(self, events: int) -> None:
+        """So many events were taken in."""
+        INTERACTIONS.set(events)
+
+    def published(self, model: str, steps: int) -> None:
+        """A model is published that was learned from so many events."""
+        LEARNED_STEP.labels(model).set(steps)
+
+    def refitted(self, seconds: float) -> None:
+        """Models of sources were trained anew."""
+        REFIT_SECONDS.observe(seconds)

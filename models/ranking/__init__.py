@@ -1,7 +1,16 @@
 """From a profile and the index to a list with reasons."""
 
-from models.ranking.list_request import ListQuery, ListResult, make_list, make_lists
+from models.ranking.list_request import ListOrder, ListQuery, ListResult, make_list, make_lists
 from models.ranking.reasons import Reason, ScoredItem
 from models.ranking.scoring import RankingSettings
 
-__all__ = ["ListQuery", "ListResult", "RankingSettings", "Reason", "ScoredItem", "make_list", "make_lists"]
+__all__ = [
+    "ListOrder",
+    "ListQuery",
+    "ListResult",
+    "RankingSettings",
+    "Reason",
+    "ScoredItem",
+    "make_list",
+    "make_lists",
+]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +18,33 @@ from models.ranking.selection import best_first, near_top
 from models.retrieval.columns import Mask
 from models.retrieval.index import ItemIndex
 
-__all__ = ["ListQuery", "ListResult", "make_list", "make_lists"]
+__all__ = ["ListOrder", "ListQuery", "ListResult", "make_list", "make_lists"]
 
 # Below this share of the index, gathering the rows' vectors is faster than a product with all.
 _GATHER_SHARE = 0.125
 # People whose scores are computed in one matrix product; bounds its memory.
 _PEOPLE_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ListOrder:
+    """A list to be made.
+
+    Attributes:
+        profile: Whose; None for a stranger.
+        query: What is asked for.
+        now_ms: The cause's time.
+        context: What the cause says of the situation.
+        shown_ms: Item → when it was last shown to this person.
+        seed: What is left to chance depends on nothing else: the same order gives the same list.
+    """
+
+    profile: Profile | None
+    query: ListQuery
+    now_ms: int
+    context: Mapping[str, Any] = field(default_factory=dict)
+    shown_ms: Mapping[str, int] = field(default_factory=dict)
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

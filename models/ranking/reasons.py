@@ -11,6 +11,7 @@ import math
 import msgspec
 import numpy as np
 
+from models.fusion.interface import Modality
 from models.profile.taste import Taste
 from models.ranking.scoring import RankingSettings, ScoreParts
 from models.retrieval.index import ItemIndex
@@ -21,21 +22,26 @@ class Reason(msgspec.Struct, frozen=True):
 
     ``similar_item``: a past item, with what was done with it. ``taste``: all other past items.
     ``seed_item``: an item that the request named; without ``item_id``, all others of these.
-    ``popularity``, ``freshness``, ``bias``: what their names say.
+    ``popularity``, ``freshness``, ``bias``: what their names say. Those of the cascade are in its guide.
     """
 
     kind: str
     contribution: float
     item_id: str | None = None
     action: str | None = None
+    modality: Modality | None = None
 
 
 class ScoredItem(msgspec.Struct, frozen=True):
-    """An item of a list. The contributions of its reasons sum to its score within 1e-6 · max(1, |score|)."""
+    """An item of a list. The contributions of its reasons sum to its score within 1e-6 · max(1, |score|).
+
+    ``propensity``: with which probability it stands where it does; None where nothing is left to chance.
+    """
 
     item_id: str
     score: float
     reasons: tuple[Reason, ...]
+    propensity: float | None = None
 
 
 def explain(

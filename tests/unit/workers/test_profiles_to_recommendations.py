@@ -29,6 +29,7 @@ from streams.settings import Settings
 from streams.topic_names import TopicNames
 from streams.topics import DEAD_LETTERS, RECOMMENDATIONS
 from tests.unit.workers.fakes import NOW, FakeDelivery, FakePublisher, now, record
+from workers.list_makers import BaseLists
 from workers.profiles_to_recommendations import Recommender
 from workers.role_metrics import RecommendMetrics
 from workers.state.memory_store import MemoryStateStore
@@ -52,9 +53,7 @@ class Bench:
                 attributes={"price": float(number)},
             )
         self.role = Recommender(
-            index=index,
-            ranking=RankingSettings(),
-            model="test",
+            lists=BaseLists(index, RankingSettings(), "test"),
             store=self.store,
             publisher=self.publisher,
             topics=TOPICS,
@@ -181,7 +180,7 @@ async def test_a_defect_while_answering_a_request_is_answered(monkeypatch: pytes
         raise ZeroDivisionError
 
     bench = Bench()
-    monkeypatch.setattr("workers.profiles_to_recommendations.make_lists", broken)
+    monkeypatch.setattr("workers.list_makers.make_lists", broken)
     with pytest.raises(ZeroDivisionError):
         await bench.feed(asked(), asked(request_id="r2"))
     assert bench.publisher.published == []
@@ -197,7 +196,7 @@ async def test_a_defect_while_waiting_for_an_event_is_answered(monkeypatch: pyte
         raise ZeroDivisionError
 
     bench = Bench()
-    monkeypatch.setattr("workers.profiles_to_recommendations.make_lists", broken)
+    monkeypatch.setattr("workers.list_makers.make_lists", broken)
     (made,) = await asyncio.wait_for(bench.feed(asked(after_event_id="never")), 5)
     assert (made.items, made.complete) == ([], False)
     assert "cannot be answered" in (made.shortfall or "")

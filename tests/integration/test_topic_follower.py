@@ -1,0 +1,92 @@
+"""Following a whole topic on a real Kafka: what was there is the start, everything else comes after."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from aiokafka import AIOKafkaProducer, ConsumerRecord
+
+from tests.conftest import KafkaServer
+from tests.integration.driver_helpers import create_topic, settings_for, until
+from workers.topic_follower import TopicFollower
+
+PARTITIONS = 3
+
+
+class Reading:
+    """A follower that notes what it takes, and where the start ended."""
+
+    def __init__(self, servers: str, topic: str, **options: object) -> None:
+        self.taken: list[tuple[int, int]] = []
+        self.start_records = -1
+        self.follower = TopicFollower(
+            settings_for(servers, ""), topic, self._take, on_caught_up=self._caught_up, **options
+        )
+
+    def _take(self, records: Sequence[ConsumerRecord]) -> None:
+        self.taken += [(record.partition, record.offset) for record in records]
+
+    def _caught_up(self) -> None:
+        self.start_records = len(self.taken)
+
+
+async def publish(servers: str, topic: str, partition: int, records: int) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=servers)
+    await producer.start()
+    try:
+        for number in range(records):
+            await producer.send_and_wait(topic, str(number).encode(), partition=partition)
+    finally:
+        await producer.stop()
+
+
+@pytest.mark.parametrize("batch_records", [1, 7, 2_000])
+async def test_the_start_is_what_was_there_and_no_record_is_lost_or_taken_twice(
+    kafka: KafkaServer, topic_prefix: str, batch_records: int
+) -> None:
+    servers, topic = kafka.bootstrap_servers, f"{topic_prefix}{batch_records}"
+    await create_topic(servers, topic, PARTITIONS)
+    for partition, records in enumerate((5, 0, 12)):
+        await publish(servers, topic, partition, records)
+    reading = Reading(servers, topic, batch_records=batch_records)
+    await reading.follower.start()
+    try:
+        assert reading.start_records == 17
+        for partition in range(PARTITIONS):
+            await publish(servers, topic, partition, 4)
+        await until(lambda: len(reading.taken) >= 29, "the rest")
+        assert sorted(reading.taken) == [
+            (partition, offset) for partition, end in enumerate((9, 4, 16)) for offset in range(end)
+        ]
+        assert reading.follower.positions == {0: 9, 1: 4, 2: 16}
+    finally:
+        await reading.follower.stop()
+
+
+async def test_the_start_may_end_earlier_and_a_gate_holds_what_follows(
+    kafka: KafkaServer, topic_prefix: str
+) -> None:
+    servers, topic = kafka.bootstrap_servers, f"{topic_prefix}gate"
+    await create_topic(servers, topic, 2)
+    for partition in range(2):
+        await publish(servers, topic, partition, 10)
+    gate = asyncio.Event()
+    gate.set()
+    reading = Reading(servers, topic, until={0: 4, 1: 99}, gate=gate)
+    await reading.follower.start()
+    try:
+        assert reading.start_records == 14
+        assert sorted(reading.taken[:14]) == [*((0, n) for n in range(4)), *((1, n) for n in range(10))]
+        await until(lambda: len(reading.taken) == 20, "what is after the start")
+        assert sorted(reading.taken) == [(partition, n) for partition in range(2) for n in range(10)]
+        gate.clear()
+        await asyncio.sleep(0.5)
+        await publish(servers, topic, 0, 1)
+        await asyncio.sleep(0.5)
+        assert len(reading.taken) == 20
+        gate.set()
+        await until(lambda: len(reading.taken) == 21, "what the gate held")
+    finally:
+        await reading.follower.stop()

@@ -1,0 +1,164 @@
+"""Changed profiles into what a worker knows of who did what: each event once, whatever is repeated.
+
+Every recommend worker, and the one that learns, reads all partitions of `profiles`: what people do with
+items is known across people. At the start each person's newest profile is a history to build on; after
+that every change brings its events.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import structlog
+from aiokafka import ConsumerRecord
+
+from models.cascade import Interaction, Person
+from models.profile import Profile, decode_profile
+from streams.codec import decode_value
+from streams.internal_messages import AppliedEvent, ProfileChanged
+from streams.topics import PROFILES
+
+# People whose version is remembered; of one who was forgotten, a change is taken as it comes.
+KNOWN_PEOPLE = 500_000
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One event, with the person as they were before it and the profile as it is after the whole change."""
+
+    person: Person
+    interaction: Interaction
+    profile: Profile
+
+
+class InteractionUpdater:
+    """Tells what is new in changed profiles. No I/O.
+
+    Args:
+        build: Given people with their histories, at the start, and where a history was missed.
+        step: Given each new event, in order.
+        replay_events: Events of all histories to build on, at most: the newest.
+    """
+
+    def __init__(
+        self,
+        build: Callable[[Sequence[Person]], None],
+        step: Callable[[Step], None],
+        *,
+        replay_events: int,
+    ) -> None:
+        self._build = build
+        self._step = step
+        self._replay_events = replay_events
+        self._versions: OrderedDict[str, int] = OrderedDict()
+        self._histories: dict[str, Person] | None = {}
+        self._collected = 0
+        self.applied = 0
+
+    def take(self, records: Sequence[ConsumerRecord]) -> None:
+        """Take what was read; a record that cannot be taken costs itself alone."""
+        for record in records:
+            if record.value is None:
+                continue
+            try:
+                self.change(decode_value(record.value, PROFILES))
+            except Exception:
+                where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+                _log.exception("a changed profile cannot be taken: passed over", **where)
+
+    def change(self, changed: ProfileChanged) -> None:
+        """Take one change: before `caught_up` as a history, after it as events."""
+        known = self._versions.get(changed.user_id)
+        if known is not None and changed.version <= known:
+            return
+        self._versions[changed.user_id] = changed.version
+        self._versions.move_to_end(changed.user_id)
+        if len(self._versions) > KNOWN_PEOPLE:
+            self._versions.popitem(last=False)
+        profile = decode_profile(changed.state)
+        if self._histories is not None:
+            self._collect(profile)
+            return
+        new = changed.applied if known is None else changed.applied[-(changed.version - known) :]
+        if changed.version - (known or 0) > len(new):
+            self._build([_before(profile, new)])
+        for number, event in enumerate(new):
+            person = _before(profile, new[number:])
+            self._step(Step(person, _interaction(changed.user_id, event), profile))
+            self.applied += 1
+
+    def caught_up(self) -> None:
+        """All that was there at the start has been read: build on it, and take events from now on."""
+        if self._histories is not None:
+            self._trim()
+            self._build(list(self._histories.values()))
+            self._histories = None
+
+    def _collect(self, profile: Profile) -> None:
+        if self._histories is None:
+            return
+        held = self._histories.get(profile.user_id)
+        times = profile.times_array()
+        person = Person.of(profile, int(times[-1]) if len(times) else 0)
+        self._histories[profile.user_id] = person
+        self._collected += len(person.item_ids) - (0 if held is None else len(held.item_ids))
+        if self._collected > 2 * self._replay_events:
+            self._trim()
+
+    def _trim(self) -> None:
+        """Keep the newest events of all histories, so that the start is bounded in memory and time."""
+        if self._histories is None or self._collected <= self._replay_events:
+            return
+        times = np.concatenate([person.times_ms for person in self._histories.values()])
+        oldest = np.partition(times, len(times) - self._replay_events)[len(times) - self._replay_events]
+        kept = {}
+        for user_id, person in self._histories.items():
+            begin = int(np.searchsorted(person.times_ms, oldest))
+            if begin < len(person.item_ids):
+                kept[user_id] = replace(
+                    person,
+                    item_ids=person.item_ids[begin:],
+                    weights=person.weights[begin:],
+                    times_ms=person.times_ms[begin:],
+                )
+        self._histories = kept
+        self._collected = sum(len(person.item_ids) for person in kept.values())
+
+
+def _interaction(user_id: str, event: AppliedEvent) -> Interaction:
+    return Interaction(
+        user_id, event.item_id, event.action, event.weight, _milliseconds(event), event.context
+    )
+
+
+def _milliseconds(event: AppliedEvent) -> int:
+    return round(event.occurred_at.timestamp() * 1_000)
+
+
+def _before(profile: Profile, events: Sequence[AppliedEvent]) -> Person:
+    """The person before these, the last events of the profile; the moment is that of the first of them."""
+    now_ms = _milliseconds(events[0]) if events else int(profile.times_array()[-1:].sum())
+    after = Person.of(profile, now_ms, events[0].context if events else None)
+    kept = np.ones(len(after.item_ids), np.bool_)
+    for event in reversed(events):
+        time_ms = _milliseconds(event)
+        # From the newest on: nearly always the last one.
+        for position in range(len(kept) - 1, -1, -1):
+            if after.times_ms[position] < time_ms:
+                break
+            if kept[position] and after.item_ids[position] == event.item_id:
+                kept[position] = False
+                break
+    return replace(
+        after,
+        item_ids=tuple(item_id for item_id, keep in zip(after.item_ids, kept, strict=True) if keep),
+        weights=after.weights[kept],
+        times_ms=after.times_ms[kept],
+        events=after.events - len(events),
+        positives=after.positives - sum(event.weight > 0 for event in events),
+    )

@@ -1,0 +1,165 @@
+"""Following a whole topic from outside any group: from its start, or from given positions, and ever on.
+
+For what every worker holds in memory: all partitions are read by each. A reader that falls behind, or
+finds Kafka away, goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from streams.kafka_connection import aiokafka_arguments
+from streams.settings import Settings
+from workers.backoff import FIRST_WAIT_S, LONGEST_WAIT_S
+
+READ_RECORDS = 2_000
+PARTITIONS_CHECK_S = 5.0
+
+_log = structlog.get_logger()
+
+
+class TopicFollower:
+    """Reads a topic and hands its records on, batch by batch, in the order of each partition.
+
+    Args:
+        take: Called on the event loop with the records of one read; must not raise for what a record holds.
+        until: Partition → the offset before which records count as the start; by default, and at most, the
+            end positions seen at the start.
+        on_caught_up: Called once, after exactly the records of the start were taken.
+        batch_records: Records of one read, at most: what is taken holds the event loop.
+        gate: Nothing is read while it is not set.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        topic: str,
+        take: Callable[[Sequence[ConsumerRecord]], None],
+        *,
+        until: Mapping[int, int] | None = None,
+        on_caught_up: Callable[[], None] = lambda: None,
+        batch_records: int = READ_RECORDS,
+        gate: asyncio.Event | None = None,
+    ) -> None:
+        self._settings = settings
+        self._topic = topic
+        self._take = take
+        self._positions: dict[TopicPartition, int] = {}
+        self._until = until
+        self._gate = gate
+        self._on_caught_up = on_caught_up
+        self._batch_records = batch_records
+        self._task: asyncio.Task[None] | None = None
+        self._caught_up = asyncio.Event()
+
+    @property
+    def positions(self) -> dict[int, int]:
+        """Partition → the next offset to be taken, of the partitions of which something was taken."""
+        return {partition.partition: offset for partition, offset in self._positions.items()}
+
+    async def start(self) -> None:
+        """Read until the end positions seen at the start are reached; go on in the background."""
+        self._task = asyncio.create_task(self._follow(), name=f"follow {self._topic}")
+        caught_up = asyncio.create_task(self._caught_up.wait())
+        try:
+            await asyncio.wait([self._task, caught_up], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            caught_up.cancel()
+        if self._task.done():
+            self._task.result()
+
+    async def stop(self) -> None:
+        """Stop following."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _follow(self) -> None:
+        """Follow for ever: Kafka away is waited out, and reading goes on where it stopped."""
+        wait_s = FIRST_WAIT_S
+        while True:
+            consumer = AIOKafkaConsumer(
+                **aiokafka_arguments(self._settings.kafka),
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                metadata_max_age_ms=round(PARTITIONS_CHECK_S * 1_000),
+            )
+            try:
+                await consumer.start()
+                wait_s = FIRST_WAIT_S
+                await self._read(consumer)
+            except (KafkaError, OSError) as error:
+                _log.warning("a topic cannot be followed, trying again", topic=self._topic, error=str(error))
+                await asyncio.sleep(wait_s)
+                wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+            finally:
+                with suppress(KafkaError, OSError):
+                    await consumer.stop()
+
+    async def _read(self, consumer: AIOKafkaConsumer) -> None:
+        loop = asyncio.get_running_loop()
+        targets: dict[TopicPartition, int] | None = None
+        next_check = 0.0
+        while True:
+            if self._gate is not None:
+                await self._gate.wait()
+            if loop.time() >= next_check:
+                await self._assign(consumer)
+                next_check = loop.time() + PARTITIONS_CHECK_S
+            if targets is None and consumer.assignment() and not self._caught_up.is_set():
+                targets = self._targets(await consumer.end_offsets(list(consumer.assignment())))
+            batches = await consumer.getmany(timeout_ms=200, max_records=self._batch_records)
+            for partition, records in batches.items():
+                self._take_of(consumer, partition, records, targets.get(partition) if targets else None)
+            if targets is not None and not self._caught_up.is_set():
+                # The consumer's own position also passes what compaction or a marker left out.
+                here = {partition: await consumer.position(partition) for partition in targets}
+                if all(here[partition] >= end for partition, end in targets.items()):
+                    self._on_caught_up()
+                    self._caught_up.set()
+                    targets = None
+                    consumer.resume(*consumer.paused())
+
+    def _targets(self, ends: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        until = self._until
+        if until is None:
+            return dict(ends)
+        return {partition: min(end, until.get(partition.partition, end)) for partition, end in ends.items()}
+
+    def _take_of(
+        self,
+        consumer: AIOKafkaConsumer,
+        partition: TopicPartition,
+        records: Sequence[ConsumerRecord],
+        target: int | None,
+    ) -> None:
+        """Take records; those at ``target`` and after it are read again once the start is complete."""
+        if target is not None and records[-1].offset + 1 >= target:
+            records = [record for record in records if record.offset < target]
+            consumer.seek(partition, target)
+            consumer.pause(partition)
+            self._positions[partition] = target
+        else:
+            self._positions[partition] = records[-1].offset + 1
+        if records:
+            self._take(records)
+
+    async def _assign(self, consumer: AIOKafkaConsumer) -> None:
+        """Take every partition the topic now has; begin new ones at their start."""
+        found = await consumer._client.fetch_all_metadata()
+        numbers = found.partitions_for_topic(self._topic) or set()
+        wanted = {TopicPartition(self._topic, number) for number in numbers}
+        if wanted == consumer.assignment():
+            return
+        consumer.assign(sorted(wanted))
+        for partition in wanted:
+            if partition in self._positions:
+                consumer.seek(partition, self._positions[partition])
+            else:
+                await consumer.seek_to_beginning(partition)
