@@ -112,8 +112,8 @@ def greedy_target(propensities: ArrayLike) -> NDArray[np.float64]:
 
     An item with a propensity above a half is the one that is put there most often, so it is the one that
     is put there where nothing is left to chance. Under ε-greedy with ε below a half that tells every
-    place apart: the item has 1 − ε + ε/N, others ε/N. Where no item has a majority, as softmax may leave
-    it, the place says nothing: it has no weight in SNIPS, and pulls IPS down.
+    place apart: the item has 1 − ε + ε/N, others ε/N. Under softmax it is the item that chance favours; where
+    none has a majority the place says nothing: it has no weight in SNIPS, and pulls IPS down.
     """
     return (np.asarray(propensities, np.float64) > MAJORITY).astype(np.float64)
 
@@ -121,8 +121,8 @@ def greedy_target(propensities: ArrayLike) -> NDArray[np.float64]:
 def uniform_target(places: int, candidates: int) -> NDArray[np.float64]:
     """π where chance alone fills each place from the N best that may stand there: 1 / N, [places].
 
-    N is that of the candidates of exploration, as logging must have been able to do the same. Where it had
-    fewer to choose from, π and so IPS are too low by the same factor everywhere; SNIPS is not.
+    N is that of the candidates of exploration, as logging must have been able to do the same. Where a place
+    had fewer to choose from, its π is too low: by one factor everywhere that moves IPS, and not SNIPS.
 
     Raises:
         EvaluationInputError: There is no candidate.
