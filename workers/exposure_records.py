@@ -1,6 +1,6 @@
 """Lists and events as the join reads them: only the fields that it needs.
 
-Decoding a whole list with its reasons, and checking that they add up, takes 25 times as long; who wrote it
+Decoding a whole list with its reasons, and checking that they add up, takes twelve times as long; who wrote it
 has checked that.
 """
 
