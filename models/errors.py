@@ -13,8 +13,8 @@
     ├── MediaTooLargeError       over a limit on bytes, pixels, seconds or frames
     ├── DimensionError           vectors or weights whose dimensions do not fit together
     ├── ProfileStateError        a stored profile cannot be read
-    ├── ListQueryError           a list was asked for in a way that cannot be answered
     ├── EvaluationInputError     figures to evaluate do not fit together, or are out of their bounds
+    ├── ListQueryError           a list was asked for in a way that cannot be answered
     ├── SettingError             a number that steers a model is out of its bounds
     └── TrainingError            a training run cannot start or did not reach a usable result
 
