@@ -143,10 +143,14 @@ class Step:
             return
         self.lists.append(shown)
         # Not by their age: events may be read long after lists that came later than they did.
-        kept = [*state.lists, shown]
-        if len(kept) > self.bounds.lists_per_user:
+        is_full = len(state.lists) >= self.bounds.lists_per_user
+        if is_full:
+            # What belongs to the list that goes must not miss it; this one comes after all that are here.
+            self.settle(shown.published_ms)
+        kept = [*self.state.lists, shown]
+        if is_full:
             kept.remove(min(kept, key=lambda one: one.shown_us))
-        self.state = msgspec.structs.replace(state, lists=tuple(kept), recent_lists=recent)
+        self.state = msgspec.structs.replace(self.state, lists=tuple(kept), recent_lists=recent)
 
     def happen(self, event: JoinEvent, published_us: int) -> None:
         """Something was done; the first of an id counts.

@@ -240,6 +240,15 @@ async def test_bounds_hold() -> None:
     assert len(value) < 30_000
 
 
+async def test_lists_of_one_batch_do_not_push_out_one_another_before_their_events_are_joined() -> None:
+    bench = JoinBench(settings=join_settings(lists_per_user=2))
+    first = [shown("l0", ["lamp"], 0, offset=0), shown("l1", ["film"], 1, offset=1)]
+    events = happened([Did("e0", "lamp", 2, "l0"), Did("e1", "lamp", 2)])
+    later = [shown(f"l{number}", ["film"], 10 + number, offset=number) for number in range(2, 9)]
+    await bench.feed(*first, events, *later)
+    assert pairs(bench) == [("l0", "e0"), ("l0", "e1")]
+
+
 async def test_a_person_who_is_forgotten_leaves_nothing() -> None:
     bench = JoinBench()
     await bench.feed(shown("l1", ["lamp"], 0), happened([Did("e1", "lamp", 5, "other")]))
