@@ -13,6 +13,7 @@
     ├── MediaTooLargeError       over a limit on bytes, pixels, seconds or frames
     ├── DimensionError           vectors or weights whose dimensions do not fit together
     ├── ProfileStateError        a stored profile cannot be read
+    ├── EvaluationInputError     figures to evaluate do not fit together, or are out of their bounds
     ├── ListQueryError           a list was asked for in a way that cannot be answered
     ├── DatasetError             a data set to evaluate on is not there, or a line of it is wrong
     ├── SettingError             a number that steers a model is out of its bounds
@@ -83,6 +84,10 @@ class ProfileStateError(ModelError):
 
 class ListQueryError(ModelError):
     """A list asked for in a way that cannot be answered: a count or a filter out of bounds."""
+
+
+class EvaluationInputError(ModelError):
+    """Figures to evaluate that do not fit together, or are out of their bounds. The message says which."""
 
 
 class SettingError(ModelError):

@@ -1,6 +1,6 @@
 """Metrics as data: what each one counts, in which unit, under which labels. One registry a process.
 
-What is defined here and in `workers.role_metrics` is what Prometheus is served and `docs/guide/metrics.md`
+What is defined here and in the workers' modules is what Prometheus is served and `docs/guide/metrics.md`
 shows. Names follow Prometheus: base units, and the unit at the end (``_seconds``, ``_bytes``, ``_total``).
 """
 

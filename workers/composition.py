@@ -33,7 +33,9 @@ from workers.experiments import Experiment
 from workers.features_to_vectors import ItemFuser
 from workers.fenced import FenceStartPositions
 from workers.items_to_features import ItemEncoder
+from workers.join_metrics import JoinMetrics
 from workers.learned_models import LearnedReader
+from workers.lists_to_outcomes import OutcomeJoiner
 from workers.media.reader import media_reader
 from workers.metered import MeteredProcessor, MeteredPublisher
 from workers.micro_batcher import MicroBatcher
@@ -191,6 +193,8 @@ async def _wire(
             return await _wire_recommend(settings, topics, store, publisher, resources)
         case "learn":
             return _wire_learn(settings, topics, publisher)
+        case "join":
+            return _wire_join(settings, topics, store, publisher, start_anew)
 
 
 async def _wire_encoder(
@@ -387,3 +391,23 @@ def _wire_learn(settings: Settings, topics: TopicNames, publisher: Publisher) ->
             await writer.run()
 
     return Wiring("learn", [topics.learned], WriterElection(term))
+
+
+def _wire_join(
+    settings: Settings,
+    topics: TopicNames,
+    store: RedisStateStore,
+    publisher: Publisher,
+    start_anew: Callable[[bool], None],
+) -> Wiring:
+    role = OutcomeJoiner(
+        store=store,
+        publisher=publisher,
+        topics=topics,
+        settings=settings,
+        now=utc_now,
+        metrics=JoinMetrics(),
+        on_set_back=start_anew,
+    )
+    starts = FenceStartPositions(role.role, store, role.note_fences)
+    return Wiring("join", [topics.recommendations, topics.profiles], role, starts)

@@ -134,7 +134,7 @@ class ProfileUpdater(FencedRole):
             counted = [read for read in own if read.is_applied or next(kinds).changed]
             outgoing.append(self._changed(after, encoded, own, counted))
         clamped = sum(read.occurred_at != read.event.occurred_at for read in reads)
-        return ProfilePlan(writes, outgoing, increments, effects, refused, clamped)
+        return ProfilePlan(writes, outgoing, increments, effects=effects, refused=refused, clamped=clamped)
 
     def committed(self, plan: Plan) -> None:
         """Count effects, duplicates, refusals and clamped times."""

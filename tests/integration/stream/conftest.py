@@ -52,7 +52,7 @@ def stack(
     media_folder: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
-    """All seven roles, each a process, started once."""
+    """All roles, each a process, started once."""
     media = {
         "file_roots": [str(media_folder)],
         # The metadata service is named on purpose: it must be refused all the same.
