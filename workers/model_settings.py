@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from models.cascade.settings import CascadeSettings, LearnSettings
+from models.interactions import InteractionSettings
 from models.profile import ActionRule, TasteSettings, TransitionSettings
 from models.ranking import RankingSettings
+from models.ranking.online import OnlineSettings
+from models.reranking import RerankSettings, Rule
+from models.retrieval import FilterRange
+from models.retrieval.item_filter import ItemFilter
+from streams import cascade_settings as sections
 from streams.settings import ActionSettings, ProfileSettings, Settings
 
 
@@ -31,6 +38,66 @@ def ranking_settings(settings: Settings) -> RankingSettings:
             long_half_life_days=profile.long_half_life_days,
             short_share=profile.short_share,
         ),
+    )
+
+
+def rerank_settings(settings: sections.RerankSettings) -> RerankSettings:
+    """What becomes of a ranked list before it is shown."""
+    rules = tuple(
+        Rule(
+            ItemFilter({name: _filter_value(value) for name, value in rule.filter.items()}),
+            rule.effect,
+            rule.amount,
+        )
+        for rule in settings.rules
+    )
+    return RerankSettings(**(dict(settings) | {"rules": rules}))
+
+
+def _filter_value(value: sections.FilterSetting) -> object:
+    if isinstance(value, sections.FilterRangeSettings):
+        return FilterRange(value.min, value.max)
+    return value
+
+
+def cascade_settings(settings: Settings) -> CascadeSettings:
+    """What the cascade remembers, and where its candidates come from."""
+    remembered = settings.interactions
+    return CascadeSettings(
+        interactions=InteractionSettings(
+            max_items=remembered.max_items,
+            neighbours=remembered.neighbours,
+            memory_bytes=remembered.memory_bytes,
+            recent_entries=remembered.recent_entries,
+            log_events=remembered.log_events,
+            item_events=remembered.item_events,
+        ),
+        budgets=settings.sources.model_dump(),
+        candidates=settings.recommend.candidates,
+        new_item_events=settings.rerank.new_item_events,
+        reason_items=settings.recommend.reason_items,
+    )
+
+
+def learn_settings(settings: Settings) -> LearnSettings:
+    """How the ranker learns, and when models of sources are trained."""
+    learn = settings.learn
+    return LearnSettings(
+        objectives=learn.objectives,
+        positive_objective=learn.positive_objective,
+        other_objective=learn.other_objective,
+        online=OnlineSettings(
+            step_size=learn.step_size,
+            max_step=learn.max_step,
+            batch_events=learn.batch_events,
+            drift_window_events=learn.drift_window_events,
+            drift_ratio=learn.drift_ratio,
+        ),
+        publish_events=learn.publish_events,
+        refit_events=learn.refit_events,
+        first_refit_events=learn.first_refit_events,
+        regression_items=learn.regression_items,
+        window_events=learn.refit_window_events,
     )
 
 

@@ -107,6 +107,16 @@ class LearningModels:
     learner: Learning
 
 
+def still_to_choose(index: ItemIndex, step: Step) -> Mask:
+    """Which rows could be listed just before an event, bool [rows]."""
+    eligible = eligible_rows(index, step.profile, ListQuery())
+    # The profile is as it was after the event: what the person then did was still to be chosen.
+    if step.interaction.item_id not in step.person.item_ids:
+        rows = index.rows_of([step.interaction.item_id])
+        eligible[rows] = index.available[rows]
+    return eligible
+
+
 class WeightsWriter:
     """One term as the writer: `run` until cancelled.
 
@@ -160,12 +170,7 @@ class WeightsWriter:
     def step(self, step: Step) -> None:
         """Learn from an event, then take it in."""
         models = self._models
-        eligible = eligible_rows(models.index, step.profile, ListQuery())
-        # The profile is as it was after the event: what the person then did was still to be chosen.
-        if step.interaction.item_id not in step.person.item_ids:
-            rows = models.index.rows_of([step.interaction.item_id])
-            eligible[rows] = models.index.available[rows]
-        learned = models.learner.learn(step.person, step.interaction, eligible)
+        learned = models.learner.learn(step.person, step.interaction, still_to_choose(models.index, step))
         self._metrics.learned(learned.loss, fell_back=learned.fell_back)
         if learned.fell_back:
             _log.error("the ranker has drifted: the last good weights are back", steps=models.learner.steps)

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-Role = Literal["text", "image", "audio", "video", "fuse", "profile", "recommend", "explain"]
+Role = Literal["text", "image", "audio", "video", "fuse", "profile", "recommend", "learn", "join", "explain"]
 ROLES: tuple[Role, ...] = get_args(Role)

@@ -111,6 +111,10 @@ class ItemIndex:
             raise IndexError(f"row {row} of the item index is free")
         return item_id
 
+    def attributes(self, row: int) -> dict[str, AttributeValue]:
+        """The attributes of the item in a row."""
+        return _decode(self._attributes[row])
+
     def upsert(
         self,
         item_id: str,

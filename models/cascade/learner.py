@@ -1,0 +1,206 @@
+"""The one writer's half of the cascade: steps of the ranker, trainings of source models, safeguards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from models.cascade.cascade import RANKER, SEQUENCE, Cascade
+from models.cascade.person import Interaction, Person
+from models.cascade.settings import LearnSettings
+from models.cascade.trained import TrainedRegression, TrainedSequence, grades
+from models.errors import ModelError
+from models.ranking.online import OnlineLearner
+from models.ranking.ranker import RankerWeights, encode_weights
+from models.retrieval.filters import AttributeValue
+from models.sequence import item_regression
+from models.sequence.attribute_columns import choose_columns
+from models.sequence.model import History, SequenceModel
+
+
+@dataclass(frozen=True, slots=True)
+class LearnStep:
+    """What one event taught.
+
+    Attributes:
+        loss: Of the ranker on it, before the step; None where nothing could be learned.
+        fell_back: Whether the drift alarm brought the last good weights back.
+    """
+
+    loss: float | None
+    fell_back: bool = False
+
+
+class Learner:
+    """Learns from events, each before the cascade takes it in.
+
+    Args:
+        cascade: Whose weights and models are learned; it uses them at once.
+        settings: See `LearnSettings`.
+    """
+
+    def __init__(self, cascade: Cascade, settings: LearnSettings) -> None:
+        self._cascade = cascade
+        self._settings = settings
+        self._online = OnlineLearner(cascade.weights.values, settings.online)
+        self._trainings = 0
+        self._trained_at: int | None = None
+        self._published_steps = 0
+        self._unpublished: tuple[str, ...] = ()
+        cascade.sequence_settings = settings.sequence
+
+    @property
+    def steps(self) -> int:
+        """Events learned from, ever."""
+        return self._online.steps
+
+    def learn(self, person: Person, interaction: Interaction, eligible: NDArray[np.bool_]) -> LearnStep:
+        """Learn from an event on an item that was still to be chosen; a repeat teaches the ranker nothing.
+
+        Args:
+            person: As before the event.
+            interaction: The event.
+            eligible: By row of the index: what could have been listed.
+        """
+        weight = self._objective(interaction)
+        index = self._cascade.index
+        row = index.item_rows.get(interaction.item_id)
+        if row is None or weight <= 0.0 or row >= len(eligible) or not eligible[row]:
+            return LearnStep(None)
+        candidates = self._cascade.candidates(person, eligible)
+        target = np.flatnonzero(candidates.rows == row)
+        if not len(target) or len(candidates.rows) < 2:
+            # The sources, not the ranker, would have to be better.
+            return LearnStep(None)
+        loss, fell_back = self._online.learn(
+            candidates.standardised, candidates.gates, int(target[0]), weight
+        )
+        weights = self._cascade.weights
+        self._cascade.weights = RankerWeights(weights.gates, weights.signals, self._online.values)
+        return LearnStep(loss, fell_back)
+
+    def refit_due(self) -> bool:
+        """Whether models of sources are to be trained anew."""
+        seen = self._cascade.log.count
+        if self._trained_at is None:
+            return seen >= self._settings.first_refit_events
+        return seen - self._trained_at >= self._settings.refit_events
+
+    def refit(self) -> tuple[str, ...]:
+        """Train the models of sources on the log of events; which were trained."""
+        settings, log = self._settings, self._cascade.log
+        items = self._cascade.memory.items
+        item_ids = {row: items.item_id(row) for row in range(len(items))}
+        most = settings.regression_items
+        regressions = {
+            "regression": TrainedRegression(item_regression.fit(log, item_ids, most)),
+            "regression_ever": TrainedRegression(item_regression.fit_ever(log, item_ids, most)),
+            "liking": TrainedRegression(item_regression.fit_liking(log, item_ids, most)),
+        }
+        sequence = self._train_sequence(item_ids)
+        self._cascade.take(sequence, regressions)
+        self._trainings += 1
+        self._trained_at = log.count
+        self._unpublished = (SEQUENCE, *regressions)
+        return self._unpublished
+
+    def updates(self, *, force: bool = False) -> dict[str, bytes]:
+        """What is to be published now, by model: models just trained, the ranker every so many events.
+
+        Args:
+            force: The ranker where anything was learned since it was last published.
+        """
+        found: dict[str, bytes] = {}
+        learned = self.steps - self._published_steps
+        if learned >= self._settings.publish_events or (force and learned > 0):
+            found[RANKER] = encode_weights(self._cascade.weights)
+            self._published_steps = self.steps
+        for name in self._unpublished:
+            if name == SEQUENCE:
+                if self._cascade.sequence is not None:
+                    found[name] = self._cascade.sequence.encode()
+            else:
+                model = self._cascade.regressions[name].model
+                found[name] = item_regression.encode(model, self._settings.regression_kept)
+        self._unpublished = ()
+        return found
+
+    def state(self) -> bytes:
+        """What a successor goes on with; models come to it as they were published."""
+        return msgspec.msgpack.encode((self._online.state(), self._trainings, self._trained_at is not None))
+
+    def restore(self, state: bytes) -> None:
+        """Go on where `state` was taken.
+
+        Raises:
+            ModelError: It is something else.
+        """
+        try:
+            online, trainings, trained = msgspec.msgpack.decode(state, type=tuple[bytes, int, bool])
+        except msgspec.MsgspecError as error:
+            raise ModelError(f"the state of a learner cannot be read: {error}") from None
+        self._online.restore(online)
+        self._trainings = trainings
+        # Trained as of what is remembered at the start: the next training is a full interval away.
+        self._trained_at = self._cascade.log.count if trained else None
+        self._published_steps = self.steps
+        weights = self._cascade.weights
+        self._cascade.weights = RankerWeights(weights.gates, weights.signals, self._online.values)
+
+    def _objective(self, interaction: Interaction) -> float:
+        settings = self._settings
+        if interaction.action in settings.objectives:
+            return settings.objectives[interaction.action]
+        return settings.positive_objective if interaction.weight > 0 else settings.other_objective
+
+    def _train_sequence(self, item_ids: dict[int, str]) -> TrainedSequence:
+        settings = self._settings
+        held = self._cascade.sequence
+        if held is None:
+            known = list(item_ids.values())
+            columns = choose_columns(self._attributes(known))
+            content = columns.matrix(self._attributes(known)) if columns.count else None
+            model = SequenceModel(len(known), settings.sequence, seed=settings.seed, content=content)
+            epochs, rate, window = settings.first_epochs, None, self._cascade.log.count
+        else:
+            model = held.model
+            known = held.item_ids + [one for one in item_ids.values() if one not in held.items.row_of]
+            columns = held.columns
+            content = columns.matrix(self._attributes(known)) if columns.count else None
+            model.grow(len(known), seed=settings.seed + 1 + self._trainings, content=content)
+            epochs, rate, window = settings.epochs, settings.sequence.refit_rate, settings.window_events
+        trained = TrainedSequence(model, known, columns)
+        row_of = np.array([trained.items.row_of[item_ids[row]] for row in range(len(item_ids))], np.int64)
+        model.fit(
+            list(self._histories(row_of, window)),
+            epochs=epochs,
+            seed=settings.seed + 7_919 * (self._trainings + 1),
+            learning_rate=rate,
+        )
+        return trained
+
+    def _attributes(self, item_ids: list[str]) -> list[dict[str, AttributeValue]]:
+        index = self._cascade.index
+        rows = [index.item_rows.get(item_id) for item_id in item_ids]
+        return [{} if row is None else index.attributes(row) for row in rows]
+
+    def _histories(self, row_of: NDArray[np.int64], window: int) -> Iterator[History]:
+        """Histories of the log whose last events are within the window of newest events."""
+        items, people, weights, times_s = self._cascade.log.sequences()
+        numbers = self._cascade.log.numbers_by_person()
+        first = self._cascade.log.count - window
+        starts = np.flatnonzero(np.r_[True, people[1:] != people[:-1]]) if len(people) else np.zeros(0, int)
+        for begin, end in zip(starts.tolist(), [*starts[1:].tolist(), len(people)], strict=True):
+            recent = int((numbers[begin:end] < first).sum())
+            if recent == end - begin:
+                continue
+            yield History(
+                row_of[items[begin:end]],
+                grades(weights[begin:end]),
+                (times_s[begin:end] * 1_000.0).astype(np.int64),
+                first_target=recent,
+            )

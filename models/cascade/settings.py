@@ -1,0 +1,107 @@
+"""Settings of the cascade and of its learner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from models.errors import SettingError
+from models.interactions.memory import InteractionSettings
+from models.ranking.online import OnlineSettings
+from models.sequence.model import SequenceSettings
+
+SOURCES = (
+    "interests",
+    "covisitation",
+    "sequence",
+    "regression",
+    "sessions",
+    "stage",
+    "trending",
+    "new_items",
+    "own_items",
+)
+
+
+def default_budgets() -> dict[str, int]:
+    """How many candidates each source may give."""
+    return {
+        "interests": 60,
+        "covisitation": 200,
+        "sequence": 200,
+        "regression": 150,
+        "sessions": 100,
+        "stage": 60,
+        "trending": 60,
+        "new_items": 30,
+        "own_items": 20,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class CascadeSettings:
+    """What is remembered, where candidates come from, and how many are ranked.
+
+    Attributes:
+        interactions: See `InteractionSettings`.
+        budgets: Source → candidates at most; 0 or absence switches it off.
+        candidates: Ranked at most.
+        new_item_events: An item with fewer positive events is new.
+        reason_items: Past items that reasons name.
+        without: Families of signals that count for nothing, neither in scores nor in learning.
+    """
+
+    interactions: InteractionSettings = field(default_factory=InteractionSettings)
+    budgets: Mapping[str, int] = field(default_factory=default_budgets)
+    candidates: int = 400
+    new_item_events: int = 5
+    reason_items: int = 3
+    without: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.budgets) - set(SOURCES))
+        if unknown:
+            raise SettingError(f"there is no candidate source {unknown[0]!r}; there are {', '.join(SOURCES)}")
+        if min(self.budgets.values(), default=0) < 0 or self.candidates < 1:
+            raise SettingError("budgets must be at least 0, and candidates at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class LearnSettings:
+    """How the learner learns.
+
+    Attributes:
+        objectives: Action → how much it counts as a target; others count ``positive_objective`` where
+            their weight is above 0 and ``other_objective`` where it is not.
+        online: Steps of the ranker.
+        publish_events: Weights are published after so many events.
+        refit_events: Models of sources are trained anew after so many events, at first after
+            ``first_refit_events``.
+        regression_items: The item regression covers this many items, those used most.
+        regression_kept: Weights of an item that are published.
+        sequence: Sizes and training of the sequence model.
+        first_epochs, epochs: Over the log, at the first training and at later ones.
+        window_events: Newest events that later trainings go over.
+        seed: Of everything random.
+    """
+
+    objectives: Mapping[str, float] = field(default_factory=dict)
+    positive_objective: float = 1.0
+    other_objective: float = 0.2
+    online: OnlineSettings = field(default_factory=OnlineSettings)
+    publish_events: int = 50
+    refit_events: int = 2_500
+    first_refit_events: int = 500
+    regression_items: int = 3_000
+    regression_kept: int = 256
+    sequence: SequenceSettings = field(default_factory=SequenceSettings)
+    first_epochs: int = 9
+    epochs: int = 2
+    window_events: int = 30_000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.publish_events, self.refit_events, self.first_refit_events) < 1:
+            raise SettingError("publish_events and refit_events must be at least 1")
+        if min(self.objectives.values(), default=0.0) < 0:
+            raise SettingError("an objective must count at least 0")

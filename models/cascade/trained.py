@@ -1,0 +1,142 @@
+"""Models of sources as the cascade holds them: by item id, whatever rows they were trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import ModelError
+from models.interactions.rows import ItemRows
+from models.profile.hashing import hash64
+from models.retrieval.index import ItemIndex
+from models.retrieval.row_link import RowLink
+from models.sequence.attribute_columns import AttributeColumns
+from models.sequence.item_regression import ItemRegression
+from models.sequence.model import History as SequenceHistory
+from models.sequence.model import SequenceModel, SequenceSettings
+from models.signals.situation import Situation
+
+_LOWEST_GRADE, _HIGHEST_GRADE, _NEUTRAL_GRADE = 0, 5, 3.0
+
+
+def grades(weights: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Weights as grades: 3 is indifferent, 4 and 5 are good, int64 [n]."""
+    rounded = np.rint(np.clip(weights + _NEUTRAL_GRADE, _LOWEST_GRADE, _HIGHEST_GRADE)).astype(np.int64)
+    # A positive weight below ½ is still positive.
+    rounded[(weights > 0) & (rounded < 4)] = 4
+    return np.asarray(rounded, np.int64)
+
+
+class ModelItems:
+    """The items that a model knows, in its rows, and links from the rows of others.
+
+    Args:
+        item_ids: By row of the model.
+    """
+
+    def __init__(self, item_ids: Sequence[str]) -> None:
+        self.item_ids = tuple(item_ids)
+        self.row_of = {item_id: row for row, item_id in enumerate(self.item_ids)}
+        hashes = [int.from_bytes(hash64(item_id), "little") for item_id in self.item_ids]
+        self.hashes = np.array(hashes, np.uint64)
+        self._from_memory, self._from_index, self._to_index = RowLink(), RowLink(), RowLink()
+
+    def of_memory(self, items: ItemRows, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows of the model for rows of a memory, −1 where it does not know the item, int64 [n]."""
+        row_of, item_id = self.row_of, items.item_id
+        return self._from_memory.rows(rows, items.hashes, self.hashes, lambda row: row_of.get(item_id(row)))
+
+    def of_index(self, index: ItemIndex, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows of the model for rows of an index, −1 where it does not know the item, int64 [n]."""
+        row_of, item_id = self.row_of, index.item_id
+        return self._from_index.rows(rows, index.hashes, self.hashes, lambda row: row_of.get(item_id(row)))
+
+    def to_index(self, index: ItemIndex, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows of an index for rows of the model, −1 where the item is not in it, int64 [n]."""
+        row_of, item_ids = index.item_rows, self.item_ids
+        return self._to_index.rows(rows, self.hashes, index.hashes, lambda row: row_of.get(item_ids[row]))
+
+
+@dataclass(slots=True)
+class TrainedRegression:
+    """A regression and the rows of its items."""
+
+    model: ItemRegression
+    items: ModelItems = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.items = ModelItems(self.model.item_ids)
+
+    def scores(self, entries: NDArray[np.int64], weightings: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What entries add to every item of the model, float32 [weightings, N].
+
+        Args:
+            entries: Rows of the model, −1 where it does not know the item, [n].
+            weightings: float32 [weightings, n].
+        """
+        known = np.flatnonzero(entries >= 0)
+        return weightings[:, known] @ self.model.weights[entries[known]]
+
+
+@dataclass(slots=True)
+class TrainedSequence:
+    """A sequence model and the rows of its items."""
+
+    model: SequenceModel
+    item_ids: list[str]
+    columns: AttributeColumns
+    items: ModelItems = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.items = ModelItems(self.item_ids)
+
+    def scores(self, situation: Situation) -> NDArray[np.float32]:
+        """Scores of all items of the model, float32 [items]."""
+        history = situation.history
+        rows = self.items.of_memory(situation.memory.items, history.rows[::-1])
+        known = rows >= 0
+        sequence = SequenceHistory(
+            rows[known],
+            grades(history.weights[::-1][known]),
+            (history.times_s[::-1][known] * 1_000.0).astype(np.int64),
+            earlier=max(0, situation.person.events - int(known.sum())),
+        )
+        return self.model.scores(sequence, int(situation.now_s * 1_000.0))
+
+    def encode(self) -> bytes:
+        """Everything but the moments of the optimiser, as MessagePack."""
+        arrays = {
+            name: (str(values.dtype), list(values.shape), values.tobytes())
+            for name, values in self.model.parameters().items()
+        }
+        content = self.model.content
+        if content is not None:
+            arrays["content"] = (str(content.dtype), list(content.shape), content.tobytes())
+        return msgspec.msgpack.encode((self.item_ids, self.columns, arrays))
+
+    @classmethod
+    def decode(cls, payload: bytes, settings: SequenceSettings) -> TrainedSequence:
+        """Read what `encode` wrote.
+
+        Raises:
+            ModelError: It is something else, or of another size.
+        """
+        try:
+            item_ids, columns, arrays = msgspec.msgpack.decode(
+                payload,
+                type=tuple[list[str], AttributeColumns, dict[str, tuple[str, list[int], bytes]]],
+            )
+            parameters = {
+                name: np.frombuffer(raw, dtype).reshape(shape) for name, (dtype, shape, raw) in arrays.items()
+            }
+            content = parameters.pop("content", None)
+            model = SequenceModel.from_parameters(parameters, settings, content=content)
+        except (msgspec.MsgspecError, ValueError, TypeError, KeyError) as error:
+            raise ModelError(f"a stored sequence model cannot be read: {error}") from None
+        if model.items != len(item_ids):
+            raise ModelError(f"a stored sequence model has {model.items} items, and {len(item_ids)} ids")
+        return cls(model, item_ids, columns)

@@ -1,0 +1,140 @@
+"""The newest events of all people, each linked to the same person's events before and after it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import SettingError
+
+NONE = -1
+Numbers = NDArray[np.int64]
+
+
+class EventLog:
+    """A ring of events by number: 0, 1, 2 … in the order in which they came; old ones are overwritten.
+
+    Per item the numbers of its newest events are kept too.
+
+    Args:
+        capacity: Events.
+        per_item: Events that an item keeps.
+
+    Raises:
+        SettingError: One of them is below 1.
+    """
+
+    def __init__(self, capacity: int, per_item: int) -> None:
+        if capacity < 1 or per_item < 1:
+            raise SettingError(f"an event log needs room for an event; it has {capacity} and {per_item}")
+        self.capacity = capacity
+        self.count = 0
+        self._items = np.full(capacity, NONE, np.int32)
+        self._people = np.full(capacity, NONE, np.int64)
+        self._times_s = np.zeros(capacity, np.float64)
+        self._weights = np.zeros(capacity, np.float32)
+        self._previous = np.full(capacity, NONE, np.int64)
+        self._next = np.full(capacity, NONE, np.int64)
+        # User id → number of the person, and of their last event.
+        self._person_of: dict[str, tuple[int, int]] = {}
+        self._people_ever = 0
+        self._recent = np.full((256, per_item), NONE, np.int64)
+        self._recent_count = np.zeros(256, np.int64)
+
+    def person(self, user_id: str) -> int:
+        """The number of a person; −1 for one with no event here."""
+        return self._person_of.get(user_id, (NONE, NONE))[0]
+
+    def grow(self, rows: int) -> None:
+        """Make room for this many items."""
+        have = len(self._recent)
+        if rows > have:
+            more = max(rows, have * 2) - have
+            empty = np.full((more, self._recent.shape[1]), NONE, np.int64)
+            self._recent = np.concatenate([self._recent, empty])
+            self._recent_count = np.concatenate([self._recent_count, np.zeros(more, np.int64)])
+
+    def clear(self, row: int) -> None:
+        """Forget an item: another has its row now."""
+        self._recent[row] = NONE
+        self._recent_count[row] = 0
+        self._items[self._items == row] = NONE
+
+    def append(self, user_id: str, row: int, weight: float, time_s: float) -> None:
+        """Take in an event."""
+        number = self.count
+        slot = number % self.capacity
+        if user_id in self._person_of:
+            person, previous = self._person_of[user_id]
+        else:
+            person, previous = self._people_ever, NONE
+            self._people_ever += 1
+            self._forget_people()
+        self._items[slot] = row
+        self._people[slot] = person
+        self._times_s[slot] = time_s
+        self._weights[slot] = weight
+        self._previous[slot] = previous
+        self._next[slot] = NONE
+        if previous > number - self.capacity:
+            self._next[previous % self.capacity] = number
+        self._person_of[user_id] = (person, number)
+        ring = self._recent.shape[1]
+        self._recent[row, self._recent_count[row] % ring] = number
+        self._recent_count[row] += 1
+        self.count = number + 1
+
+    def occurrences(self, rows: Numbers) -> tuple[Numbers, Numbers]:
+        """The newest events of these items, and the position in ``rows`` that each is of; int64 [m] both."""
+        numbers = self._recent[rows]
+        held = numbers > max(NONE, self.count - 1 - self.capacity)
+        return numbers[held], np.nonzero(held)[0]
+
+    def items(self, numbers: Numbers) -> NDArray[np.int32]:
+        """Rows of the items of events that are held; −1 where the item was forgotten."""
+        return self._items[numbers % self.capacity]
+
+    def times_s(self, numbers: Numbers) -> NDArray[np.float64]:
+        """Times of events that are held."""
+        return self._times_s[numbers % self.capacity]
+
+    def people_of(self, numbers: Numbers) -> Numbers:
+        """Numbers of the people whose events these are."""
+        return self._people[numbers % self.capacity]
+
+    def before(self, numbers: Numbers) -> Numbers:
+        """The same person's event before each, −1 where none is held; −1 gives −1."""
+        return self._follow(self._previous, numbers)
+
+    def after(self, numbers: Numbers) -> Numbers:
+        """The same person's event after each, −1 where there is none; −1 gives −1."""
+        return self._follow(self._next, numbers)
+
+    def sequences(self) -> tuple[NDArray[np.int32], Numbers, NDArray[np.float32], NDArray[np.float64]]:
+        """All events held, by person and in their order: items, people, weights, times in seconds.
+
+        Events on items that were forgotten are left out.
+        """
+        numbers = self.numbers_by_person()
+        people = self.people_of(numbers)
+        weights = self._weights[numbers % self.capacity]
+        return self.items(numbers), people, weights, self.times_s(numbers)
+
+    def numbers_by_person(self) -> Numbers:
+        """Numbers of the events of `sequences`."""
+        numbers = np.arange(max(0, self.count - self.capacity), self.count)
+        numbers = numbers[self._items[numbers % self.capacity] >= 0]
+        return numbers[np.argsort(self.people_of(numbers), kind="stable")]
+
+    def _forget_people(self) -> None:
+        """Drop people with no event here any more, once these may be as many as those with one."""
+        if len(self._person_of) <= 2 * self.capacity:
+            return
+        first = self.count - self.capacity
+        self._person_of = {user_id: of for user_id, of in self._person_of.items() if of[1] >= first}
+
+    def _follow(self, links: Numbers, numbers: Numbers) -> Numbers:
+        found = links[numbers % self.capacity]
+        found = np.where(numbers >= 0, found, NONE)
+        found[found < self.count - self.capacity] = NONE
+        return found

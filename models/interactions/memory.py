@@ -1,0 +1,125 @@
+"""All that is remembered across people and items, taken in one event at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.cascade.person import Interaction, Person
+from models.errors import SettingError
+from models.interactions.log import EventLog
+from models.interactions.pairs import PairStatistics
+from models.interactions.popularity import Popularity
+from models.interactions.rows import ItemRows
+
+# A history holds 200; one read back from the profile after an event has one entry less before it.
+HISTORY_ENTRIES = 199
+
+
+@dataclass(frozen=True, slots=True)
+class InteractionSettings:
+    """How much is remembered.
+
+    Attributes:
+        max_items: Beyond, the items used longest ago are forgotten.
+        neighbours: Kept for each item, where not all pairs fit into memory.
+        memory_bytes: For pairs.
+        recent_entries: Of a history, those that pair with a new event.
+        log_events: Newest events of all people.
+        item_events: Of these, those kept by item.
+    """
+
+    max_items: int = 200_000
+    neighbours: int = 128
+    memory_bytes: int = 256 << 20
+    recent_entries: int = HISTORY_ENTRIES
+    log_events: int = 100_000
+    item_events: int = 100
+
+    def __post_init__(self) -> None:
+        numbers = (self.max_items, self.neighbours, self.recent_entries, self.log_events, self.item_events)
+        if min(numbers) < 1:
+            raise SettingError("what is remembered of interactions must be at least 1 of each")
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A person's newest events by row, newest first; items that are not remembered are left out.
+
+    Attributes:
+        rows: int64 [n].
+        weights: float32 [n].
+        times_s: float64 [n].
+    """
+
+    rows: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    times_s: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def newest(self, count: int) -> History:
+        """The newest entries."""
+        return History(self.rows[:count], self.weights[:count], self.times_s[:count])
+
+
+class InteractionMemory:
+    """Rows, pairs, popularity and the log of events together."""
+
+    def __init__(self, settings: InteractionSettings) -> None:
+        self._settings = settings
+        self.items = ItemRows(settings.max_items)
+        self.pairs = PairStatistics(settings.memory_bytes, settings.neighbours, settings.max_items)
+        self.popularity = Popularity()
+        self.log = EventLog(settings.log_events, settings.item_events)
+
+    def __len__(self) -> int:
+        """Items."""
+        return len(self.items)
+
+    def history(self, person: Person) -> History:
+        """What a person did last, by row."""
+        item_ids = person.item_ids[-HISTORY_ENTRIES:]
+        rows = self.items.rows_of(item_ids)[::-1]
+        known = rows >= 0
+        weights = person.weights[-HISTORY_ENTRIES:][::-1][known]
+        times_s = person.times_ms[-HISTORY_ENTRIES:][::-1][known] / 1_000.0
+        return History(rows[known], weights, times_s)
+
+    def observe(self, person: Person, interaction: Interaction) -> int:
+        """Take in an event of a person, as they were before it.
+
+        Returns:
+            The row of the item.
+        """
+        row, reused = self.items.use(interaction.item_id)
+        # One row stays empty: it stands for items that nobody has used.
+        rows = len(self.items) + 1
+        for part in (self.pairs, self.popularity, self.log):
+            part.grow(rows)
+            if reused:
+                part.clear(row)
+        time_s = interaction.occurred_at_ms / 1_000.0
+        history = self.history(person)
+        gap_s = None
+        if len(history):
+            gap_s = max(0.0, time_s - float(history.times_s[0]))
+            self._pair(row, history.newest(self._settings.recent_entries), time_s)
+        self.popularity.add(row, interaction.weight, time_s, person.events, gap_s)
+        self.log.append(interaction.user_id, row, interaction.weight, time_s)
+        return row
+
+    def _pair(self, row: int, history: History, time_s: float) -> None:
+        # An item met more than once pairs as of its newest event.
+        _, first = np.unique(history.rows, return_index=True)
+        first = np.sort(first)
+        first = first[history.rows[first] != row]
+        self.pairs.add(
+            row,
+            history.rows[first],
+            np.maximum(time_s - history.times_s[first], 0.0),
+            time_s,
+        )

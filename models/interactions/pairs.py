@@ -1,0 +1,293 @@
+"""How often items meet in histories, by how near in time they do.
+
+Each channel c holds, for items h and i, ``S_c[h, i] = Σ k_c(Δ) · exp((t − t₀) / a_c)`` over the pairs of
+events of one person on h and i that are Δ apart, t the time of the later one. Weights that grow with time
+instead of old ones that shrink: an update touches only the pairs of one event, and what is read is a
+ratio of two sums, in which the growth cancels.
+
+===============  ===========================  =======  =========================================
+channel          k(Δ)                         a        pairs
+===============  ===========================  =======  =========================================
+page             1 where Δ ≤ 2 s              86 d     both ways
+near_after       exp(−Δ / 60 s)               43 d     i after h; half each way where Δ ≤ 1 s
+near_before      exp(−Δ / 60 s)               43 d     i before h; half each way where Δ ≤ 1 s
+session_after    exp(−Δ / 600 s)              43 d     i after h
+session_before   exp(−Δ / 600 s)              43 d     i before h
+ever             1                            −        both ways
+delay_20s …      1 where Δ is within (1, 20]  86 d     i after h
+===============  ===========================  =======  =========================================
+
+``delay_90s``, ``delay_400s``, ``delay_hour`` and ``delay_long`` hold the pairs of (20, 90], (90, 400] and
+(400, 3600] seconds, and of more: what came after h as long ago as h is now.
+
+A small catalogue is held as full matrices, a large one as the strongest neighbours of each item.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+DAY_S = 86_400.0
+CHANNELS = (
+    "page",
+    "near_after",
+    "near_before",
+    "session_after",
+    "session_before",
+    "ever",
+    "delay_20s",
+    "delay_90s",
+    "delay_400s",
+    "delay_hour",
+    "delay_long",
+)
+PAGE, NEAR_AFTER, NEAR_BEFORE, SESSION_AFTER, SESSION_BEFORE, EVER, FIRST_DELAY = range(7)
+# Upper ends of the delays, the last of them open.
+DELAY_ENDS_S = np.array([20.0, 90.0, 400.0, 3_600.0])
+AGE_S = np.array([86.0, 43.0, 43.0, 43.0, 43.0, math.inf, 86.0, 86.0, 86.0, 86.0, 86.0]) * DAY_S
+PAGE_S = 2.0
+# Within one tick of the clock the order of two events says nothing.
+_TICK_S = 1.0
+# Weights below this are left out: exp(-9.2).
+_LEAST_WEIGHT = 1e-4
+# exp of this is far below the largest float32, and sums have room above it.
+_MAX_EXPONENT = 40.0
+
+Rows = NDArray[np.int64]
+Values = NDArray[np.float32]
+
+
+def delay_channels(gaps_s: NDArray[np.float64]) -> Rows:
+    """The channel of pairs with such gaps: of the page within a tick of the clock, int64 [n]."""
+    delays = FIRST_DELAY + np.searchsorted(DELAY_ENDS_S, gaps_s)
+    return np.where(gaps_s <= _TICK_S, PAGE, delays)
+
+
+def pair_weights(gaps_s: NDArray[np.float64]) -> tuple[Values, Values]:
+    """What pairs add in each channel, without age: earlier → later, and later → earlier.
+
+    Args:
+        gaps_s: From each earlier event to the later one, seconds, not negative, [n].
+
+    Returns:
+        Two arrays float32 [channels, n].
+    """
+    forward = np.zeros((len(CHANNELS), len(gaps_s)), np.float32)
+    page = gaps_s <= PAGE_S
+    near = np.exp(gaps_s / -60.0)
+    session = np.exp(gaps_s / -600.0)
+    for weights in (near, session):
+        weights[weights < _LEAST_WEIGHT] = 0.0
+    backward = np.zeros_like(forward)
+    half = np.where(gaps_s <= _TICK_S, 0.5, 1.0)
+    forward[NEAR_AFTER] = backward[NEAR_BEFORE] = near * half
+    tick = gaps_s <= _TICK_S
+    backward[NEAR_AFTER] = forward[NEAR_BEFORE] = np.where(tick, near * 0.5, 0.0)
+    forward[SESSION_AFTER] = backward[SESSION_BEFORE] = session
+    forward[PAGE] = backward[PAGE] = page
+    forward[EVER] = backward[EVER] = 1.0
+    later = np.flatnonzero(~tick)
+    forward[delay_channels(gaps_s[later]), later] = 1.0
+    return forward, backward
+
+
+class PairStatistics:
+    """The channels above for items by row.
+
+    Args:
+        memory_bytes: For all channels. Full matrices are kept while they fit; then, for each row, as many
+            neighbours as fit, ``neighbours`` at most.
+        neighbours: See above.
+        max_rows: Rows there will ever be, for which memory must suffice.
+    """
+
+    def __init__(self, memory_bytes: int, neighbours: int, max_rows: int) -> None:
+        channels = len(CHANNELS)
+        self._dense_rows = min(max_rows, math.isqrt(memory_bytes // (4 * channels)))
+        self._neighbours = max(1, min(neighbours, memory_bytes // (max_rows * 4 * (channels + 1))))
+        self._capacity = min(256, self._dense_rows)
+        self._dense: NDArray[np.float32] | None = np.zeros(
+            (channels, self._capacity, self._capacity), np.float32
+        )
+        self._ids = np.zeros((0, 0), np.int32)
+        self._values = np.zeros((channels, 0, 0), np.float32)
+        self._sums = np.zeros((channels, self._capacity), np.float64)
+        self._origin_s: float | None = None
+
+    @property
+    def dense(self) -> bool:
+        """Whether all pairs are held, not only the strongest of each item."""
+        return self._dense is not None
+
+    def grow(self, rows: int) -> None:
+        """Make room for this many rows."""
+        if rows <= self._capacity:
+            return
+        if self._dense is not None and rows > self._dense_rows:
+            self._to_table()
+        capacity = max(rows, int(self._capacity * 1.5))
+        if self._dense is not None:
+            capacity = min(capacity, self._dense_rows)
+            dense = np.zeros((len(CHANNELS), capacity, capacity), np.float32)
+            dense[:, : self._capacity, : self._capacity] = self._dense
+            self._dense = dense
+        else:
+            more = capacity - self._capacity
+            self._ids = np.concatenate([self._ids, np.full((more, self._neighbours), -1, np.int32)])
+            empty = np.zeros((len(CHANNELS), more, self._neighbours), np.float32)
+            self._values = np.concatenate([self._values, empty], axis=1)
+        sums = np.zeros((len(CHANNELS), capacity))
+        sums[:, : self._capacity] = self._sums
+        self._sums, self._capacity = sums, capacity
+
+    def clear(self, row: int) -> None:
+        """Forget a row: another item has it now."""
+        self._sums[:, row] = 0.0
+        if self._dense is not None:
+            self._dense[:, row, :] = 0.0
+            self._dense[:, :, row] = 0.0
+        else:
+            self._ids[row] = -1
+            self._values[:, row] = 0.0
+            for begin in range(0, len(self._ids), 8_192):
+                found = self._ids[begin : begin + 8_192] == row
+                if found.any():
+                    at = np.nonzero(found)
+                    self._ids[begin + at[0], at[1]] = -1
+                    self._values[:, begin + at[0], at[1]] = 0.0
+
+    def add(
+        self,
+        row: int,
+        partners: Rows,
+        gaps_s: NDArray[np.float64],
+        time_s: float,
+    ) -> None:
+        """Take in an event on ``row`` with the same person's earlier events.
+
+        Args:
+            row: Of the later event's item.
+            partners: Rows of the earlier ones, each once and none of them ``row``, int64 [n].
+            gaps_s: How long before, float64 [n].
+            time_s: Of the later event.
+        """
+        if not len(partners):
+            return
+        growth = self._growth(time_s)[:, None]
+        forward, backward = pair_weights(gaps_s)
+        forward = (forward * growth).astype(np.float32)
+        backward = (backward * growth).astype(np.float32)
+        self._sums[:, partners] += forward
+        self._sums[:, row] += backward.sum(axis=1)
+        if self._dense is not None:
+            self._dense[:, partners, row] += forward
+            self._dense[:, row, partners] += backward
+        else:
+            self._add_to_table(row, partners, forward, backward)
+
+    def combine(
+        self,
+        channel: int,
+        partners: Rows,
+        weights: NDArray[np.float32],
+        smoothing: float,
+        time_s: float,
+        rows: int,
+    ) -> NDArray[np.float32]:
+        """``Σ_h w_h · S[h, i] / (Σ_j S[h, j] + smoothing)`` of every item i, for several weightings at once.
+
+        Args:
+            channel: Which.
+            partners: Rows h, int64 [n].
+            weights: float32 [windows, n].
+            smoothing: In pairs of now.
+            time_s: Now.
+            rows: How many items there are.
+
+        Returns:
+            float32 [windows, rows].
+        """
+        growth = float(self._growth(time_s)[channel])
+        scaled = weights / (self._sums[channel, partners] + smoothing * growth)
+        scaled = scaled.astype(np.float32)
+        if self._dense is not None:
+            return np.asarray(scaled @ self._dense[channel, partners, :rows])
+        ids = self._ids[partners]
+        values = self._values[channel, partners]
+        at = np.maximum(ids, 0).ravel()
+        combined = np.empty((len(weights), rows), np.float32)
+        for window, window_weights in enumerate(scaled):
+            used = (values * window_weights[:, None]).ravel()
+            combined[window] = np.bincount(at, used, minlength=rows)[:rows]
+        return combined
+
+    def _growth(self, time_s: float) -> NDArray[np.float64]:
+        """exp((t − t₀) / a) of each channel; moves t₀ before that grows too large."""
+        if self._origin_s is None:
+            self._origin_s = time_s
+        exponent = (time_s - self._origin_s) / AGE_S
+        if exponent.max() > _MAX_EXPONENT:
+            shrink = np.exp(-exponent)
+            self._sums *= shrink[:, None]
+            held = self._dense if self._dense is not None else self._values
+            held *= shrink[:, None, None].astype(np.float32)
+            self._origin_s = time_s
+            exponent = np.zeros(len(CHANNELS))
+        return np.asarray(np.exp(np.maximum(exponent, -_MAX_EXPONENT)))
+
+    def _strength(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """By which neighbours are kept: near in time first, then ever."""
+        return np.asarray(
+            values[NEAR_AFTER]
+            + values[NEAR_BEFORE]
+            + values[SESSION_AFTER]
+            + values[SESSION_BEFORE]
+            + np.float32(0.01) * values[EVER]
+        )
+
+    def _to_table(self) -> None:
+        assert self._dense is not None
+        kept = min(self._neighbours, self._capacity)
+        strength = self._strength(self._dense)
+        order = np.argsort(-strength, axis=1, kind="stable")[:, :kept]
+        self._ids = np.full((self._capacity, self._neighbours), -1, np.int32)
+        self._values = np.zeros((len(CHANNELS), self._capacity, self._neighbours), np.float32)
+        present = np.take_along_axis(strength, order, axis=1) > 0
+        self._ids[:, :kept] = np.where(present, order, -1)
+        for channel, matrix in enumerate(self._dense):
+            self._values[channel, :, :kept] = np.take_along_axis(matrix, order, axis=1) * present
+        self._dense = None
+
+    def _add_to_table(self, row: int, partners: Rows, forward: Values, backward: Values) -> None:
+        # Rows of the earlier items gain this one, each row one entry.
+        found = self._ids[partners] == row
+        slot = found.argmax(axis=1)
+        missing = ~found[np.arange(len(partners)), slot]
+        if missing.any():
+            poor = partners[missing]
+            slot[missing] = self._weakest(poor)
+            self._ids[poor, slot[missing]] = row
+            self._values[:, poor, slot[missing]] = 0.0
+        self._values[:, partners, slot] += forward
+        # The row of this item gains all of them.
+        ids = self._ids[row]
+        order = np.argsort(ids, kind="stable")
+        at = np.searchsorted(ids, partners, sorter=order)
+        at = order[np.minimum(at, len(ids) - 1)]
+        known = ids[at] == partners
+        self._values[:, row, at[known]] += backward[:, known]
+        new = np.flatnonzero(~known)
+        if len(new):
+            strength = np.where(ids >= 0, self._strength(self._values[:, row]), -1.0)
+            free = np.argsort(strength, kind="stable")[: len(new)]
+            # Of more new neighbours than there are places, the newest partners come last in a history.
+            new = new[-len(free) :]
+            self._ids[row, free] = partners[new]
+            self._values[:, row, free] = backward[:, new]
+
+    def _weakest(self, rows: Rows) -> Rows:
+        strength = np.where(self._ids[rows] >= 0, self._strength(self._values[:, rows]), -1.0)
+        return np.asarray(strength.argmin(axis=1), np.int64)

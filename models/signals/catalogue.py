@@ -1,0 +1,55 @@
+"""All signals: their names, in order, the family that each belongs to, and its usual spread.
+
+A ranker sees a signal as ``(x − mean over the candidates) / spread``. The spreads are those within lists of
+candidates on MovieLens-100K, rows below 50,000; they only set the scale of the weights.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.signals import content, covisitation, popularity, sessions
+
+REGRESSION_NAMES = (
+    "regression_near",
+    "regression_far",
+    "regression_fade",
+    "regression_page",
+    "regression_ever",
+    "regression_ever_fade",
+)
+LIKING_NAMES = ("liking",)
+SEQUENCE_NAMES = ("sequence",)
+
+BY_MEMORY_ROW = (*covisitation.NAMES, *sessions.NAMES, *popularity.NAMES)
+NAMES = (*BY_MEMORY_ROW, *REGRESSION_NAMES, *LIKING_NAMES, *SEQUENCE_NAMES, *content.NAMES)
+POSITION = {name: position for position, name in enumerate(NAMES)}
+
+
+def family(name: str) -> str:
+    """The family of a signal: a part of the score."""
+    if name in covisitation.NAMES:
+        return "covisitation"
+    if name in sessions.NAMES:
+        return "sessions"
+    if name in (*REGRESSION_NAMES, *LIKING_NAMES):
+        return "regression"
+    if name in SEQUENCE_NAMES:
+        return "sequence"
+    if name in content.NAMES:
+        modality, _, _ = name.partition("_")
+        return "freshness" if name == "created" else f"content.{modality}"
+    if name in ("popular_6h", "popular_2d"):
+        return "trend"
+    if name in ("known_for", "last_used"):
+        return "freshness"
+    if name in ("rarity_step", "rarity_distance", "rarity_habit", "weight_step", "weight_distance"):
+        return "history"
+    return "popularity"
+
+
+FAMILIES = tuple(dict.fromkeys(map(family, NAMES)))
+
+_SPREADS: dict[str, float] = {}
+SPREADS: NDArray[np.float32] = np.array([_SPREADS.get(name, 1.0) for name in NAMES], np.float32)

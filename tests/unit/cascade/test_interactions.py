@@ -1,0 +1,211 @@
+"""What people did with which items: rows, pairs, the log and popularity."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.errors import SettingError
+from models.interactions import InteractionMemory, InteractionSettings
+from models.interactions.log import EventLog
+from models.interactions.pairs import (
+    CHANNELS,
+    EVER,
+    FIRST_DELAY,
+    NEAR_AFTER,
+    NEAR_BEFORE,
+    PAGE,
+    PairStatistics,
+    delay_channels,
+    pair_weights,
+)
+from models.interactions.popularity import STAGES, Popularity, stage
+from models.interactions.rows import ItemRows
+from tests.unit.cascade.people import event, person, stream
+
+
+def rows(*numbers: int) -> np.ndarray:
+    return np.array(numbers, np.int64)
+
+
+def test_the_item_used_longest_ago_gives_its_row() -> None:
+    items = ItemRows(2)
+    assert items.use("a") == (0, False)
+    assert items.use("b") == (1, False)
+    assert items.use("a") == (0, False)
+    assert items.use("c") == (1, True)
+    assert items.rows_of(["a", "b", "c"]).tolist() == [0, -1, 1]
+
+
+def test_rows_need_room() -> None:
+    with pytest.raises(SettingError):
+        ItemRows(0)
+
+
+def test_pairs_of_a_page_count_both_ways_and_half_in_each_order() -> None:
+    forward, backward = pair_weights(np.array([0.0]))
+    assert forward[PAGE, 0] == backward[PAGE, 0] == 1.0
+    assert forward[NEAR_AFTER, 0] == backward[NEAR_AFTER, 0] == 0.5
+
+
+def test_pairs_a_minute_apart_have_an_order() -> None:
+    forward, backward = pair_weights(np.array([60.0]))
+    assert forward[NEAR_AFTER, 0] == pytest.approx(math.exp(-1))
+    assert backward[NEAR_AFTER, 0] == 0.0
+    assert backward[NEAR_BEFORE, 0] == pytest.approx(math.exp(-1))
+    assert forward[EVER, 0] == backward[EVER, 0] == 1.0
+
+
+def test_delays_are_told_apart() -> None:
+    assert delay_channels(np.array([0.5, 15.0, 60.0, 300.0, 2_000.0, 1e6])).tolist() == [
+        PAGE,
+        FIRST_DELAY,
+        FIRST_DELAY + 1,
+        FIRST_DELAY + 2,
+        FIRST_DELAY + 3,
+        FIRST_DELAY + 4,
+    ]
+
+
+def combined(
+    pairs: PairStatistics, channel: int, partner: int, count: int, now_s: float = 0.0
+) -> list[float]:
+    weights = np.ones((1, 1), np.float32)
+    return pairs.combine(channel, rows(partner), weights, 1e-9, now_s, count)[0].tolist()
+
+
+def test_company_is_a_share_of_the_pairs_of_an_item() -> None:
+    pairs = PairStatistics(1 << 20, 8, 4)
+    pairs.add(1, rows(0), np.array([0.0]), 0.0)
+    pairs.add(2, rows(0), np.array([0.0]), 0.0)
+    assert combined(pairs, PAGE, 0, 4) == pytest.approx([0.0, 0.5, 0.5, 0.0])
+
+
+def test_age_does_not_change_shares_but_new_pairs_weigh_more() -> None:
+    pairs = PairStatistics(1 << 20, 8, 4)
+    pairs.add(1, rows(0), np.array([0.0]), 0.0)
+    pairs.add(2, rows(0), np.array([0.0]), 86.0 * 86_400.0)
+    old, new = combined(pairs, PAGE, 0, 3, 86.0 * 86_400.0)[1:]
+    assert new / old == pytest.approx(math.e, rel=1e-4)
+
+
+def test_time_without_end_does_not_overflow() -> None:
+    pairs = PairStatistics(1 << 20, 8, 4)
+    for year in range(0, 60, 5):
+        pairs.add(1, rows(0), np.array([0.0]), year * 365.0 * 86_400.0)
+    assert combined(pairs, PAGE, 0, 2, 55 * 365 * 86_400.0) == pytest.approx([0.0, 1.0])
+
+
+@given(st.integers(0, 10_000))
+def test_a_table_with_room_holds_what_the_matrices_hold(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    count = 6
+    dense = PairStatistics(1 << 20, count, count)
+    table = PairStatistics(1 << 20, count, count)
+    table._to_table()
+    assert dense.dense
+    assert not table.dense
+    for second in range(12):
+        row = int(random.integers(count))
+        partners = np.setdiff1d(random.permutation(count)[: int(random.integers(1, count))], [row])
+        gaps_s = random.uniform(0, 500, len(partners))
+        for pairs in (dense, table):
+            pairs.add(row, partners, gaps_s, float(second))
+    for channel in range(len(CHANNELS)):
+        for partner in range(count):
+            np.testing.assert_allclose(
+                combined(table, channel, partner, count, 12.0),
+                combined(dense, channel, partner, count, 12.0),
+                rtol=1e-4,
+                atol=1e-7,
+            )
+
+
+def test_a_table_keeps_the_nearest_neighbours() -> None:
+    pairs = PairStatistics(1 << 20, 2, 5)
+    pairs._to_table()
+    for partner, gap_s in ((1, 5.0), (2, 500_000.0), (3, 5.0)):
+        pairs.add(0, rows(partner), np.array([gap_s]), 0.0)
+    company = combined(pairs, EVER, 0, 5)
+    assert company[2] == 0.0
+    assert company[1] > 0 < company[3]
+
+
+def test_a_row_that_another_item_takes_over_is_empty() -> None:
+    for dense in (True, False):
+        pairs = PairStatistics(1 << 20, 4, 10)
+        if not dense:
+            pairs._to_table()
+        pairs.add(1, rows(0), np.array([0.0]), 0.0)
+        pairs.clear(1)
+        assert combined(pairs, PAGE, 0, 4) == pytest.approx([0.0] * 4)
+
+
+def test_matrices_become_a_table_where_memory_is_short() -> None:
+    pairs = PairStatistics(4 * len(CHANNELS) * 10**2, 3, 40)
+    pairs.add(1, rows(0), np.array([0.0]), 0.0)
+    pairs.grow(10)
+    assert pairs.dense
+    pairs.grow(40)
+    assert not pairs.dense
+    assert combined(pairs, PAGE, 0, 40)[1] == pytest.approx(1.0)
+    pairs.add(39, rows(0, 1), np.array([0.0, 0.0]), 0.0)
+    assert combined(pairs, PAGE, 0, 40)[39] == pytest.approx(0.5)
+
+
+def test_the_log_follows_people() -> None:
+    log = EventLog(4, 2)
+    for number, (user_id, row) in enumerate([("u", 0), ("v", 0), ("u", 1), ("u", 2)]):
+        log.append(user_id, row, 1.0, float(number))
+    assert log.after(rows(0)).tolist() == [2]
+    assert log.after(rows(3)).tolist() == [-1]
+    assert log.before(rows(3, -1)).tolist() == [2, -1]
+    log.append("v", 3, 1.0, 9.0)
+    # The first event was overwritten.
+    assert log.before(rows(2)).tolist() == [-1]
+    numbers, at = log.occurrences(rows(0, 3))
+    assert numbers.tolist() == [1, 4]
+    assert at.tolist() == [0, 1]
+    items, people, _, times_s = log.sequences()
+    assert items.tolist() == [1, 2, 0, 3]
+    assert people.tolist() == [0, 0, 1, 1]
+    assert times_s.tolist() == [2.0, 3.0, 1.0, 9.0]
+
+
+def test_popularity_fades_and_knows_stages() -> None:
+    counts = Popularity()
+    counts.add(0, 1.0, 0.0, 0, None)
+    counts.add(1, -1.0, 0.0, 30, 4_000.0)
+    assert counts.recent(slice(0, 2), 2.0 * 86_400.0)[1].tolist() == pytest.approx([math.exp(-1)] * 2)
+    assert counts.at_stage(slice(0, 2), 0.0, 0).tolist() == [1.0, 0.0]
+    assert counts.at_return(slice(0, 2), 0.0).tolist() == [0.0, 1.0]
+    assert counts.positives[:2].tolist() == [1.0, 0.0]
+
+
+@given(st.integers(0, 10**7))
+def test_stages_rise_with_events(events: int) -> None:
+    assert 0 <= stage(events) <= stage(events + 1) < STAGES
+
+
+def test_memory_pairs_an_item_that_repeats_as_of_its_newest_event() -> None:
+    memory = InteractionMemory(InteractionSettings(max_items=10))
+    memory.observe(person("u"), event("u", "a", 0.0))
+    history = [("a", 1.0, 0.0), ("a", 1.0, 100.0)]
+    memory.observe(person("u", history, 100.0), event("u", "b", 100.0))
+    a, b = memory.items.rows_of(["a", "b"]).tolist()
+    assert memory.pairs._dense is not None
+    assert memory.pairs._dense[EVER, a, b] == 1.0
+    assert memory.pairs._dense[PAGE, a, b] == 1.0
+
+
+def test_memory_stays_within_its_items() -> None:
+    memory = InteractionMemory(InteractionSettings(max_items=7, log_events=50, item_events=3))
+    for before, happened in stream(3, people=5, items=30, events=200):
+        memory.observe(before, happened)
+    assert len(memory) == 7
+    assert memory.log.count == 200
+    assert np.isfinite(memory.popularity.count).all()

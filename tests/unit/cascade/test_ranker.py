@@ -1,0 +1,108 @@
+"""The ranker's weights and how they are learned."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.errors import DimensionError, ModelError, SettingError
+from models.ranking.online import OnlineLearner, OnlineSettings, softmax_gradient
+from models.ranking.ranker import RankerWeights, decode_weights, encode_weights, standardise
+
+
+def test_signals_are_centred_on_the_candidates() -> None:
+    z = standardise(np.array([[1.0, 5.0], [3.0, 5.0]], np.float32), np.array([2.0, 1.0], np.float32))
+    assert z.tolist() == [[-0.5, 0.0], [0.5, 0.0]]
+    assert standardise(np.zeros((0, 2), np.float32), np.ones(2, np.float32)).shape == (0, 2)
+
+
+def test_weights_are_found_by_name() -> None:
+    weights = RankerWeights(("always", "old"), ("a", "b"), np.array([[1, 2], [3, 4]], np.float32))
+    read = decode_weights(encode_weights(weights), ("new", "always"), ("b", "c"))
+    assert read.values.tolist() == [[0.0, 0.0], [2.0, 0.0]]
+
+
+def test_weights_that_cannot_be_read_are_refused() -> None:
+    with pytest.raises(ModelError):
+        decode_weights(b"?", ("always",), ("a",))
+    bad = RankerWeights(("always",), ("a",), np.array([[np.nan]], np.float32))
+    with pytest.raises(ModelError):
+        decode_weights(encode_weights(bad), ("always",), ("a",))
+    with pytest.raises(DimensionError):
+        RankerWeights(("always",), ("a",), np.zeros((2, 1), np.float32))
+
+
+@given(st.integers(0, 1_000), st.integers(2, 9))
+def test_the_gradient_is_that_of_the_loss(seed: int, count: int) -> None:
+    random = np.random.default_rng(seed)
+    scores = random.normal(size=count)
+    target = int(random.integers(count))
+    _, gradient = softmax_gradient(scores, target)
+    for at in range(count):
+        step = np.zeros(count)
+        step[at] = 1e-5
+        change = softmax_gradient(scores + step, target)[0] - softmax_gradient(scores - step, target)[0]
+        assert gradient[at] == pytest.approx(change / 2e-5, abs=1e-4)
+
+
+def learn(learner: OnlineLearner, events: int, seed: int, sign: float = 1.0) -> bool:
+    """Events whose target has the highest, or lowest, first signal; whether weights came back."""
+    random = np.random.default_rng(seed)
+    fell = False
+    for _ in range(events):
+        z = random.normal(size=(20, 3)).astype(np.float32)
+        target = int(np.argmax(sign * z[:, 0]))
+        fell |= learner.learn(z, np.array([1.0, 0.0], np.float32), target, 1.0)[1]
+    return fell
+
+
+def test_what_tells_targets_apart_gains_weight() -> None:
+    learner = OnlineLearner(np.zeros((2, 3), np.float32), OnlineSettings(step_size=0.02, batch_events=4))
+    learn(learner, 400, 0)
+    assert learner.values[0, 0] > 0.5
+    assert abs(learner.values[0, 1]) < 0.3
+    # A gate that was never open learns nothing.
+    assert not learner.values[1].any()
+
+
+def test_no_event_moves_a_weight_by_more_than_the_bound() -> None:
+    settings = OnlineSettings(step_size=1.0, max_step=0.01, batch_events=1)
+    learner = OnlineLearner(np.zeros((2, 3), np.float32), settings)
+    for seed in range(5):
+        before = learner.values.copy()
+        learn(learner, 1, seed)
+        assert np.abs(learner.values - before).max() <= 0.01 + 1e-7
+
+
+def test_a_ranker_that_drifts_falls_back() -> None:
+    settings = OnlineSettings(step_size=0.05, batch_events=1, drift_window_events=100)
+    learner = OnlineLearner(np.zeros((2, 3), np.float32), settings)
+    assert not learn(learner, 600, 1)
+    good = learner.values.copy()
+    assert learn(learner, 100, 2, sign=-1.0)
+    np.testing.assert_array_equal(learner.values, good)
+
+
+def test_a_successor_goes_on_as_the_writer_would_have() -> None:
+    settings = OnlineSettings(batch_events=4, drift_window_events=50)
+    one = OnlineLearner(np.zeros((2, 3), np.float32), settings)
+    learn(one, 130, 3)
+    other = OnlineLearner(np.zeros((2, 3), np.float32), settings)
+    other.restore(one.state())
+    for learner in (one, other):
+        learn(learner, 60, 4)
+    np.testing.assert_array_equal(one.values, other.values)
+    assert one.steps == other.steps == 190
+    with pytest.raises(ModelError):
+        other.restore(b"?")
+    with pytest.raises(ModelError):
+        OnlineLearner(np.zeros((1, 1), np.float32), settings).restore(one.state())
+
+
+def test_settings_out_of_bounds_are_refused() -> None:
+    with pytest.raises(SettingError):
+        OnlineSettings(step_size=0.0)
+    with pytest.raises(SettingError):
+        OnlineSettings(batch_events=0)

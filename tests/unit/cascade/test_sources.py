@@ -1,0 +1,62 @@
+"""Proposals of sources, and rows of one collection as rows of another."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.retrieval.row_link import RowLink
+from models.sources import best_eligible, unite
+
+
+def rows(*numbers: int) -> np.ndarray:
+    return np.array(numbers, np.int64)
+
+
+def test_the_best_eligible_items_come_best_first() -> None:
+    there = rows(2, -1, 0, 1)
+    eligible = np.array([True, False, True])
+    found = best_eligible(np.array([1.0, 9.0, 5.0, 7.0]), lambda here: there[here], eligible, 5)
+    assert found.tolist() == [0, 2]
+
+
+@given(st.integers(0, 1_000), st.integers(1, 30))
+def test_as_many_are_found_as_there_are(seed: int, budget: int) -> None:
+    random = np.random.default_rng(seed)
+    scores = random.normal(size=700)
+    eligible = random.random(700) < 0.02
+    found = best_eligible(scores, lambda here: here, eligible, budget)
+    expected = [row for row in np.argsort(-scores).tolist() if eligible[row]][:budget]
+    assert found.tolist() == expected
+
+
+def test_sources_are_marked_and_each_item_is_there_once() -> None:
+    united = unite([rows(4, 1), rows(1, 2)], [2, 2], 10)
+    assert united.rows.tolist() == [1, 2, 4]
+    assert united.sources.tolist() == [3, 2, 1]
+
+
+def test_of_too_many_the_highest_of_each_list_stay() -> None:
+    united = unite([rows(10, 11, 12, 13), rows(20, 21)], [4, 2], 3)
+    assert united.rows.tolist() == [10, 11, 20]
+
+
+def test_nothing_proposed_is_nothing() -> None:
+    assert unite([rows(), rows()], [1, 1], 3).rows.tolist() == []
+
+
+def test_a_link_follows_items_that_move() -> None:
+    link = RowLink()
+    here = np.array([7, 8, 9], np.uint64)
+    there = np.array([9, 7], np.uint64)
+    places = {0: 1, 2: 0}
+    assert link.rows(rows(0, 1, 2), here, there, places.get).tolist() == [1, -1, 0]
+    moved = np.array([7, 8, 9], np.uint64)
+    places = {0: 0, 1: 1, 2: 2}
+    assert link.rows(rows(2, 1, 0), here, moved, places.get).tolist() == [2, 1, 0]
+    # Remembered now: nothing is looked up.
+    assert link.rows(rows(2, 1, 0), here, moved, {}.get).tolist() == [2, 1, 0]
+    # Another item took a row over here.
+    here = np.array([7, 5, 9], np.uint64)
+    assert link.rows(rows(1), here, moved, {}.get).tolist() == [-1]
