@@ -32,6 +32,7 @@ from workers.ports import Delivery, Publisher
 
 STAGE = "explain"
 EXPIRY_CHECK_S = 1.0
+BASE_MODEL = "base."
 
 _log = structlog.get_logger()
 
@@ -202,7 +203,11 @@ class Explainer:
     async def _explain(self, wanted: _Wanted) -> None:
         recommendation = decode_record(wanted.delivery.record, Recommendation)
         items = recommendation.items[: self._settings.max_items]
-        facts = [item_facts(one, self._find, self._settings.attributes) for one in items]
+        # The base ranker's weights are never negative; of another's signs a list says nothing.
+        is_directed = recommendation.model.startswith(BASE_MODEL)
+        facts = [
+            item_facts(one, self._find, self._settings.attributes, is_directed=is_directed) for one in items
+        ]
         written = await self._generator.write(facts, recommendation.user_id)
         explanation = Explanation(
             recommendation_id=recommendation.recommendation_id,

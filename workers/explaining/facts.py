@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from streams.fields import Attributes, AttributeValue
@@ -19,6 +19,9 @@ CATEGORY_ATTRIBUTES: Final = ("category", "genre", "type", "kind")
 # They say nothing that a person could use: a constant, and places taken away.
 SILENT_KINDS: Final = frozenset({"bias", "cap", "bury"})
 # Moves by re-ranking that are themselves why an item is here; their contribution is 0.
+# What they say by their name, they say where they add by their amount alone. A ranker that learns may find
+# that little popularity, or great age, speaks for an item.
+DIRECTED_KINDS: Final = frozenset({"popularity", "trend", "freshness"})
 DECISIVE_MOVES: Final = ("pin", "exploration", "new_item")
 _MODALITIES: Final = frozenset({"text", "image", "audio", "video"})
 
@@ -68,17 +71,23 @@ class ItemText(Protocol):
 
 
 def item_facts(
-    item: RecommendedItem, find: Callable[[str], ItemText | None], attribute_names: Sequence[str]
+    item: RecommendedItem,
+    find: Callable[[str], ItemText | None],
+    attribute_names: Sequence[str],
+    *,
+    is_directed: bool = False,
 ) -> ItemFacts:
     """The facts of a listed item.
 
     Args:
         find: What is known of an item by its id, None where it is not known.
         attribute_names: Those that words may mention.
+        is_directed: Whether what popularity, trend and freshness add grows with them.
     """
     known = find(item.item_id)
+    reasons = _reason_facts(item.reasons, find, is_directed=is_directed)
     if known is None:
-        return ItemFacts(item.item_id, reasons=_reason_facts(item.reasons, find))
+        return ItemFacts(item.item_id, reasons=reasons)
     attributes = {
         name: values
         for name in attribute_names
@@ -89,18 +98,22 @@ def item_facts(
         title=display_text(known.title, TITLE_CHARACTERS),
         attributes=attributes,
         category=_category(known.attributes),
-        reasons=_reason_facts(item.reasons, find),
+        reasons=reasons,
     )
 
 
 def _reason_facts(
-    reasons: Sequence[Reason], find: Callable[[str], ItemText | None]
+    reasons: Sequence[Reason], find: Callable[[str], ItemText | None], *, is_directed: bool
 ) -> tuple[ReasonFact, ...]:
     """What speaks for the item: decisive moves, then by contribution, then other moves."""
     total = math.fsum(one.contribution for one in reasons if one.contribution > 0) or 1.0
     speaking = [one for one in reasons if one.contribution >= 0 and _family(one) not in SILENT_KINDS]
     ordered = sorted(speaking, key=_rank)[:NAMED_REASONS]
-    return tuple(_reason_fact(one, total, find) for one in ordered)
+    facts = (_reason_fact(one, total, find) for one in ordered)
+    return tuple(
+        one if is_directed or one.kind not in DIRECTED_KINDS else replace(one, kind=f"{one.kind}_signal")
+        for one in facts
+    )
 
 
 def _rank(reason: Reason) -> tuple[int, float]:

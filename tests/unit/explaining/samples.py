@@ -25,6 +25,8 @@ KINDS = (
     "sequence",
     "context",
     "model",
+    "sessions",
+    "regression",
     "new_item",
     "exploration",
     "diversity",
@@ -43,9 +45,13 @@ def known(title: str, **attributes: Any) -> KnownItem:
 
 
 def facts_of(
-    item: RecommendedItem, catalogue: Mapping[str, KnownItem], attributes: tuple[str, ...] = ATTRIBUTES
+    item: RecommendedItem,
+    catalogue: Mapping[str, KnownItem],
+    attributes: tuple[str, ...] = ATTRIBUTES,
+    *,
+    is_directed: bool = True,
 ) -> ItemFacts:
-    return item_facts(item, catalogue.get, attributes)
+    return item_facts(item, catalogue.get, attributes, is_directed=is_directed)
 
 
 def listed(item_id: str, *reasons: Reason) -> RecommendedItem:

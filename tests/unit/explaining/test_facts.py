@@ -27,6 +27,15 @@ def test_reasons_come_by_their_part_of_what_speaks_for_the_item() -> None:
     )
 
 
+def test_of_a_ranker_that_learns_it_is_not_said_in_which_direction_popularity_speaks() -> None:
+    item = listed(
+        "lamp-1", Reason(kind="popularity", contribution=0.4), Reason(kind="taste", contribution=0.2)
+    )
+    assert [one.kind for one in facts_of(item, CATALOGUE).reasons] == ["popularity", "taste"]
+    learned = facts_of(item, CATALOGUE, is_directed=False)
+    assert [one.kind for one in learned.reasons] == ["popularity_signal", "taste"]
+
+
 def test_a_dotted_kind_says_its_modality() -> None:
     item = listed("lamp-1", Reason(kind="content.image", contribution=1.0, item_id="lamp-2"))
     assert facts_of(item, CATALOGUE).reasons == (

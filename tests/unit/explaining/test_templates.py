@@ -114,11 +114,16 @@ def test_every_language_has_every_sentence() -> None:
     catalogues,
     st.sampled_from(LANGUAGES),
     st.integers(80, 300),
+    st.booleans(),
 )
 def test_words_are_short_harmless_and_say_the_first_reason(
-    listed: list[RecommendedItem], catalogue: dict[str, KnownItem], language: str, max_characters: int
+    listed: list[RecommendedItem],
+    catalogue: dict[str, KnownItem],
+    language: str,
+    max_characters: int,
+    is_directed: bool,
 ) -> None:
-    facts = [facts_of(one, catalogue) for one in listed]
+    facts = [facts_of(one, catalogue, is_directed=is_directed) for one in listed]
     for one, text in zip(facts, TemplateWriter(language, max_characters).write_all(facts), strict=True):
         assert text
         assert_harmless(text, max_characters)
@@ -149,11 +154,11 @@ def _fixed_parts(sentence: str) -> list[str]:
     return [part.partition("}")[2] if "}" in part else part for part in sentence.split("{")]
 
 
-@given(listed_items(), catalogues, st.sampled_from(LANGUAGES))
+@given(listed_items(), catalogues, st.sampled_from(LANGUAGES), st.booleans())
 def test_words_pass_the_check_that_answers_of_models_must_pass(
-    listed: RecommendedItem, catalogue: dict[str, KnownItem], language: str
+    listed: RecommendedItem, catalogue: dict[str, KnownItem], language: str, is_directed: bool
 ) -> None:
-    facts = facts_of(listed, catalogue)
+    facts = facts_of(listed, catalogue, is_directed=is_directed)
     brief = make_brief(facts, language, 240, ("past_items", "actions"), TemplateWriter(language, 240))
     # Titles that were cut once more are not whole, which is what the check asks of a model.
     if len(brief.draft) < 200 and "…" not in brief.draft:
