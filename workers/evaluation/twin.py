@@ -67,6 +67,7 @@ class Twin:
         self._serving = serving
         self._lists = lists
         self._people = People(transitions)
+        self._transitions = transitions
         self._query = ListQuery(count=count)
         self._updater = InteractionUpdater(lambda people: None, self._take, replay_events=0)
         self._updater.caught_up()
@@ -89,7 +90,8 @@ class Twin:
 
     def _take(self, step: Step) -> None:
         moment = Moment(step.profile, step.person)
-        self._learning.learn(moment, step.interaction, still_to_choose(self._index, step))
+        eligible = still_to_choose(self._index, step, self._transitions)
+        self._learning.learn(moment, step.interaction, eligible)
         self._learning.observe(moment, step.interaction)
         self._serving.observe(moment, step.interaction)
 
