@@ -20,11 +20,11 @@ from workers.explaining.phrases import phrase_key
 
 ComplaintKind = Literal[
     "format", "empty", "length", "markup", "fact", "reason", "unsaid", "title", "number", "claim", "language",
-    "words", "leak",
+    "words", "action", "leak",
 ]  # fmt: skip
 COMPLAINT_KINDS: Final[tuple[ComplaintKind, ...]] = (
     "format", "empty", "length", "markup", "fact", "reason", "unsaid", "title", "number", "claim", "language",
-    "words", "leak",
+    "words", "action", "leak",
 )  # fmt: skip
 # More than any answer may be, with room for a model's habits around its JSON.
 MAX_ANSWER_CHARACTERS: Final = 20_000
@@ -35,6 +35,7 @@ _MARKS: Final = str.maketrans(dict.fromkeys("“”„‟«»《》「」『』"
 _ANY_MARK: Final = re.compile("[\"']")
 _QUOTED: Final = re.compile('"[^"]*"?')
 _NUMBER: Final = re.compile(r"\d+(?:[.,:]\d+)*|[½¼¾]|[ⅠⅡⅢⅣⅤⅥⅦⅧⅨⅩ]")
+_SENTENCE_END: Final = re.compile("[.!?;。！？；]")
 _MOST_ATTRIBUTE_WORDS: Final = 3
 
 
@@ -118,6 +119,10 @@ def _text_complaints(text: str, brief: Brief, *, closed: bool) -> Iterator[Compl
             "title", f"only titles and attributes given, whole, may stand in quotation marks, not {shown}"
         )
     yield from _claim_complaints(rest, words)
+    if _misattributes(_plain(text), brief, words):
+        yield Complaint(
+            "action", "say of each title only what the person did with that one, in its own sentence"
+        )
     allowed = words.allowed(brief.reasons) | _bare_runs(brief, words)
     if not words.is_in_language(rest, allowed):
         yield Complaint("language", "the text must be in the language given")
@@ -128,6 +133,27 @@ def _text_complaints(text: str, brief: Brief, *, closed: bool) -> Iterator[Compl
         if unknown:
             shown = ", ".join(unknown[:_SHOWN_WORDS])
             yield Complaint("words", f"these words are not about the facts given, leave them out: {shown}")
+
+
+def _misattributes(plain: str, brief: Brief, words: Lexicon) -> bool:
+    """Whether a sentence says that the person did something, and names no item with which they did it.
+
+    A reason without a title lets it be said of something.
+    """
+    titles = sorted({_plain(one.title) for one in brief.reasons if one.title}, key=len, reverse=True)
+    for number, title in enumerate(titles):
+        plain = re.sub(_quoted_pattern(title), f" ⟦{number}⟧ ", plain, flags=re.I)
+    plain = _without_titles(plain, brief.titles)
+    past = [one for one in brief.reasons if words.is_of_the_past(one)]
+    for sentence in _SENTENCE_END.split(plain):
+        said = {title for number, title in enumerate(titles) if f"⟦{number}⟧" in sentence}
+        for action in {one.action for one in brief.reasons}:
+            of_it = [one for one in past if one.action == action]
+            others = [one for one in brief.reasons if one not in of_it]
+            is_named = any(not one.title or _plain(one.title) in said for one in of_it)
+            if not is_named and words.says_action(sentence, action, others):
+                return True
+    return False
 
 
 def _claim_complaints(rest: str, words: Lexicon) -> Iterator[Complaint]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Final
 
@@ -87,16 +87,38 @@ class Lexicon:
         ]
         words = frozenset().union(*map(self._phrase_words, sentences))
         words = words.union(*(self.by_kind.get(kind, frozenset()) for kind in kinds))
-        if reason.action is not None:
-            for table in (phrases.since, phrases.which, phrases.did):
-                words |= self._phrase_words(table.get(reason.action, table[OTHER]))
-            words |= self.by_action.get(reason.action, frozenset())
-        elif kinds & _OF_THE_PAST:
-            for table in (phrases.since, phrases.which, phrases.did):
-                words |= self._phrase_words(table[OTHER])
+        if reason.action is not None or kinds & _OF_THE_PAST:
+            words |= self._action_words(reason.action or OTHER)
         if reason.modality is not None:
             words |= self._phrase_words(phrases.parts.get(reason.modality, ""))
             words |= self.by_modality.get(reason.modality, frozenset())
+        return words
+
+    def is_of_the_past(self, reason: ReasonFact) -> bool:
+        """Whether the reason is something that the person did."""
+        return reason.action is not None or reason.kind in _OF_THE_PAST
+
+    def says_action(self, text: str, action: str | None, other_reasons: Sequence[ReasonFact]) -> bool:
+        """Whether the text says that the person did this with something.
+
+        Args:
+            action: None for any, which is said as having been chosen.
+            other_reasons: Words that these allow by their kind say no such thing.
+        """
+        own = self._action_words(action or OTHER) - self.plain
+        if action is not None:
+            own -= self._action_words(OTHER)
+        for reason in other_reasons:
+            own -= self.reason_words(replace(reason, action=None, kind=_without_past(reason.kind)))
+        if self.by_character:
+            return any(word in text for word in own)
+        return not own.isdisjoint(self.words(text))
+
+    def _action_words(self, action: str) -> frozenset[str]:
+        phrases = self.phrases
+        words = self.by_action.get(action, frozenset())
+        for table in (phrases.since, phrases.which, phrases.did):
+            words |= self._phrase_words(table.get(action, table[OTHER]))
         return words
 
     def unknown(self, text: str, allowed: frozenset[str]) -> list[str]:
@@ -145,6 +167,11 @@ class Lexicon:
                 gap += run[start]
                 start += 1
         return left + ([gap] if gap else [])
+
+
+def _without_past(kind: str) -> str:
+    """A kind whose words do not say that the person chose something."""
+    return OTHER if kind.partition(".")[0] in _OF_THE_PAST else kind
 
 
 def word_set(words: str) -> frozenset[str]:

@@ -89,6 +89,32 @@ def test_an_open_vocabulary_still_checks_the_rest(text: str, kind: str | None) -
     assert (found == set()) if kind is None else (kind in found)
 
 
+@pytest.mark.parametrize(
+    ("text", "passes"),
+    [
+        ("You bought “Desk lamp”. You played “Blue Train”.", True),
+        ("Similar to “Desk lamp”, which you bought, and “Blue Train”, which you played.", True),
+        ("You bought “Blue Train”.", False),
+        ("You bought “Reading lamp”, as it is like “Blue Train”.", False),
+        ("Similar to “Desk lamp”. You bought this.", False),
+    ],
+)
+def test_what_was_done_is_said_of_the_item_with_which_it_was_done(text: str, passes: bool) -> None:
+    reasons = (
+        ReasonFact("similar_item", 0.5, "Desk lamp", "", "purchase"),
+        ReasonFact("similar_item", 0.4, "Blue Train", "", "play"),
+    )
+    told = brief(ItemFacts("i", "Reading lamp", reasons=reasons))
+    facts = [f"r{at}" for at, one in enumerate(reasons, 1) if one.title in text]
+    assert kinds(text, *facts, of=told) == (set() if passes else {"action"})
+
+
+def test_where_actions_are_not_told_nothing_else_is_said_to_have_been_chosen() -> None:
+    told = brief(fields=("past_items",))
+    assert kinds("You chose “Desk lamp, brass”.", of=told) == set()
+    assert "action" in kinds("You chose “Reading lamp”. Similar to “Desk lamp, brass”.", of=told)
+
+
 def test_numbers_of_attributes_and_titles_may_be_said() -> None:
     item = ItemFacts(
         "i",
