@@ -223,7 +223,7 @@ def _without_attributes(text: str, brief: Brief, words: Lexicon) -> str:
         text = re.sub(_quoted_pattern(value), " ", text, flags=re.I)
     for value in values:
         if _may_stand_bare(value, words) and not words.is_run(value):
-            text = re.sub(f"(?<![\\w.,]){_pattern(value)}(?![\\w]|[.,]\\d)", " ", text, flags=re.I)
+            text = re.sub(f"(?<![\\w.,']){_pattern(value)}(?!'?\\w|[.,]\\d)", " ", text, flags=re.I)
     return text
 
 

@@ -103,13 +103,15 @@ class Lexicon:
 
         Args:
             action: None for any, which is said as having been chosen.
-            other_reasons: Words that these allow by their kind say no such thing.
+            other_reasons: Words that these allow say no such thing.
         """
         own = self._action_words(action or OTHER) - self.plain
         if action is not None:
             own -= self._action_words(OTHER)
         for reason in other_reasons:
             own -= self.reason_words(replace(reason, action=None, kind=_without_past(reason.kind)))
+            if reason.action not in (None, action):
+                own -= self._action_words(reason.action or OTHER)
         if self.by_character:
             return any(word in text for word in own)
         return not own.isdisjoint(self.words(text))

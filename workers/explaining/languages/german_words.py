@@ -57,7 +57,7 @@ GERMAN_WORDS = Lexicon(
         "click": word_set("geöffnet angeklickt"),
         "play": word_set("abgespielt gehört gespielt"),
         "like": word_set("gefiel mochten"),
-        "dislike": word_set("nicht missfiel"),
+        "dislike": word_set("nicht missfiel gefiel gefallen"),
         "skip": word_set("übersprungen"),
         "add_to_cart": word_set("warenkorb"),
         "purchase": word_set("gekauft kauf erworben"),
