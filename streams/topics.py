@@ -52,6 +52,7 @@ class Topic(Generic[M]):
             read more in it than the newest of each key.
         log_append_time: Kafka's own clock gives the timestamp. So wherever users write: it bounds what a
             wrong `occurred_at` can do, and orders an item's messages across partitions.
+        followed_by: Those of ``read_by`` whose every worker reads the whole topic, outside their group.
         max_value_bytes: A larger value is refused as `invalid`.
     """
 
@@ -69,6 +70,7 @@ class Topic(Generic[M]):
     max_value_bytes: int = MAX_MESSAGE_BYTES
     written_by: tuple[str, ...]
     read_by: tuple[str, ...]
+    followed_by: tuple[str, ...] = ()
     description: str
     examples: tuple[Example, ...]
 
@@ -242,7 +244,8 @@ ITEM_VECTORS: Topic[ItemVector] = Topic(
     cleanup="compact",
     max_value_bytes=MAX_INTERNAL_MESSAGE_BYTES,
     written_by=("fuse",),
-    read_by=("recommend", "explain"),
+    read_by=("recommend", "learn", "explain"),
+    followed_by=("recommend", "learn", "explain"),
     description="Items as the index holds them: fused vector, attributes, availability. One topic a space.",
     examples=examples.ITEM_VECTORS,
 )
@@ -260,6 +263,7 @@ PROFILES: Topic[ProfileChanged] = Topic(
     max_value_bytes=MAX_INTERNAL_MESSAGE_BYTES,
     written_by=("profile",),
     read_by=("recommend", "learn", "join"),
+    followed_by=("learn",),
     description="People's histories after each batch of events, and the events themselves.",
     examples=examples.PROFILES,
 )
@@ -274,6 +278,7 @@ LEARNED: Topic[LearnedPart] = Topic(
     max_value_bytes=MAX_INTERNAL_MESSAGE_BYTES,
     written_by=("learn",),
     read_by=("recommend", "learn"),
+    followed_by=("recommend",),
     description="What is learned across people: weights of the ranker, models of candidate sources.",
     examples=examples.LEARNED,
 )

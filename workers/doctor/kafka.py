@@ -90,8 +90,8 @@ def _check_groups(
         committed = group.committed if group is not None else {}
         lag = 0
         for state in present:
-            if role not in state.topic.read_by or (state.topic.name == "item-vectors"):
-                continue  # each recommend worker reads all vectors, outside its group
+            if role not in state.topic.read_by or role in state.topic.followed_by:
+                continue
             for partition, (first, end) in cluster.bounds(state.name, state.partitions).items():
                 lag += max(0, end - max(first, committed.get((state.name, partition), first)))
         yield judge_group(role, group, lag)
