@@ -1,6 +1,6 @@
 """All signals: their names, in order, the family that each belongs to, and its usual spread.
 
-A ranker sees a signal as ``(x − mean over the candidates) / spread``. The spread sets how fast it is learned.
+A ranker sees a signal as ``(x − mean over the candidates) / spread``: the spread sets how fast it learns.
 """
 
 from __future__ import annotations
