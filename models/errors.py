@@ -13,7 +13,9 @@
     ├── MediaTooLargeError       over a limit on bytes, pixels, seconds or frames
     ├── DimensionError           vectors or weights whose dimensions do not fit together
     ├── ProfileStateError        a stored profile cannot be read
+    ├── EvaluationInputError     figures to evaluate do not fit together, or are out of their bounds
     ├── ListQueryError           a list was asked for in a way that cannot be answered
+    ├── DatasetError             a data set to evaluate on is not there, or a line of it is wrong
     ├── SettingError             a number that steers a model is out of its bounds
     └── TrainingError            a training run cannot start or did not reach a usable result
 
@@ -84,8 +86,16 @@ class ListQueryError(ModelError):
     """A list asked for in a way that cannot be answered: a count or a filter out of bounds."""
 
 
+class EvaluationInputError(ModelError):
+    """Figures to evaluate that do not fit together, or are out of their bounds. The message says which."""
+
+
 class SettingError(ModelError):
     """A number that steers a model is out of its bounds. The message names it."""
+
+
+class DatasetError(ModelError):
+    """A data set that is not there, or cannot be read. The message names the file, and the line."""
 
 
 class TrainingError(ModelError):

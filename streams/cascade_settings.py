@@ -29,7 +29,10 @@ class InteractionSettings(_Section):
 
     max_items: int = Field(200_000, ge=1, description="Beyond, the items used longest ago are forgotten.")
     neighbours: int = Field(
-        128, ge=1, le=4_096, description="Kept for each item, at most, where all pairs do not fit into memory."
+        128,
+        ge=1,
+        le=4_096,
+        description="Kept for each item, at most, where all pairs do not fit into memory.",
     )
     memory_bytes: int = Field(
         512 * MEBIBYTE, ge=MEBIBYTE, description="For pairs of items; fewer are kept where it is short."
@@ -201,4 +204,8 @@ class JoinSettings(_Section):
         24.0, gt=0, description="An event later than this after its list is not joined."
     )
     lists_per_user: int = Field(20, ge=1, le=1_000, description="Lists of a person that wait for events.")
+    wait_s: float = Field(
+        10.0, gt=0, description="For so long an event waits for its list, where no newer lists come either."
+    )
+    conversions: tuple[str, ...] = Field(("purchase",), description="Actions that count as conversions.")
     report_days: int = Field(30, ge=1, description="For how long daily counts of outcomes are kept.")

@@ -1,6 +1,6 @@
 """Metrics as data: what each one counts, in which unit, under which labels. One registry a process.
 
-What is defined here and in `workers.role_metrics` is what Prometheus is served and `docs/guide/metrics.md`
+What is defined here and in the workers' modules is what Prometheus is served and `docs/guide/metrics.md`
 shows. Names follow Prometheus: base units, and the unit at the end (``_seconds``, ``_bytes``, ``_total``).
 """
 
@@ -18,6 +18,11 @@ MetricKind = Literal["counter", "gauge", "histogram"]
 # From a millisecond to a minute: an event's way to its list takes milliseconds, a stalled one a minute.
 SECONDS_BUCKETS = (
     0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0,
+)  # fmt: skip
+# A list takes milliseconds: finer where targets lie.
+LIST_SECONDS_BUCKETS = (
+    0.0005, 0.001, 0.0015, 0.002, 0.003, 0.004, 0.005, 0.0075, 0.01, 0.0125, 0.015, 0.02, 0.025, 0.03, 0.04,
+    0.05, 0.1, 0.2, 0.5, 1.0,
 )  # fmt: skip
 RECORDS_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
 

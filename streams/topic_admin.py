@@ -66,6 +66,8 @@ def topic_config(topic: Topic[Any], settings: TopicSettings) -> dict[str, str]:
     if topic.cleanup == "compact":
         config["delete.retention.ms"] = str(round(settings.delete_retention_hours * _HOUR_MS))
         config["max.compaction.lag.ms"] = str(_DAY_MS)
+        if topic.min_compaction_lag_hours:
+            config["min.compaction.lag.ms"] = str(round(topic.min_compaction_lag_hours * _HOUR_MS))
     else:
         retention_ms = round(settings.retention_days * _DAY_MS)
         config["retention.ms"] = str(retention_ms)

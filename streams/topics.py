@@ -48,6 +48,8 @@ class Topic(Generic[M]):
         nullable: A null value is a withdrawal, and valid.
         partitions: Topics keyed by user have one number of partitions, likewise those keyed by item.
         cleanup: Kafka's `cleanup.policy`. Never both: an item that nobody republishes must not expire.
+        min_compaction_lag_hours: For so long Kafka keeps every record of a compacted topic, for those who
+            read more in it than the newest of each key.
         log_append_time: Kafka's own clock gives the timestamp. So wherever users write: it bounds what a
             wrong `occurred_at` can do, and orders an item's messages across partitions.
         max_value_bytes: A larger value is refused as `invalid`.
@@ -62,6 +64,7 @@ class Topic(Generic[M]):
     encoding: Literal["json", "msgpack"] = "json"
     partitions: Literal["user", "item", "single"]
     cleanup: Literal["compact", "delete"]
+    min_compaction_lag_hours: float = 0.0
     log_append_time: bool = False
     max_value_bytes: int = MAX_MESSAGE_BYTES
     written_by: tuple[str, ...]
@@ -253,6 +256,7 @@ PROFILES: Topic[ProfileChanged] = Topic(
     encoding="msgpack",
     partitions="user",
     cleanup="compact",
+    min_compaction_lag_hours=12.0,
     max_value_bytes=MAX_INTERNAL_MESSAGE_BYTES,
     written_by=("profile",),
     read_by=("recommend", "learn", "join"),

@@ -10,6 +10,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import redis
@@ -88,3 +89,12 @@ def redis_prefix(redis_namespace: RedisNamespace) -> str:
 def redis_client(redis_namespace: RedisNamespace) -> redis.Redis:
     """The client of :func:`redis_namespace`: bytes in, bytes out, synchronous."""
     return redis_namespace.client
+
+
+@pytest.fixture(scope="session")
+def shared_dir() -> Path:
+    """The folder of evaluation data and weights; a test that needs it is skipped where it is absent."""
+    folder = Path(os.environ.get("FRESHET_SHARED_DIR", Path(__file__).resolve().parents[2] / "shared"))
+    if not folder.is_dir():
+        pytest.skip(f"no shared folder at {folder}; name it in FRESHET_SHARED_DIR")
+    return folder

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
+from aiokafka import ConsumerRecord
 
+from models.cascade.cascade import Cascade
+from models.cascade.learner import Learner
 from models.preprocessing.text import item_text
 from models.retrieval import ItemIndex
 from streams.dead_letters import dead_letter_outgoing
@@ -17,30 +20,41 @@ from streams.driver import Delivery, Processor, RoleRunner, SourcePartition, Sta
 from streams.errors import ConfigurationError, DependencyDownError, ModelFailedError
 from streams.fields import Modality
 from streams.health import HealthServer
+from streams.internal_messages import ProfileChanged
 from streams.messages import Item
 from streams.producer import Publisher as KafkaPublisher
 from streams.settings import Settings
 from streams.topic_names import TopicNames
+from workers.arm_lists import ArmLists, uses_cascade
 from workers.backoff import while_down
 from workers.encoders_in_use import encoder_registry, encoders_in_use, fusion_in_use
 from workers.events_to_profiles import ProfileUpdater
+from workers.experiments import Experiment
 from workers.features_to_vectors import ItemFuser
 from workers.fenced import FenceStartPositions
 from workers.items_to_features import ItemEncoder
-from workers.list_makers import BaseLists
+from workers.join_metrics import JoinMetrics
+from workers.learned_models import LearnedReader
+from workers.lists_to_outcomes import OutcomeJoiner
 from workers.media.reader import media_reader
 from workers.metered import MeteredProcessor, MeteredPublisher
 from workers.micro_batcher import MicroBatcher
-from workers.model_settings import ranking_settings
+from workers.model_settings import cascade_settings, learn_settings
 from workers.popularity import PopularityFollower
 from workers.ports import Publisher
+from workers.profiles_to_interactions import InteractionUpdater, Step
 from workers.profiles_to_recommendations import Recommender
+from workers.profiles_to_weights import WRITER_STATE, LearningModels, WeightsWriter, WriterElection
 from workers.rebuild import restore_profiles
-from workers.role_metrics import EncodeMetrics, FuseMetrics, ProfileMetrics, RecommendMetrics
+from workers.role_metrics import EncodeMetrics, FuseMetrics, LearnMetrics, ProfileMetrics, RecommendMetrics
 from workers.roles import ROLES, Role
 from workers.state.redis_store import RedisStateStore
 from workers.stoppable import unless_stopped
+from workers.topic_follower import TopicFollower
 from workers.vectors_to_index import IndexFollower
+
+# Changed profiles taken in one turn of the event loop, each some tenths of a millisecond.
+PEOPLE_AT_ONCE = 16
 
 _log = structlog.get_logger()
 
@@ -177,6 +191,10 @@ async def _wire(
             return await _wire_profile(settings, topics, store, publisher, start_anew, is_lost)
         case "recommend":
             return await _wire_recommend(settings, topics, store, publisher, resources)
+        case "learn":
+            return _wire_learn(settings, topics, publisher)
+        case "join":
+            return _wire_join(settings, topics, store, publisher, start_anew)
 
 
 async def _wire_encoder(
@@ -280,6 +298,7 @@ async def _wire_recommend(
     resources: AsyncExitStack,
 ) -> Wiring:
     fusion = fusion_in_use(settings, encoder_registry(settings))
+    experiment = Experiment(settings)
     index = ItemIndex(fusion.dimension)
     metrics = RecommendMetrics()
     follower = IndexFollower(
@@ -289,13 +308,106 @@ async def _wire_recommend(
     for part in (follower, popularity):
         resources.push_async_callback(part.stop)
         await part.start()
+    cascade = None
+    on_change: Callable[[ProfileChanged], None] = _ignore_change
+    if uses_cascade(experiment):
+        cascade = Cascade(index, cascade_settings(settings))
+        on_change = await _follow_people(cascade, settings, topics, metrics, resources)
     role = Recommender(
-        lists=BaseLists(index, ranking_settings(settings), f"base.{fusion.space}"),
+        lists=ArmLists(index, cascade, experiment, settings, fusion.space),
         store=store,
         publisher=publisher,
         topics=topics,
         settings=settings,
         now=utc_now,
         metrics=metrics,
+        on_change=on_change,
     )
     return Wiring("recommend", [topics.profiles, topics.recommendation_requests], role)
+
+
+def _ignore_change(change: ProfileChanged) -> None:
+    return
+
+
+async def _follow_people(
+    cascade: Cascade,
+    settings: Settings,
+    topics: TopicNames,
+    metrics: RecommendMetrics,
+    resources: AsyncExitStack,
+) -> Callable[[ProfileChanged], None]:
+    """Keep the cascade current with what all people do and with what is learned; what takes a change in."""
+
+    def load(model: str, epoch: int, step: int, payload: bytes) -> None:
+        if model != WRITER_STATE:
+            cascade.load(model, payload)
+            metrics.learned(model, step)
+
+    def observe(step: Step) -> None:
+        with metrics.time_observe():
+            cascade.observe(step.person, step.interaction)
+
+    updater = InteractionUpdater(cascade.backfill, observe, replay_events=settings.interactions.replay_events)
+
+    def take(records: Sequence[ConsumerRecord]) -> None:
+        updater.take(records)
+        metrics.applied(updater.applied)
+
+    learned = TopicFollower(settings, topics.learned, LearnedReader(load).take)
+    people = TopicFollower(
+        settings, topics.profiles, take, on_caught_up=updater.caught_up, batch_records=PEOPLE_AT_ONCE
+    )
+    for part in (people, learned):
+        resources.push_async_callback(part.stop)
+        await part.start()
+
+    def take_change(change: ProfileChanged) -> None:
+        updater.try_change(change)
+        metrics.applied(updater.applied)
+
+    return take_change
+
+
+def _wire_learn(settings: Settings, topics: TopicNames, publisher: Publisher) -> Wiring:
+    fusion = fusion_in_use(settings, encoder_registry(settings))
+    vectors = topics.item_vectors(fusion.space)
+
+    async def term() -> None:
+        async with AsyncExitStack() as resources:
+            index = ItemIndex(fusion.dimension)
+            follower = IndexFollower(settings, vectors, index)
+            resources.push_async_callback(follower.stop)
+            await follower.start()
+            cascade = Cascade(index, cascade_settings(settings))
+            writer = WeightsWriter(
+                LearningModels(index, cascade, Learner(cascade, learn_settings(settings))),
+                settings=settings,
+                topics=topics,
+                publisher=publisher,
+                now=utc_now,
+                metrics=LearnMetrics(),
+            )
+            await writer.run()
+
+    return Wiring("learn", [topics.learned], WriterElection(term))
+
+
+def _wire_join(
+    settings: Settings,
+    topics: TopicNames,
+    store: RedisStateStore,
+    publisher: Publisher,
+    start_anew: Callable[[bool], None],
+) -> Wiring:
+    role = OutcomeJoiner(
+        store=store,
+        publisher=publisher,
+        topics=topics,
+        settings=settings,
+        now=utc_now,
+        metrics=JoinMetrics(),
+        on_set_back=start_anew,
+    )
+    starts = FenceStartPositions(role.role, store, role.note_fences)
+    return Wiring("join", [topics.recommendations, topics.profiles], role, starts)

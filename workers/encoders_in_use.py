@@ -28,17 +28,18 @@ def encoders_in_use(settings: Settings) -> dict[Modality, str]:
 def fusion_in_use(settings: Settings, registry: EncoderRegistry) -> LinearFusion:
     """The fusion of the encoders in use. Reads manifests, loads no network."""
     weights = FusionWeights(**settings.fusion.model_dump())
-    specs = {modality: _spec(registry, name) for modality, name in encoders_in_use(settings).items()}
+    specs = {modality: encoder_spec(registry, name) for modality, name in encoders_in_use(settings).items()}
     return LinearFusion(specs, weights)
 
 
-def _spec(registry: EncoderRegistry, name: str) -> EncoderSpec:
+def encoder_spec(registry: EncoderRegistry, name: str) -> EncoderSpec:
+    """What a fusion needs to know of an encoder. Reads manifests, loads no network."""
     manifest = registry.manifest(name)
     if not isinstance(manifest, VideoManifest):
         digest = sha256("".join(entry.sha256 for entry in manifest.files).encode()).hexdigest()
         return EncoderSpec(name, digest, manifest.dimension)
-    image = _spec(registry, manifest.preprocessing.image_encoder)
-    audio = _spec(registry, manifest.preprocessing.audio_encoder)
+    image = encoder_spec(registry, manifest.preprocessing.image_encoder)
+    audio = encoder_spec(registry, manifest.preprocessing.audio_encoder)
     parts = (
         EncoderPart("image", image.sha256, 0, image.dimension),
         EncoderPart("audio", audio.sha256, image.dimension, audio.dimension),

@@ -24,6 +24,7 @@ from streams.messages import Event
 from streams.records import Outgoing, Record
 from streams.settings import Settings
 from streams.topic_names import TopicNames
+from workers.event_times import counted_time
 from workers.fenced import FencedRole, Plan
 from workers.model_settings import transition_settings
 from workers.ports import Publisher
@@ -133,7 +134,7 @@ class ProfileUpdater(FencedRole):
             counted = [read for read in own if read.is_applied or next(kinds).changed]
             outgoing.append(self._changed(after, encoded, own, counted))
         clamped = sum(read.occurred_at != read.event.occurred_at for read in reads)
-        return ProfilePlan(writes, outgoing, increments, effects, refused, clamped)
+        return ProfilePlan(writes, outgoing, increments, effects=effects, refused=refused, clamped=clamped)
 
     def committed(self, plan: Plan) -> None:
         """Count effects, duplicates, refusals and clamped times."""
@@ -153,9 +154,7 @@ class ProfileUpdater(FencedRole):
     def _read(self, record: Record, is_applied: bool) -> _Read:
         event = decode_record(record, Event)
         published_at = datetime.fromtimestamp(record.timestamp_ms / 1_000, UTC)
-        # An event from the future would outweigh everything that follows it.
-        latest = published_at + self._max_skew
-        occurred_at = published_at if event.occurred_at > latest else event.occurred_at
+        occurred_at = counted_time(event, published_at, self._max_skew)
         return _Read(record, event, occurred_at, published_at, is_applied)
 
     def _changed(

@@ -24,7 +24,16 @@ from streams.driver import SourcePartition
 from streams.errors import DependencyDownError
 from streams.records import Outgoing, Record
 from workers.ports import Delivery, Publisher
-from workers.state.store import CounterIncrement, FenceMove, StateChange, StateStore, Write
+from workers.state.store import (
+    CounterIncrement,
+    DistinctAddition,
+    FenceMove,
+    StateChange,
+    StateStore,
+    TallyIncrement,
+    TimerChange,
+    Write,
+)
 
 MAX_CONFLICTS = 5
 
@@ -38,11 +47,14 @@ def source_name(topic_uuid: str, partition: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a batch would do: the state to write, the counters to add to, and the output."""
+    """What a batch would do: the state to write, what to count, timers to set, and the output."""
 
     writes: Sequence[Write]
     outgoing: Sequence[Outgoing]
     increments: Sequence[CounterIncrement] = ()
+    tallies: Sequence[TallyIncrement] = ()
+    distinct: Sequence[DistinctAddition] = ()
+    timers: Sequence[TimerChange] = ()
 
 
 class FencedRole(ABC):
@@ -136,8 +148,11 @@ class FencedRole(ABC):
                 writes=plan.writes,
                 increments=plan.increments,
                 counter_half_life_s=self._counter_half_life_s,
+                tallies=plan.tallies,
+                distinct=plan.distinct,
+                timers=plan.timers,
             )
-            if not (change.fences or change.writes or change.increments):
+            if change.is_empty:
                 return plan
             if await self.store.commit(self.role, change):
                 self._known_fences.update({move.source: move.next_offset for move in change.fences})

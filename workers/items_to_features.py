@@ -21,6 +21,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from models.encoders.encoder import mean_direction
 from streams.codec import decode_record, withdrawn_id
 from streams.dead_letters import dead_letter_outgoing
 from streams.errors import BadInputError, InvalidError, ModelFailedError, UnknownEncoderError
@@ -282,11 +283,7 @@ class ItemEncoder:
             return content, held.vector
         vectors = [await self._batcher.encode(await reader.decode(part)) for part in data]
         self._metrics.encoded()
-        mean = np.mean(vectors, axis=0, dtype=np.float64)
-        length = float(np.linalg.norm(mean))
-        if length > 0:
-            mean = mean / length
-        return content, mean.astype("<f4").tobytes()
+        return content, mean_direction(vectors).astype("<f4").tobytes()
 
     def _caller_vector(self, item: Item) -> Vector:
         given = item.vectors[self._modality]

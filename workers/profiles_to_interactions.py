@@ -18,6 +18,7 @@ from aiokafka import ConsumerRecord
 from models.cascade import Interaction, Person
 from models.profile import Profile, decode_profile
 from streams.codec import decode_value
+from streams.errors import BadInputError
 from streams.internal_messages import AppliedEvent, ProfileChanged
 from streams.topics import PROFILES
 
@@ -66,10 +67,19 @@ class InteractionUpdater:
             if record.value is None:
                 continue
             try:
-                self.change(decode_value(record.value, PROFILES))
-            except Exception:
+                change = decode_value(record.value, PROFILES)
+            except BadInputError as error:
                 where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-                _log.exception("a changed profile cannot be taken: passed over", **where)
+                _log.error("not a changed profile: passed over", **where, problem=str(error))
+                continue
+            self.try_change(change)
+
+    def try_change(self, changed: ProfileChanged) -> None:
+        """As `change`; a change that cannot be taken costs itself alone."""
+        try:
+            self.change(changed)
+        except Exception:
+            _log.exception("a changed profile cannot be taken: passed over", version=changed.version)
 
     def change(self, changed: ProfileChanged) -> None:
         """Take one change: before `caught_up` as a history, after it as events."""

@@ -18,6 +18,7 @@ import msgspec
 import structlog
 
 from models.cascade import Interaction, Person
+from models.profile import TransitionSettings
 from models.ranking.eligibility import ListQuery, eligible_rows
 from models.retrieval import ItemIndex
 from models.retrieval.columns import Mask
@@ -26,6 +27,7 @@ from streams.settings import Settings
 from streams.topic_names import TopicNames
 from workers.backoff import FIRST_WAIT_S, LONGEST_WAIT_S, while_down
 from workers.learned_models import LearnedReader, learned_records
+from workers.model_settings import transition_settings
 from workers.ports import Delivery, Publisher
 from workers.profiles_to_interactions import InteractionUpdater, Step
 from workers.role_metrics import LearnMetrics
@@ -107,6 +109,25 @@ class LearningModels:
     learner: Learning
 
 
+def still_to_choose(index: ItemIndex, step: Step, transitions: TransitionSettings) -> Mask:
+    """Which rows could be listed just before an event, bool [rows].
+
+    The profile is as it was after the event: the item of the event was still to be chosen, unless an action
+    before it had marked it as seen.
+    """
+    eligible = eligible_rows(index, step.profile, ListQuery())
+    item_id, action = step.interaction.item_id, step.interaction.action
+    marked = [
+        one
+        for one in step.profile.history
+        if one.item_id == item_id and transitions.rule_of(one.action).marks_seen
+    ]
+    if len(marked) <= transitions.rule_of(action).marks_seen:
+        rows = index.rows_of([item_id])
+        eligible[rows] = index.available[rows]
+    return eligible
+
+
 class WeightsWriter:
     """One term as the writer: `run` until cancelled.
 
@@ -130,6 +151,7 @@ class WeightsWriter:
         self._publisher = publisher
         self._now = now
         self._metrics = metrics
+        self._transitions = transition_settings(settings.profile)
         self._gate = asyncio.Event()
         self._gate.set()
         self._epoch = 0
@@ -160,11 +182,7 @@ class WeightsWriter:
     def step(self, step: Step) -> None:
         """Learn from an event, then take it in."""
         models = self._models
-        eligible = eligible_rows(models.index, step.profile, ListQuery())
-        # The profile is as it was after the event: what the person then did was still to be chosen.
-        if step.interaction.item_id not in step.person.item_ids:
-            rows = models.index.rows_of([step.interaction.item_id])
-            eligible[rows] = models.index.available[rows]
+        eligible = still_to_choose(models.index, step, self._transitions)
         learned = models.learner.learn(step.person, step.interaction, eligible)
         self._metrics.learned(learned.loss, fell_back=learned.fell_back)
         if learned.fell_back:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from streams.errors import DeadLetterReason
 from streams.fields import Modality
-from streams.metrics import RECORDS_BUCKETS, counter, gauge, histogram
+from streams.metrics import LIST_SECONDS_BUCKETS, RECORDS_BUCKETS, counter, gauge, histogram
 
 EffectKind = Literal["applied", "duplicate", "already_applied"]
 
@@ -83,7 +83,16 @@ REQUESTS_REFUSED = counter(
     "freshet_requests_refused_total", "requests", "Requests that became dead letters, by reason.", ("reason",)
 )
 LIST_SECONDS = histogram(
-    "freshet_list_seconds", "seconds", "Time to make one list: retrieval, score, reasons."
+    "freshet_list_seconds",
+    "seconds",
+    "Time to make one list: candidates, scores, re-ranking, reasons.",
+    buckets=LIST_SECONDS_BUCKETS,
+)
+OBSERVE_SECONDS = histogram(
+    "freshet_observe_seconds",
+    "seconds",
+    "Time to take one event of anybody into what the cascade knows.",
+    buckets=LIST_SECONDS_BUCKETS,
 )
 LIST_LATENCY = histogram(
     "freshet_cause_to_list_seconds",
@@ -221,6 +230,20 @@ class RecommendMetrics:
     def index_items(self, items: int) -> None:
         """The index holds so many items."""
         INDEX_ITEMS.set(items)
+
+    @contextmanager
+    def time_observe(self) -> Iterator[None]:
+        """Times the taking in of one event."""
+        with OBSERVE_SECONDS.time():
+            yield
+
+    def applied(self, events: int) -> None:
+        """So many events of all people were taken in."""
+        INTERACTIONS.set(events)
+
+    def learned(self, model: str, steps: int) -> None:
+        """A model is in use that was learned from so many events."""
+        LEARNED_STEP.labels(model).set(steps)
 
     def _answered(self, cause: Literal["event", "request"], since: datetime, now: datetime) -> None:
         LISTS.labels(cause).inc()

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-Role = Literal["text", "image", "audio", "video", "fuse", "profile", "recommend"]
+Role = Literal["text", "image", "audio", "video", "fuse", "profile", "recommend", "learn", "join"]
 ROLES: tuple[Role, ...] = get_args(Role)

@@ -14,7 +14,7 @@ from models.cascade.person import Interaction, Person
 from models.cascade.ranking import Ranking
 from models.cascade.settings import SOURCES, CascadeSettings
 from models.cascade.trained import TrainedRegression, TrainedSequence
-from models.errors import ModelError
+from models.errors import ModelError, SettingError
 from models.interactions import InteractionMemory
 from models.interactions.log import EventLog
 from models.ranking.ranker import RankerWeights, decode_weights, encode_weights, standardise
@@ -76,6 +76,7 @@ class Cascade:
         self._cached_candidates: tuple[Signals, NDArray[np.bool_], Mapping[str, int], Candidates] | None = (
             None
         )
+        self._left_out = _columns_of(settings.without)
 
     def observe(self, person: Person, interaction: Interaction) -> None:
         """Take in an event of a person, as they were before it."""
@@ -221,18 +222,19 @@ class Cascade:
         missing = self.settings.candidates - len(united.rows)
         if missing > 0:
             # A small catalogue, or a narrow filter: whatever else may be listed.
-            others = np.setdiff1d(np.flatnonzero(eligible), united.rows)[:missing]
+            others = np.setdiff1d(np.flatnonzero(eligible), united.rows)
+            others = others[np.argsort(self.index.hashes[others])][:missing]
             rows = np.concatenate([united.rows, others])
             return Proposals(rows, np.concatenate([united.sources, np.zeros(len(others), np.uint32)]))
         return united
 
     def _complete(self, signals: Signals, proposals: Proposals) -> Candidates:
-        return Candidates(
-            proposals.rows,
-            proposals.sources,
-            standardise(signals.of_rows(proposals.rows), catalogue.SPREADS),
-            gates.gates(signals.situation),
-        )
+        # Sums over the candidates round alike in every worker, however it numbers its rows.
+        order = np.argsort(self.index.hashes[proposals.rows])
+        rows, sources = proposals.rows[order], proposals.sources[order]
+        standardised = standardise(signals.of_rows(rows), catalogue.SPREADS)
+        standardised[:, self._left_out] = 0.0
+        return Candidates(rows, sources, standardised, gates.gates(signals.situation))
 
     def _ranked(self, candidates: Candidates) -> Ranking:
         weighted = candidates.standardised * self.weights.effective(candidates.gates)
@@ -386,14 +388,14 @@ class Signals:
         taste = (weights @ index.vectors[recent[held]]).astype(np.float32)
         scores = np.vecdot(index.vectors, taste)
         scores[~eligible] = -np.inf
-        return _top(scores, budget)
+        return _top(scores, index.hashes, budget)
 
     def _new_items(self, eligible: NDArray[np.bool_], budget: int) -> NDArray[np.int64]:
         """The eligible items created last among those with few positive events."""
         index, settings = self.cascade.index, self.cascade.settings
         created = index.created_at_ms.astype(np.float64)
         created[~eligible] = -np.inf
-        newest = _top(created, 8 * budget)
+        newest = _top(created, index.hashes, 8 * budget)
         return newest[self.cascade.positives(newest) < settings.new_item_events][:budget]
 
 
@@ -408,11 +410,21 @@ _FIRST_SIGNAL = {
 }
 
 
-def _top(scores: NDArray[np.floating], budget: int) -> NDArray[np.int64]:
-    """Positions of the highest finite scores, best first; equal ones by position."""
+def _columns_of(families: Sequence[str]) -> NDArray[np.int64]:
+    """The signals of these families."""
+    unknown = [name for name in families if name not in catalogue.FAMILIES]
+    if unknown:
+        raise SettingError(
+            f"there is no family of signals {unknown[0]!r}; there are {', '.join(catalogue.FAMILIES)}"
+        )
+    return np.flatnonzero(np.isin(_FAMILY_OF_SIGNAL, [catalogue.FAMILIES.index(one) for one in families]))
+
+
+def _top(scores: NDArray[np.floating], hashes: NDArray[np.uint64], budget: int) -> NDArray[np.int64]:
+    """Positions of the highest finite scores, best first; equal ones by hash, as workers' rows differ."""
     budget = min(budget, len(scores))
     if not budget:
         return np.zeros(0, np.int64)
-    best = np.argpartition(-scores, budget - 1)[:budget]
-    best = best[np.lexsort((best, -scores[best]))]
-    return np.asarray(best[np.isfinite(scores[best])], np.int64)
+    least = np.partition(scores, len(scores) - budget)[len(scores) - budget]
+    best = np.flatnonzero((scores >= least) & np.isfinite(scores))
+    return best[np.lexsort((hashes[best], -scores[best]))][:budget]

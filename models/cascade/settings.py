@@ -48,6 +48,7 @@ class CascadeSettings:
         candidates: Ranked at most.
         new_item_events: An item with fewer positive events is new.
         reason_items: Past items that reasons name.
+        without: Families of signals that count for nothing, neither in scores nor in learning.
     """
 
     interactions: InteractionSettings = field(default_factory=InteractionSettings)
@@ -55,6 +56,7 @@ class CascadeSettings:
     candidates: int = 400
     new_item_events: int = 5
     reason_items: int = 3
+    without: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.budgets) - set(SOURCES))

@@ -101,6 +101,16 @@ class Encoder(ABC, Generic[ItemT_contra]):
         return raw - np.asarray(self.manifest.output_mean, np.float32)
 
 
+def mean_direction(vectors: Sequence[Vectors]) -> Vectors:
+    """Several media of an item as one: the mean of their vectors [n, D] at unit length, float32 [D].
+
+    Zeros where they cancel out.
+    """
+    mean = np.mean(vectors, axis=0, dtype=np.float64)
+    length = float(np.linalg.norm(mean))
+    return np.asarray(mean / length if length > 0 else mean, np.float32)
+
+
 def unit_rows(rows: Vectors) -> Vectors:
     """Each row divided by its Euclidean length; a row shorter than ``MIN_NORM`` becomes zeros."""
     # In float64, because the square of a large float32 overflows.

@@ -52,7 +52,8 @@ def best_eligible(
 def unite(lists: Sequence[Rows], budgets: Sequence[int], limit: int) -> Proposals:
     """One list of candidates from one of each source.
 
-    Of more than ``limit``, those stay that stand highest in some list, by share of its budget.
+    Of more than ``limit``, those stay that stand highest in some list, by share of its budget; where that is
+    the same, those of an earlier list: rows are numbered differently in each worker.
     """
     rows = np.concatenate([np.zeros(0, np.int64), *lists])
     bits = np.concatenate(
@@ -68,8 +69,8 @@ def unite(lists: Sequence[Rows], budgets: Sequence[int], limit: int) -> Proposal
     sources = np.zeros(len(each), np.uint32)
     np.bitwise_or.at(sources, inverse, bits)
     if len(each) > limit:
-        best_place = np.full(len(each), np.inf)
-        np.minimum.at(best_place, inverse, place)
-        kept = np.sort(np.lexsort((each, best_place))[:limit])
+        # Where each row comes first among all entries in the order of their places: no two are equal.
+        _, first = np.unique(rows[np.argsort(place, kind="stable")], return_index=True)
+        kept = np.sort(np.argsort(first)[:limit])
         each, sources = each[kept], sources[kept]
     return Proposals(each, sources)

@@ -19,9 +19,12 @@ from workers.state.store import (
     MISSING,
     Counter,
     CounterIncrement,
+    DistinctAddition,
     FenceMove,
     StateChange,
     StateStore,
+    TallyIncrement,
+    TimerChange,
     Write,
     pack_version,
 )
@@ -141,6 +144,82 @@ async def test_counters_of_items_that_nobody_knows_are_bounded(store: StateStore
     assert len(counters) == MAX_COUNTERS
     assert "junk-499" in counters
     assert "junk-0" not in counters
+
+
+def everything(version: int, fence: int | None, expected: bytes) -> StateChange:
+    """A change of each kind, as one step."""
+    return StateChange(
+        fences=[FenceMove("uuid:0", fence, version)],
+        writes=[Write("exposures:a", expected, value(version), 60), Write("exposures:b", MISSING, None)],
+        tallies=[
+            TallyIncrement("day-1", "lists", 1, 60),
+            TallyIncrement("day-1", "bits", 0.25, 60),
+            TallyIncrement("day-2", "lists", 3, 60),
+            TallyIncrement("day-1", "lists", 2, 60),
+        ],
+        distinct=[DistinctAddition("day-1", ["lamp", "film", "lamp"], 60)],
+        timers=[TimerChange("join:0", "anna", 5.5), TimerChange("join:1", "ben", 4.0)],
+    )
+
+
+async def test_tallies_distinct_members_and_timers_move_with_the_fence(store: StateStore) -> None:
+    assert await store.commit("join", everything(1, None, MISSING))
+    assert await store.tally("day-1") == {"lists": 3.0, "bits": 0.25}
+    assert await store.tally("day-2") == {"lists": 3.0}
+    assert await store.tally("day-3") == {}
+    assert await store.distinct_counts(["day-1", "day-2"]) == [2, 0]
+    assert await store.timers_due("join:0", 6.0, 10) == ["anna"]
+    assert await store.commit("join", everything(2, 1, pack_version(1)))
+    assert await store.tally("day-1") == {"lists": 6.0, "bits": 0.5}
+    assert await store.distinct_counts(["day-1"]) == [2]
+    assert await store.load(["exposures:a"]) == [value(2)]
+
+
+async def test_what_is_not_as_expected_leaves_tallies_and_timers_alone(store: StateStore) -> None:
+    await store.commit("join", everything(1, None, MISSING))
+    stale_fence, stale_value = everything(2, None, pack_version(1)), everything(2, 1, MISSING)
+    assert not await store.commit("join", stale_fence)
+    assert not await store.commit("join", stale_value)
+    assert await store.tally("day-1") == {"lists": 3.0, "bits": 0.25}
+    assert await store.fences("join", ["uuid:0"]) == [1]
+    assert await store.load(["exposures:a"]) == [value(1)]
+
+
+async def test_timers_are_due_in_order_until_moved_or_removed(store: StateStore) -> None:
+    set_all = [TimerChange("join:0", member, due) for member, due in (("c", 3.0), ("ä", 1.0), ("b", 2.0))]
+    await store.commit("join", StateChange(timers=set_all))
+    assert await store.timers_due("join:0", 2.5, 10) == ["ä", "b"]
+    assert await store.timers_due("join:0", 9.0, 1) == ["ä"]
+    moved = [
+        TimerChange("join:0", "ä", None),
+        TimerChange("join:0", "b", 8.0),
+        TimerChange("join:0", "x", None),
+    ]
+    await store.commit("join", StateChange(timers=moved))
+    assert await store.timers_due("join:0", 2.5, 10) == []
+    assert await store.timers_due("join:0", 9.0, 10) == ["c", "b"]
+    assert await store.timers_due("join:1", 9.0, 10) == []
+
+
+async def test_many_distinct_members_are_counted_within_two_percent(store: StateStore) -> None:
+    members = [f"item-{number}" for number in range(12_000)]
+    await store.commit("join", StateChange(distinct=[DistinctAddition("day", members, 60)]))
+    (count,) = await store.distinct_counts(["day"])
+    # The standard error of Redis' HyperLogLog is 0.81 %.
+    assert count == pytest.approx(len(members), rel=0.025)
+
+
+async def test_tallies_and_distinct_members_expire(redis_server: object) -> None:
+    from redis.asyncio import Redis
+
+    url: str = redis_server.url  # type: ignore[attr-defined]
+    prefix = f"t{uuid.uuid4().hex}."
+    store, admin = RedisStateStore(RedisSettings(url=SecretStr(url)), prefix), Redis.from_url(url)
+    await store.commit("join", everything(1, None, MISSING))
+    for key in ("tally:day-1", "tally:day-2", "distinct:day-1", "exposures:a"):
+        assert 0 < await admin.ttl(prefix + key) <= 60
+    await store.aclose()
+    await admin.aclose()
 
 
 async def test_a_topic_created_again_is_a_new_generation(store: StateStore) -> None:

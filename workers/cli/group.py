@@ -1,13 +1,11 @@
-"""The commands by name. A module is imported only when its command is used: help is there at once."""
+"""The commands by name."""
 
 from __future__ import annotations
-
-import difflib
-from importlib import import_module
 
 import click
 
 from workers.cli.invocation import Invocation, add_common_options
+from workers.cli.lazy_group import LazyGroup
 
 # Command: where it is, and what it does in a line. A module holds a command of its own name.
 COMMANDS = {
@@ -17,6 +15,7 @@ COMMANDS = {
     "publish": ("workers.cli.publish", "Publish items or events from JSON lines."),
     "recommend": ("workers.cli.recommend", "Ask for a person's list."),
     "watch": ("workers.cli.watch", "Follow the lists as they are published."),
+    "evaluate": ("workers.cli.evaluate", "Measure how good lists are, on a log of events or on outcomes."),
     "topics": ("workers.cli.topics", "Create or list the topics."),
     "dead-letters": ("workers.cli.dead_letters", "See and replay what could not be processed."),
     "encoders": ("workers.cli.encoders", "See and check the encoders at hand."),
@@ -24,41 +23,9 @@ COMMANDS = {
 }
 
 
-class FreshetGroup(click.Group):
-    """Finds commands in `COMMANDS`."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order in which a newcomer meets them."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the command."""
-        if cmd_name not in COMMANDS:
-            return None
-        module_name, short_help = COMMANDS[cmd_name]
-        command: click.Command = getattr(import_module(module_name), cmd_name.replace("-", "_"))
-        command.short_help = short_help
-        add_common_options(command)
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Names the command that was probably meant."""
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            near = difflib.get_close_matches(args[0], COMMANDS, 1)
-            hint = f" Did you mean `{near[0]}`?" if near else ""
-            ctx.fail(f"There is no command `{args[0]}`.{hint}")
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-
-
 @click.group(
-    cls=FreshetGroup,
+    cls=LazyGroup,
+    modules=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Settings come from freshet.toml, then FRESHET_… variables, then these flags, which every command "
     "takes too. Exit codes: 0 done, 1 bad input or a failed check, 2 usage or configuration, 3 Kafka or "

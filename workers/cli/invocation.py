@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,8 +35,11 @@ class Invocation:
         """Take a flag over those before it."""
         self._flags = merged(self._flags, flags)
 
-    def settings(self) -> Settings:
+    def settings(self, under: Mapping[str, Any] | None = None) -> Settings:
         """Read the settings, and begin to log as they say: quietly, unless a level was asked for.
+
+        Args:
+            under: Settings, section by section, that give way to those of the command line alone.
 
         Raises:
             ConfigurationError: See `load_settings`.
@@ -44,7 +47,7 @@ class Invocation:
         from streams.logging_setup import configure_logging
         from streams.settings import load_settings
 
-        settings = load_settings(self.config, **self.flags)
+        settings = load_settings(self.config, **merged(under or {}, self.flags))
         worker = settings.worker
         # The command says itself what matters. kafka-python would repeat each failure many times.
         level = worker.log_level if "log_level" in worker.model_fields_set else _QUIET

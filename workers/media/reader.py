@@ -77,10 +77,11 @@ async def media_reader(encoder: AnyEncoder, settings: Settings) -> AsyncIterator
         MediaFetcher(fetch_settings) as fetcher,
         DecoderPool(pool_settings, decoders) as pool,
     ):
-        yield PooledMediaReader(encoder.modality, _decoder_options(encoder, media), fetcher, pool)
+        yield PooledMediaReader(encoder.modality, decoder_options(encoder, media), fetcher, pool)
 
 
-def _decoder_options(encoder: AnyEncoder, media: MediaSettings) -> dict[str, Any]:
+def decoder_options(encoder: AnyEncoder, media: MediaSettings) -> dict[str, Any]:
+    """How a decoder of `DECODERS` is to decode for an encoder: its arguments, the limits as a dict."""
     seconds = media.video_max_s if encoder.modality == "video" else media.audio_max_s
     limits = MediaLimits(
         max_bytes=getattr(media, f"{encoder.modality}_max_bytes"),

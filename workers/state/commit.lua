@@ -1,34 +1,65 @@
--- One batch of a role as one step: fences, values and item counters, all or nothing.
+-- One batch of a role as one step: fences, values, counters, tallies and timers, all or nothing.
 -- KEYS[1] fences of the role (hash), KEYS[2] item counters (hash), KEYS[3] counters changed (sorted set),
--- KEYS[4...] the values.
+-- KEYS[4...] the values, and after them what ARGV[6..8] name by number.
 -- ARGV[1] fences   {{source, expected or '', next}, ...} MessagePack
 -- ARGV[2] counters {{item_id, weight, at_s}, ...}        MessagePack
 -- ARGV[3] half-life of the counters in seconds
 -- ARGV[4] how many counters there may be: beyond, those that changed longest ago are forgotten
--- ARGV[5...] of each value, in the order of KEYS[4...]: expected version or '', value or '', seconds or 0
+-- ARGV[5] how many values there are
+-- ARGV[6] tallies (hashes)         {{number of key, seconds, {{field, amount}, ...}}, ...} MessagePack
+-- ARGV[7] distinct (HyperLogLogs)  {{number of key, seconds, {member, ...}}, ...}          MessagePack
+-- ARGV[8] timers (sorted sets)     {{number of key, {{member, due or ''}, ...}}, ...}      MessagePack
+-- ARGV[9...] of each value, in the order of KEYS[4...]: expected version or '', value or '', seconds or 0
 local fences = cmsgpack.unpack(ARGV[1])
 local counters = cmsgpack.unpack(ARGV[2])
 local half_life_s = tonumber(ARGV[3])
+local values = tonumber(ARGV[5])
+-- What unpack puts on Lua's stack has a limit.
+local MEMBERS_AT_ONCE = 1000
 
 for _, fence in ipairs(fences) do
   local current = redis.call('HGET', KEYS[1], fence[1]) or ''
   if current ~= fence[2] then return 0 end
 end
-for i = 1, #KEYS - 3 do
-  if redis.call('GETRANGE', KEYS[3 + i], 0, 7) ~= ARGV[2 + 3 * i] then return 0 end
+for i = 1, values do
+  if redis.call('GETRANGE', KEYS[3 + i], 0, 7) ~= ARGV[6 + 3 * i] then return 0 end
 end
 
 for _, fence in ipairs(fences) do
   redis.call('HSET', KEYS[1], fence[1], fence[3])
 end
-for i = 1, #KEYS - 3 do
-  local key, value, seconds = KEYS[3 + i], ARGV[3 + 3 * i], tonumber(ARGV[4 + 3 * i])
+for i = 1, values do
+  local key, value, seconds = KEYS[3 + i], ARGV[7 + 3 * i], tonumber(ARGV[8 + 3 * i])
   if value == '' then
     redis.call('DEL', key)
   elseif seconds > 0 then
     redis.call('SET', key, value, 'EX', seconds)
   else
     redis.call('SET', key, value)
+  end
+end
+for _, tally in ipairs(cmsgpack.unpack(ARGV[6])) do
+  local key = KEYS[tally[1]]
+  for _, sum in ipairs(tally[3]) do
+    redis.call('HINCRBYFLOAT', key, sum[1], sum[2])
+  end
+  redis.call('EXPIRE', key, tally[2])
+end
+for _, distinct in ipairs(cmsgpack.unpack(ARGV[7])) do
+  local key, members = KEYS[distinct[1]], distinct[3]
+  for first = 1, #members, MEMBERS_AT_ONCE do
+    redis.call('PFADD', key, unpack(members, first, math.min(first + MEMBERS_AT_ONCE - 1, #members)))
+  end
+  redis.call('EXPIRE', key, distinct[2])
+end
+for _, timers in ipairs(cmsgpack.unpack(ARGV[8])) do
+  local key = KEYS[timers[1]]
+  for _, timer in ipairs(timers[2]) do
+    if timer[2] == '' then
+      redis.call('ZREM', key, timer[1])
+    else
+      redis.call('ZADD', key, timer[2], timer[1])
+    end
   end
 end
 if #counters > 0 then

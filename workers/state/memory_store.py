@@ -27,6 +27,9 @@ class MemoryStateStore:
         self._lists: dict[str, tuple[int, bytes]] = {}
         self._generations: dict[str, dict[str, int]] = {}
         self._ticks = itertools.count(1)
+        self._tallies: dict[str, dict[str, float]] = {}
+        self._distinct: dict[str, set[str]] = {}
+        self._timers: dict[str, dict[str, float]] = {}
 
     async def load(self, keys: Sequence[str]) -> list[bytes | None]:
         """See `StateStore.load`."""
@@ -55,6 +58,17 @@ class MemoryStateStore:
                 self._values[write.key] = write.value
         for increment in change.increments:
             self._count(increment, change.counter_half_life_s)
+        for add in change.tallies:
+            sums = self._tallies.setdefault(add.tally, {})
+            sums[add.field] = sums.get(add.field, 0.0) + add.amount
+        for addition in change.distinct:
+            self._distinct.setdefault(addition.name, set()).update(addition.members)
+        for timer in change.timers:
+            due = self._timers.setdefault(timer.timers, {})
+            if timer.due_s is None:
+                due.pop(timer.member, None)
+            else:
+                due[timer.member] = timer.due_s
         return True
 
     async def counters_since(self, cursor: float) -> CounterChanges:
@@ -69,6 +83,19 @@ class MemoryStateStore:
         for item_id in item_ids:
             self._counters.pop(item_id, None)
             self._changed_at.pop(item_id, None)
+
+    async def tally(self, tally: str) -> dict[str, float]:
+        """See `StateStore.tally`."""
+        return dict(self._tallies.get(tally, {}))
+
+    async def distinct_counts(self, names: Sequence[str]) -> list[int]:
+        """See `StateStore.distinct_counts`."""
+        return [len(self._distinct.get(name, ())) for name in names]
+
+    async def timers_due(self, timers: str, until_s: float, limit: int) -> list[str]:
+        """See `StateStore.timers_due`."""
+        due = sorted((at, member) for member, at in self._timers.get(timers, {}).items() if at <= until_s)
+        return [member for _, member in due[:limit]]
 
     async def generation(self, topic: str, topic_uuid: str) -> int:
         """See `StateStore.generation`."""

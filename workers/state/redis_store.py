@@ -138,6 +138,19 @@ class RedisStateStore:
             self._prefix + "popularity-changed",
             *(self._prefix + write.key for write in change.writes),
         ]
+
+        def key_number(name: str) -> int:
+            """The number under which the script finds a further key, counted from 1."""
+            keys.append(self._prefix + name)
+            return len(keys)
+
+        tallies: dict[tuple[str, int], list[tuple[str, float]]] = {}
+        for sum_ in change.tallies:
+            tallies.setdefault((sum_.tally, sum_.expire_after_s), []).append((sum_.field, sum_.amount))
+        timers: dict[str, list[tuple[str, str]]] = {}
+        for timer in change.timers:
+            due = "" if timer.due_s is None else repr(timer.due_s)
+            timers.setdefault(timer.timers, []).append((timer.member, due))
         arguments: list[Any] = [
             _pack(
                 [
@@ -148,6 +161,20 @@ class RedisStateStore:
             _pack([(add.item_id, float(add.weight), float(add.at_s)) for add in change.increments]),
             change.counter_half_life_s,
             self._max_counters,
+            len(change.writes),
+            _pack(
+                [
+                    (key_number(f"tally:{name}"), seconds, [(field, repr(amount)) for field, amount in sums])
+                    for (name, seconds), sums in tallies.items()
+                ]
+            ),
+            _pack(
+                [
+                    (key_number(f"distinct:{addition.name}"), addition.expire_after_s, addition.members)
+                    for addition in change.distinct
+                ]
+            ),
+            _pack([(key_number(f"timers:{name}"), entries) for name, entries in timers.items()]),
         ]
         for write in change.writes:
             arguments += [write.expected, write.value or b"", write.expire_after_s or 0]
@@ -181,6 +208,31 @@ class RedisStateStore:
             pipeline.hdel(self._prefix + "popularity", *item_ids)
             pipeline.zrem(self._prefix + "popularity-changed", *item_ids)
             await pipeline.execute()
+
+    async def tally(self, tally: str) -> dict[str, float]:
+        """See `StateStore.tally`."""
+        async with _down("tally"):
+            found = await cast(
+                "Awaitable[dict[bytes, bytes]]", self._redis.hgetall(f"{self._prefix}tally:{tally}")
+            )
+        return {field.decode(): float(amount) for field, amount in found.items()}
+
+    async def distinct_counts(self, names: Sequence[str]) -> list[int]:
+        """See `StateStore.distinct_counts`."""
+        if not names:
+            return []
+        async with _down("distinct counts"), self._redis.pipeline(transaction=False) as pipeline:
+            for name in names:
+                pipeline.pfcount(f"{self._prefix}distinct:{name}")
+            return cast("list[int]", await pipeline.execute())
+
+    async def timers_due(self, timers: str, until_s: float, limit: int) -> list[str]:
+        """See `StateStore.timers_due`."""
+        async with _down("timers"):
+            due = await self._redis.zrangebyscore(
+                f"{self._prefix}timers:{timers}", "-inf", until_s, start=0, num=limit
+            )
+        return [member.decode() for member in cast("list[bytes]", due)]
 
     async def generation(self, topic: str, topic_uuid: str) -> int:
         """See `StateStore.generation`."""

@@ -1,4 +1,4 @@
-"""The state store: versioned values, fences and item counters that change together or not at all."""
+"""The state store: values, fences, counters, tallies and timers that change together or not at all."""
 
 from __future__ import annotations
 
@@ -54,6 +54,40 @@ class CounterIncrement:
 
 
 @dataclass(frozen=True, slots=True)
+class TallyIncrement:
+    """Adds ``amount`` to one field of a tally: a set of plain sums under one name.
+
+    The tally expires ``expire_after_s`` after its last change. Sums of integers are exact below 2⁵³.
+    """
+
+    tally: str
+    field: str
+    amount: float
+    expire_after_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class DistinctAddition:
+    """Adds ``members`` to a set of which only the size can be asked for, exact or within 1 %.
+
+    The set expires ``expire_after_s`` after its last change.
+    """
+
+    name: str
+    members: Sequence[str]
+    expire_after_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class TimerChange:
+    """Sets when ``member`` of the timers of that name is due, in seconds since the epoch; None: never."""
+
+    timers: str
+    member: str
+    due_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class StateChange:
     """Everything that one batch does, as one atomic step."""
 
@@ -61,6 +95,16 @@ class StateChange:
     writes: Sequence[Write] = ()
     increments: Sequence[CounterIncrement] = ()
     counter_half_life_s: float = 7 * 86_400.0
+    tallies: Sequence[TallyIncrement] = ()
+    distinct: Sequence[DistinctAddition] = ()
+    timers: Sequence[TimerChange] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it changes nothing."""
+        return not (
+            self.fences or self.writes or self.increments or self.tallies or self.distinct or self.timers
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +147,18 @@ class StateStore(Protocol):
 
     async def forget_counters(self, item_ids: Sequence[str]) -> None:
         """Drop the counters of withdrawn items."""
+
+    async def tally(self, tally: str) -> dict[str, float]:
+        """Every field of a tally; empty where there is none."""
+
+    async def distinct_counts(self, names: Sequence[str]) -> list[int]:
+        """How many members each of these sets has; 0 where there is none."""
+
+    async def timers_due(self, timers: str, until_s: float, limit: int) -> list[str]:
+        """Members whose time has come by ``until_s``, those due first before others, ``limit`` at most.
+
+        They stay due until a change moves or removes them.
+        """
 
     async def generation(self, topic: str, topic_uuid: str) -> int:
         """A number for the life of ``topic`` with this id: higher than those of all lives seen before it.

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from workers.roles import ROLES
+
 MARK = "FRESHET_TEST_MARK"
 
 
@@ -72,7 +74,7 @@ def test_an_interrupted_demo_leaves_nothing_behind(
     process = _start([], *surroundings)
     assert process.stdout is not None
     for line in process.stdout:
-        if "starting 7 workers" in line:
+        if f"starting {len(ROLES)} workers" in line:
             break
     process.send_signal(number)
     _, err = process.communicate()

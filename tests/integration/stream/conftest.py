@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -53,7 +52,7 @@ def stack(
     media_folder: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
-    """All seven roles, each a process, started once."""
+    """All roles, each a process, started once."""
     media = {
         "file_roots": [str(media_folder)],
         # The metadata service is named on purpose: it must be refused all the same.
@@ -93,12 +92,3 @@ def running_stream(stack: Stack) -> Address:
 def tag() -> str:
     """An id that no other test has: for items, users and the attribute that their items share."""
     return f"x{secrets.token_hex(4)}"
-
-
-@pytest.fixture(scope="session")
-def shared_dir() -> Path:
-    """The folder of evaluation data and weights; a test that needs it is skipped where it is absent."""
-    folder = Path(os.environ.get("FRESHET_SHARED_DIR", REPOSITORY.parent / "shared"))
-    if not folder.is_dir():
-        pytest.skip(f"no shared folder at {folder}; name it in FRESHET_SHARED_DIR")
-    return folder

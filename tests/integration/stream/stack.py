@@ -25,7 +25,7 @@ from tests.integration.stream.bench import Stream, item_ids, request
 from tests.integration.stream.media_server import MediaServer
 from tests.integration.stream.tail import Tail
 
-ROLES = ("text", "image", "audio", "video", "fuse", "profile", "recommend")
+ROLES = ("text", "image", "audio", "video", "fuse", "profile", "recommend", "join")
 READY_TIMEOUT_S = 120.0
 MAX_MESSAGE_BYTES = 8 << 20
 Json = dict[str, Any]
@@ -47,6 +47,7 @@ class Stack:
         names = stream.names
         self._producer = KafkaProducer(bootstrap_servers=servers, max_request_size=MAX_MESSAGE_BYTES)
         self.lists: Tail[Json] = Tail(servers, names.recommendations, json.loads)
+        self.outcomes: Tail[Json] = Tail(servers, names.outcomes, json.loads)
         self.letters: Tail[Json] = Tail(servers, names.dead_letters, json.loads)
         self.vectors: Tail[ItemVector] = Tail(
             servers, names.item_vectors(stream.space), lambda value: decode_value(value, ITEM_VECTORS)
@@ -55,7 +56,7 @@ class Stack:
     def close(self) -> None:
         """Stop reading along."""
         self._producer.close()
-        for tail in (self.lists, self.letters, self.vectors):
+        for tail in (self.lists, self.outcomes, self.letters, self.vectors):
             tail.close()
 
     # In

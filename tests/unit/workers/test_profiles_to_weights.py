@@ -100,10 +100,10 @@ class Bench:
             metrics=LearnMetrics(),
         )
 
-    def step(self, item_id: str) -> None:
+    def step(self, item_id: str, *, first: tuple[str, str] = ("seen", "click")) -> None:
         events = [
-            ProfileEvent(f"e-{one}", one, "click", NOW_MS + number)
-            for number, one in enumerate(("seen", item_id))
+            ProfileEvent("e-1", *first, NOW_MS),
+            ProfileEvent("e-2", item_id, "click", NOW_MS + 1),
         ]
         before, _ = apply_events(new_profile("anna"), events[:1], TransitionSettings())
         after, _ = apply_events(before, events[1:], TransitionSettings())
@@ -126,6 +126,12 @@ def test_what_could_not_have_been_listed_is_not_made_eligible(item_id: str) -> N
     bench = Bench()
     bench.step(item_id)
     assert bench.eligible() == {"acted", "other"}
+
+
+def test_what_was_only_looked_at_was_still_to_be_chosen() -> None:
+    bench = Bench()
+    bench.step("acted", first=("acted", "view"))
+    assert bench.eligible() == {"seen", "acted", "other"}
 
 
 async def test_the_successor_goes_on_where_the_writer_ended() -> None:

@@ -1,0 +1,1 @@
+"""How good lists are: ranks, lists and segments measured, with formulas and their sources."""

@@ -1,0 +1,85 @@
+"""The same ranking once more, re-ranked: what slots for new items, or diversity, cost and bring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.cascade.ranking import Ranking
+from models.evaluation.list_metrics import ListMetrics
+from models.evaluation.ranking_metrics import NOT_RANKED
+from models.evaluation.segments import HeldOutEvent, SegmentedRanks
+from models.reranking import RerankInput, RerankSettings, rerank
+from models.retrieval import ItemIndex
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Rerankable:
+    """A ranking as re-ranking takes it: the same for every pass.
+
+    Attributes:
+        rows: Of the index, best first, int64 [n].
+        positives: Positive events so far on every row of the index, int64 [rows].
+        candidates: What `rerank` takes; without attributes, as no pass has rules or caps.
+    """
+
+    rows: Rows
+    positives: Rows
+    candidates: RerankInput
+
+    @classmethod
+    def of(cls, index: ItemIndex, ranking: Ranking, positives: Rows, now_ms: int) -> Rerankable:
+        """A contender's ranking at a time in milliseconds since the epoch."""
+        rows = ranking.rows
+        candidates = RerankInput(
+            item_ids=tuple(index.item_id(row) for row in rows.tolist()),
+            scores=ranking.scores,
+            vectors=index.vectors[rows],
+            hashes=index.hashes[rows],
+            attributes=lambda position: {},
+            positives=positives[rows],
+            shown_ms={},
+            now_ms=now_ms,
+        )
+        return cls(rows, positives, candidates)
+
+
+class RerankingPass:
+    """Re-ranks each list as ``settings`` say, and measures it as the first pass is measured.
+
+    Args:
+        settings: What re-ranking does.
+        count: Places of a list: a rank beyond counts as none.
+        seed: Of exploration, where it is on.
+    """
+
+    def __init__(self, settings: RerankSettings, count: int, seed: int) -> None:
+        self._settings = settings
+        self._count = count
+        self._random = np.random.default_rng(seed)
+        self.ranks = SegmentedRanks()
+        self.lists = ListMetrics(count)
+
+    def add(self, index: ItemIndex, ranked: Rerankable, row: int, event: HeldOutEvent) -> None:
+        """Count one event.
+
+        Args:
+            index: The catalogue.
+            ranked: The ranking of the first pass.
+            row: The item that was chosen.
+            event: To which segments it belongs.
+        """
+        items = rerank(ranked.candidates, self._count, self._settings, self._random)
+        listed = ranked.rows[[item.position for item in items]] if items else ranked.rows[:0]
+        found = np.flatnonzero(listed == row)
+        self.ranks.add(int(found[0]) + 1 if len(found) else NOT_RANKED, event)
+        self.lists.add(listed, index.vectors, ranked.positives, len(index))
+
+    def values(self) -> dict[str, Any]:
+        """As those of the first pass."""
+        return {**self.ranks.values(), **self.lists.values()}

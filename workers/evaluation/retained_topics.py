@@ -1,0 +1,118 @@
+"""What Kafka still holds as a log to evaluate on: the items' vectors, and the events.
+
+Both are read to where the topics end when reading begins. Events of several partitions are put in the order
+of Kafka's timestamps; within a partition they keep theirs. Times count as the profile role counts them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from models.datasets import DatasetEvent
+from models.retrieval import ItemIndex
+from streams.codec import decode_record
+from streams.errors import BadInputError, ConfigurationError
+from streams.internal_messages import ItemVector, ItemVersion
+from streams.messages import Event
+from streams.records import Record
+from streams.settings import Settings
+from streams.topic_names import TopicNames
+from streams.topic_reader import TopicReader
+from workers.encoders_in_use import encoder_registry, fusion_in_use
+from workers.event_times import counted_time
+from workers.feature_records import VERSION_HEADER
+from workers.vectors_to_index import IndexUpdater
+
+_version_decoder = msgspec.msgpack.Decoder(ItemVersion)
+
+
+@dataclass(frozen=True, slots=True)
+class RetainedEvents:
+    """Events in order; ``refused`` counts messages that are no valid events: each is a dead letter."""
+
+    events: tuple[DatasetEvent, ...]
+    refused: int
+
+
+def space_in_use(settings: Settings) -> str:
+    """The vector space of the encoders and the fusion of the settings."""
+    return fusion_in_use(settings, encoder_registry(settings)).space
+
+
+def retained_index(settings: Settings, on_progress: Callable[[int], None] = lambda read: None) -> ItemIndex:
+    """The items as a recommend worker that starts now holds them.
+
+    Args:
+        settings: Kafka, topics, and what makes the vector space.
+        on_progress: Told how many records were read.
+
+    Raises:
+        ConfigurationError: The topic does not exist, or holds no item.
+        DependencyDownError: Kafka does not answer.
+    """
+    topic = TopicNames(settings.topics.prefix).item_vectors(space_in_use(settings))
+    index = ItemIndex()
+    updater = IndexUpdater(index)
+    with TopicReader(settings.kafka, topic, "beginning") as reader:
+        for number, record in enumerate(reader.read_to_end(), 1):
+            take_vector(updater, record)
+            on_progress(number)
+    if not len(index):
+        raise ConfigurationError(f"`{topic}` holds no item: publish a catalogue first")
+    return index
+
+
+def take_vector(updater: IndexUpdater, record: Record) -> None:
+    """Apply one record of `item-vectors`, as a recommend worker does."""
+    if record.value is not None:
+        updater.put(decode_record(record, ItemVector))
+    elif record.key is not None:
+        packed = dict(record.headers).get(VERSION_HEADER)
+        updater.remove(record.key.decode(), None if packed is None else _version_decoder.decode(packed))
+
+
+def retained_events(
+    settings: Settings, on_progress: Callable[[int], None] = lambda read: None
+) -> RetainedEvents:
+    """Every event that Kafka still holds.
+
+    Args:
+        settings: Kafka and topics.
+        on_progress: Told how many records were read.
+
+    Raises:
+        ConfigurationError, DependencyDownError: As `retained_index`.
+    """
+    topic = TopicNames(settings.topics.prefix).events
+    max_skew = timedelta(seconds=settings.profile.max_event_clock_skew_s)
+    found: list[tuple[tuple[int, int, int], DatasetEvent]] = []
+    refused = 0
+    with TopicReader(settings.kafka, topic, "beginning") as reader:
+        for number, record in enumerate(reader.read_to_end(), 1):
+            on_progress(number)
+            try:
+                event = decode_record(record, Event)
+            except BadInputError:
+                refused += 1
+                continue
+            published_at = datetime.fromtimestamp(record.timestamp_ms / 1_000, UTC)
+            order = (record.timestamp_ms, record.partition, record.offset)
+            found.append((order, _dataset_event(event, counted_time(event, published_at, max_skew))))
+    found.sort(key=lambda entry: entry[0])
+    return RetainedEvents(tuple(event for _, event in found), refused)
+
+
+def _dataset_event(event: Event, occurred_at: datetime) -> DatasetEvent:
+    return DatasetEvent(
+        event_id=event.event_id,
+        user_id=event.user_id,
+        item_id=event.item_id,
+        action=event.action,
+        occurred_at_ms=round(occurred_at.timestamp() * 1_000),
+        value=event.value,
+        context=event.context,
+    )

@@ -1,0 +1,283 @@
+"""What a person was shown and did with it, and the only place where that changes.
+
+Pure: no Redis, no Kafka, no clock.
+
+Lists and events of a person come from two topics, each in order, but in no order between them. What makes
+the join independent of how they interleave is causality: a list that a person was shown was in Kafka before
+what they did with it was. So an event waits until lists published after it (``until_ms``) have been read;
+by then every list that it may belong to is here. An event that names its list does not wait once that list
+is here.
+
+Everything is bounded: lists by `JoinBounds`, waiting events by `WAITING_EVENTS` (the oldest is then decided
+with the lists that are here), ids remembered against repeats by `RECENT_IDS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from models.profile.hashing import HASH_BYTES, contains_hash, hash64
+from streams.messages import Outcome
+from workers.state.store import VERSION_BYTES, pack_version
+
+WAITING_EVENTS = 100
+RECENT_IDS = 256
+# The clocks of the machines that stamp lists and events may differ by this much. A list that is named and not
+# here is given up only so long after: nothing is late by that, and an outcome may depend on it.
+CLOCKS_MS = 5_000
+# The source of outcomes that no record brought about, but the end of a wait.
+TIMER = "timer"
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+Unmatched = Literal["list_unknown", "not_on_list", "after_window", "no_list", "late", "duplicate"]
+
+
+@dataclass(frozen=True, slots=True)
+class JoinBounds:
+    """How long after its list an event counts, and how many lists of a person wait for events."""
+
+    window_us: int
+    lists_per_user: int
+
+
+class ShownList(msgspec.Struct, frozen=True, array_like=True):
+    """A list as it is kept.
+
+    ``shown_us`` is its time in microseconds since the epoch, ``published_ms`` Kafka's timestamp of its
+    record. ``propensities`` is as long as ``item_ids``, or empty where nothing was left to chance.
+    ``is_positive`` and ``is_converted`` say whether an outcome of that kind was counted already.
+    """
+
+    recommendation_id: str
+    shown_us: int
+    published_ms: int
+    model: str
+    experiment: str | None
+    arm: str | None
+    item_ids: tuple[str, ...]
+    propensities: tuple[float | None, ...] = ()
+    is_positive: bool = False
+    is_converted: bool = False
+
+
+class JoinEvent(msgspec.Struct, frozen=True, array_like=True):
+    """An event that waits for its list. ``after_ms``: lists published before are those it may belong to."""
+
+    event_id: str
+    item_id: str
+    action: str
+    weight: float
+    occurred_us: int
+    after_ms: int
+    recommendation_id: str | None = None
+
+
+class Owed(msgspec.Struct, frozen=True, array_like=True):
+    """An outcome, encoded, that may not be in Kafka yet: it is published again with the record that
+    brought it about, at ``offset`` of ``source``; that is `TIMER` where it was the end of a wait.
+    """
+
+    source: str
+    offset: int
+    outcome: bytes
+
+
+class Exposures(msgspec.Struct, frozen=True, array_like=True):
+    """All that the join knows of a person.
+
+    ``version`` counts changes. ``recent_lists`` and ``recent_events`` are packed hashes of the last ids.
+    ``partition`` is that of the person's events, under which they have a timer.
+    """
+
+    user_id: str
+    version: int = 0
+    lists: tuple[ShownList, ...] = ()
+    waiting: tuple[JoinEvent, ...] = ()
+    recent_lists: bytes = b""
+    recent_events: bytes = b""
+    owed: tuple[Owed, ...] = ()
+    partition: int = 0
+
+    @property
+    def needs_timer(self) -> bool:
+        """Whether something is to be decided or published that no further record may bring about."""
+        return bool(self.waiting) or any(one.source == TIMER for one in self.owed)
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A match. ``is_first_positive`` and ``is_first_conversion``: the first of that kind on its list."""
+
+    outcome: Outcome
+    of: ShownList
+    is_first_positive: bool
+    is_first_conversion: bool
+
+
+@dataclass(slots=True)
+class Step:
+    """What a batch does to one person: the state so far, and what is to be counted and published."""
+
+    state: Exposures
+    bounds: JoinBounds
+    conversions: frozenset[str] = frozenset()
+    lists: list[ShownList] = field(default_factory=list)
+    joined: list[Joined] = field(default_factory=list)
+    unmatched: list[Unmatched] = field(default_factory=list)
+
+    def show(self, shown: ShownList) -> None:
+        """A list was shown; the first of an id counts, and not at all where it is empty."""
+        digest = hash64(shown.recommendation_id)
+        state = self.state
+        if contains_hash(state.recent_lists, digest):
+            return
+        recent = _remember(state.recent_lists, digest)
+        if not shown.item_ids:
+            self.state = msgspec.structs.replace(state, recent_lists=recent)
+            return
+        self.lists.append(shown)
+        # Not by their age: events may be read long after lists that came later than they did.
+        is_full = len(state.lists) >= self.bounds.lists_per_user
+        if is_full:
+            # What belongs to the list that goes must not miss it; this one comes after all that are here.
+            self.settle(shown.published_ms)
+        kept = [*self.state.lists, shown]
+        if is_full:
+            kept.remove(min(kept, key=lambda one: one.shown_us))
+        self.state = msgspec.structs.replace(self.state, lists=tuple(kept), recent_lists=recent)
+
+    def happen(self, event: JoinEvent, published_us: int) -> None:
+        """Something was done; the first of an id counts.
+
+        ``published_us`` is when the event reached Kafka: one that came later than the window after it
+        occurred, such as history that is imported, is not joined.
+        """
+        digest = hash64(event.event_id)
+        state = self.state
+        if contains_hash(state.recent_events, digest):
+            self.unmatched.append("duplicate")
+            return
+        if published_us - event.occurred_us > self.bounds.window_us:
+            self.unmatched.append("late")
+            return
+        self.state = msgspec.structs.replace(
+            state,
+            waiting=(*state.waiting, event),
+            recent_events=_remember(state.recent_events, digest),
+        )
+
+    def settle(self, until_ms: int) -> None:
+        """Decide what can be decided, where lists published before ``until_ms`` are here."""
+        if not self.state.waiting:
+            return
+        until_ms = max([until_ms, *(one.published_ms for one in self.state.lists)])
+        surplus = len(self.state.waiting) - WAITING_EVENTS
+        waiting = []
+        for number, event in enumerate(self.state.waiting):
+            found = self._decide(event, until_ms, must=number < surplus)
+            if found is None:
+                waiting.append(event)
+            elif isinstance(found, ShownList):
+                self._join(event, found)
+            else:
+                self.unmatched.append(found)
+        if len(waiting) < len(self.state.waiting):
+            self.state = msgspec.structs.replace(self.state, waiting=tuple(waiting))
+
+    def owe(self, source: str, offset: int, outcomes: Sequence[bytes]) -> None:
+        """Remember outcomes until it is known that Kafka has them."""
+        if not outcomes:
+            return
+        new = tuple(Owed(source, offset, outcome) for outcome in outcomes)
+        self.state = msgspec.structs.replace(self.state, owed=(*self.state.owed, *new))
+
+    def _decide(self, event: JoinEvent, until_ms: int, *, must: bool) -> ShownList | Unmatched | None:
+        """The event's list, why it has none, or None while that is not known (never where it ``must`` be)."""
+        lists, window_us = self.state.lists, self.bounds.window_us
+        if event.recommendation_id is not None:
+            named = next((one for one in lists if one.recommendation_id == event.recommendation_id), None)
+            if named is None:
+                return "list_unknown" if must or event.after_ms + CLOCKS_MS < until_ms else None
+            if event.item_id not in named.item_ids:
+                return "not_on_list"
+            return named if event.occurred_us - named.shown_us <= window_us else "after_window"
+        if not must and event.after_ms >= until_ms:
+            return None
+        newest: ShownList | None = None
+        for one in lists:
+            if (
+                0 <= event.occurred_us - one.shown_us <= window_us
+                and (newest is None or one.shown_us >= newest.shown_us)
+                and event.item_id in one.item_ids
+            ):
+                newest = one
+        return newest or "no_list"
+
+    def _join(self, event: JoinEvent, of: ShownList) -> None:
+        position = of.item_ids.index(event.item_id)
+        outcome = Outcome(
+            recommendation_id=of.recommendation_id,
+            user_id=self.state.user_id,
+            item_id=event.item_id,
+            position=position + 1,
+            event_id=event.event_id,
+            action=event.action,
+            weight=event.weight,
+            occurred_at=time_of(event.occurred_us),
+            shown_at=time_of(of.shown_us),
+            model=of.model,
+            matched_by="item" if event.recommendation_id is None else "recommendation_id",
+            propensity=of.propensities[position] if of.propensities else None,
+            experiment=of.experiment,
+            arm=of.arm,
+        )
+        is_first_positive = event.weight > 0 and not of.is_positive
+        is_first_conversion = event.action in self.conversions and not of.is_converted
+        self.joined.append(Joined(outcome, of, is_first_positive, is_first_conversion))
+        if is_first_positive or is_first_conversion:
+            marked = msgspec.structs.replace(
+                of,
+                is_positive=of.is_positive or is_first_positive,
+                is_converted=of.is_converted or is_first_conversion,
+            )
+            lists = tuple(marked if one is of else one for one in self.state.lists)
+            self.state = msgspec.structs.replace(self.state, lists=lists)
+
+
+def microseconds(time: datetime) -> int:
+    """Since the epoch."""
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def time_of(us: int) -> datetime:
+    """The time so many microseconds after the epoch."""
+    return _EPOCH + timedelta(microseconds=us)
+
+
+def _remember(packed: bytes, digest: bytes) -> bytes:
+    return (packed + digest)[-RECENT_IDS * HASH_BYTES :]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decoder = msgspec.msgpack.Decoder(Exposures)
+
+
+def exposures_key(user_id: str) -> str:
+    """Where a person's exposures are kept."""
+    return f"exposures:{user_id}"
+
+
+def encode_exposures(state: Exposures) -> bytes:
+    """The stored form: the version as prefix, then MessagePack."""
+    return pack_version(state.version) + _encode(state)
+
+
+def decode_exposures(user_id: str, stored: bytes | None) -> Exposures:
+    """The state behind `exposures_key`; a stranger's where there is none."""
+    return Exposures(user_id) if stored is None else _decoder.decode(stored[VERSION_BYTES:])
