@@ -30,7 +30,7 @@ from models.sources import Proposals, best_eligible, unite
 
 RANKER = "ranker"
 SEQUENCE = "sequence"
-REGRESSIONS = ("regression", "regression_ever", "liking")
+REGRESSIONS = ("regression", "regression_ever", "regression_signed", "liking")
 _FAMILY_OF_SIGNAL = np.array([catalogue.FAMILIES.index(catalogue.family(name)) for name in catalogue.NAMES])
 _LIKING_FLOOR = 1e-3
 
@@ -288,6 +288,8 @@ class Signals:
                 item_regression.weightings(situation.ranks, situation.ages_s, situation.last_page),
             )
         entries = regression.items.of_memory(situation.memory.items, history.rows)
+        if name == "regression_signed":
+            return regression.scores(entries, item_regression.signs(history.weights)[None])
         if name == "liking":
             counts = situation.memory.popularity
             rows = history.rows
@@ -406,6 +408,7 @@ _TRENDING_SPAN = 1
 _FIRST_SIGNAL = {
     "regression": "regression_near",
     "regression_ever": "regression_ever",
+    "regression_signed": "regression_signed",
     "liking": "liking",
 }
 

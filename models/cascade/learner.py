@@ -100,6 +100,7 @@ class Learner:
         regressions = {
             "regression": TrainedRegression(item_regression.fit(log, item_ids, most)),
             "regression_ever": TrainedRegression(item_regression.fit_ever(log, item_ids, most)),
+            "regression_signed": TrainedRegression(item_regression.fit_signed(log, item_ids, most)),
             "liking": TrainedRegression(item_regression.fit_liking(log, item_ids, most)),
         }
         sequence = self._train_sequence(item_ids)

@@ -17,6 +17,7 @@ REGRESSION_NAMES = (
     "regression_page",
     "regression_ever",
     "regression_ever_fade",
+    "regression_signed",
 )
 LIKING_NAMES = ("liking",)
 SEQUENCE_NAMES = ("sequence",)
@@ -32,8 +33,10 @@ def family(name: str) -> str:
         return "covisitation"
     if name in sessions.NAMES:
         return "sessions"
-    if name in (*REGRESSION_NAMES, *LIKING_NAMES):
+    if name in REGRESSION_NAMES:
         return "regression"
+    if name in LIKING_NAMES:
+        return "liking"
     if name in SEQUENCE_NAMES:
         return "sequence"
     if name in content.NAMES:
@@ -54,6 +57,7 @@ FAMILIES = tuple(dict.fromkeys(map(family, NAMES)))
 _SPREADS = {
     **dict.fromkeys(REGRESSION_NAMES, 0.03),
     "regression_ever": 1.0,
+    "regression_signed": 0.05,
     "liking": 0.12,
     "mean_weight": 0.5,
     **dict.fromkeys(content.NAMES, 0.25),
