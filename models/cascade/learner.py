@@ -49,6 +49,7 @@ class Learner:
         self._online = OnlineLearner(cascade.weights.values, settings.online)
         self._trainings = 0
         self._trained_at: int | None = None
+        self._begun_anew_at = 0
         self._published_steps = 0
         self._unpublished: tuple[str, ...] = ()
         cascade.sequence_settings = settings.sequence
@@ -80,7 +81,7 @@ class Learner:
             candidates.standardised, candidates.gates, int(target[0]), weight
         )
         weights = self._cascade.weights
-        self._cascade.weights = RankerWeights(weights.gates, weights.signals, self._online.values)
+        self._cascade.weights = RankerWeights(weights.gates, weights.signals, self._online.served)
         return LearnStep(loss, fell_back)
 
     def refit_due(self) -> bool:
@@ -99,6 +100,7 @@ class Learner:
         regressions = {
             "regression": TrainedRegression(item_regression.fit(log, item_ids, most)),
             "regression_ever": TrainedRegression(item_regression.fit_ever(log, item_ids, most)),
+            "regression_signed": TrainedRegression(item_regression.fit_signed(log, item_ids, most)),
             "liking": TrainedRegression(item_regression.fit_liking(log, item_ids, most)),
         }
         sequence = self._train_sequence(item_ids)
@@ -131,7 +133,8 @@ class Learner:
 
     def state(self) -> bytes:
         """What a successor goes on with; models come to it as they were published."""
-        return msgspec.msgpack.encode((self._online.state(), self._trainings, self._trained_at is not None))
+        trained = self._trained_at is not None
+        return msgspec.msgpack.encode((self._online.state(), self._trainings, trained, self._begun_anew_at))
 
     def restore(self, state: bytes) -> None:
         """Go on where `state` was taken.
@@ -140,16 +143,19 @@ class Learner:
             ModelError: It is something else.
         """
         try:
-            online, trainings, trained = msgspec.msgpack.decode(state, type=tuple[bytes, int, bool])
+            online, trainings, trained, anew = msgspec.msgpack.decode(
+                state, type=tuple[bytes, int, bool, int]
+            )
         except msgspec.MsgspecError as error:
             raise ModelError(f"the state of a learner cannot be read: {error}") from None
         self._online.restore(online)
         self._trainings = trainings
+        self._begun_anew_at = anew
         # Trained as of what is remembered at the start: the next training is a full interval away.
         self._trained_at = self._cascade.log.count if trained else None
         self._published_steps = self.steps
         weights = self._cascade.weights
-        self._cascade.weights = RankerWeights(weights.gates, weights.signals, self._online.values)
+        self._cascade.weights = RankerWeights(weights.gates, weights.signals, self._online.served)
 
     def _objective(self, interaction: Interaction) -> float:
         settings = self._settings
@@ -160,12 +166,16 @@ class Learner:
     def _train_sequence(self, item_ids: dict[int, str]) -> TrainedSequence:
         settings = self._settings
         held = self._cascade.sequence
-        if held is None:
+        seen = self._cascade.log.count
+        if held is None or seen >= settings.anew_growth * self._begun_anew_at:
+            self._begun_anew_at = seen
             known = list(item_ids.values())
             columns = choose_columns(self._attributes(known))
             content = columns.matrix(self._attributes(known)) if columns.count else None
-            model = SequenceModel(len(known), settings.sequence, seed=settings.seed, content=content)
-            epochs, rate, window = settings.first_epochs, None, self._cascade.log.count
+            model = SequenceModel(
+                len(known), settings.sequence, seed=settings.seed + self._trainings, content=content
+            )
+            epochs, rate, window = settings.first_epochs, None, seen
         else:
             model = held.model
             known = held.item_ids + [one for one in item_ids.values() if one not in held.items.row_of]

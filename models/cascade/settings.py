@@ -82,6 +82,8 @@ class LearnSettings:
         sequence: Sizes and training of the sequence model.
         first_epochs, epochs: Over the log, at the first training and at later ones.
         window_events: Newest events that later trainings go over.
+        anew_growth: The sequence model begins anew once there are so many times the events that there were
+            when it last did; in between it is trained on.
         seed: Of everything random.
     """
 
@@ -98,6 +100,7 @@ class LearnSettings:
     first_epochs: int = 9
     epochs: int = 2
     window_events: int = 30_000
+    anew_growth: float = 1.6
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -2,7 +2,9 @@
 
 An event's item i is to stand above the other candidates of its moment: the loss is that of a softmax over
 the candidates, ``−w · log softmax(score)_i``. Gradients of ``batch_events`` events make one step of Adam
-(Kingma and Ba, 2015) with decoupled decay. No weight moves by more than ``max_step`` in a step.
+(Kingma and Ba, 2015) with decoupled decay. No weight moves by more than ``max_step`` in a step. What
+serves is the mean of the weights over the last steps, fading as ``average_decay`` to the power of a step's
+age (Polyak and Juditsky, 1992): single events are noise.
 
 The mean loss over a short window and over a long one are followed. Where the short one exceeds
 ``drift_ratio`` times the long one, the ranker has drifted: the weights come back that stood at the end of
@@ -35,6 +37,7 @@ class OnlineSettings:
     decay: float = 0.01
     max_step: float = 0.05
     batch_events: int = 8
+    average_decay: float = 0.995
     drift_window_events: int = 2_000
     drift_ratio: float = 1.3
 
@@ -43,6 +46,8 @@ class OnlineSettings:
             raise SettingError(
                 "step_size and max_step must be above 0, decay at least 0, drift_ratio above 1"
             )
+        if not 0 <= self.average_decay < 1:
+            raise SettingError("average_decay must be at least 0 and below 1")
         if self.batch_events < 1 or self.drift_window_events < 1:
             raise SettingError("batch_events and drift_window_events must be at least 1")
 
@@ -58,7 +63,7 @@ def softmax_gradient(scores: NDArray[np.floating], target: int) -> tuple[float, 
 
 
 class OnlineLearner:
-    """Owns the weights W that are learned, float32 [gates, signals].
+    """Owns the weights W that are learned, float32 [gates, signals]; ``served`` is their mean.
 
     Args:
         start: Where to begin.
@@ -68,6 +73,7 @@ class OnlineLearner:
     def __init__(self, start: Matrix, settings: OnlineSettings) -> None:
         self._settings = settings
         self.values = start.astype(np.float32)
+        self.served = self.values.copy()
         self._good = self.values.copy()
         self._first = np.zeros_like(self.values)
         self._second = np.zeros_like(self.values)
@@ -90,10 +96,10 @@ class OnlineLearner:
             weight: How much it counts; not negative.
 
         Returns:
-            The loss before the step, and whether the last good weights came back.
+            The loss of what serves before the step, and whether the last good weights came back.
         """
-        scores = standardised @ (gates @ self.values)
-        loss, by_score = softmax_gradient(scores, target)
+        loss, _ = softmax_gradient(standardised @ (gates @ self.served), target)
+        _, by_score = softmax_gradient(standardised @ (gates @ self.values), target)
         if not math.isfinite(loss):
             self._fall_back()
             return loss, True
@@ -109,7 +115,7 @@ class OnlineLearner:
         """Everything, as MessagePack."""
         arrays = [
             array.astype("<f4").tobytes()
-            for array in (self.values, self._good, self._first, self._second, self._pending)
+            for array in (self.values, self.served, self._good, self._first, self._second, self._pending)
         ]
         numbers = (self._pending_events, self._adam_steps, self._window_events, self.steps)
         return msgspec.msgpack.encode(
@@ -130,9 +136,9 @@ class OnlineLearner:
             arrays = [np.frombuffer(one, "<f4").reshape(shape).astype(np.float32) for one in raw]
         except (msgspec.MsgspecError, ValueError) as error:
             raise ModelError(f"the state of the ranker's learner cannot be read: {error}") from None
-        if shape != self.values.shape or len(arrays) != 5:
+        if shape != self.values.shape or len(arrays) != 6:
             raise ModelError(f"the learner's state is of weights {shape}; they are {self.values.shape}")
-        self.values, self._good, self._first, self._second, self._pending = arrays
+        self.values, self.served, self._good, self._first, self._second, self._pending = arrays
         self._pending_events, self._adam_steps, self._window_events, self.steps = numbers
         self._window_loss, self._long_loss = window_loss, long_loss
 
@@ -148,6 +154,9 @@ class OnlineLearner:
         second = self._second / (1.0 - _SECOND_MOMENT**self._adam_steps)
         move = settings.step_size * (first / (np.sqrt(second) + _EPSILON) + settings.decay * self.values)
         self.values = self.values - np.clip(move, -settings.max_step, settings.max_step)
+        # Of few steps the mean is over all of them.
+        decay = min(settings.average_decay, (1.0 + self._adam_steps) / (10.0 + self._adam_steps))
+        self.served = decay * self.served + (1.0 - decay) * self.values
 
     def _followed(self, loss: float) -> bool:
         """Follow the loss; whether the last good weights came back."""
@@ -162,11 +171,12 @@ class OnlineLearner:
             return True
         before = mean if self._long_loss is None else self._long_loss
         self._long_loss = before + (mean - before) / _LONG_WINDOWS
-        self._good = self.values.copy()
+        self._good = self.served.copy()
         return False
 
     def _fall_back(self) -> None:
         self.values = self._good.copy()
+        self.served = self._good.copy()
         self._first = np.zeros_like(self.values)
         self._second = np.zeros_like(self.values)
         self._pending = np.zeros_like(self.values)

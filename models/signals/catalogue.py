@@ -1,7 +1,6 @@
 """All signals: their names, in order, the family that each belongs to, and its usual spread.
 
-A ranker sees a signal as ``(x − mean over the candidates) / spread``. The spreads are those within lists of
-candidates on MovieLens-100K, rows below 50,000; they only set the scale of the weights.
+A ranker sees a signal as ``(x − mean over the candidates) / spread``: the spread sets how fast it learns.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ REGRESSION_NAMES = (
     "regression_page",
     "regression_ever",
     "regression_ever_fade",
+    "regression_signed",
 )
 LIKING_NAMES = ("liking",)
 SEQUENCE_NAMES = ("sequence",)
@@ -33,8 +33,10 @@ def family(name: str) -> str:
         return "covisitation"
     if name in sessions.NAMES:
         return "sessions"
-    if name in (*REGRESSION_NAMES, *LIKING_NAMES):
+    if name in REGRESSION_NAMES:
         return "regression"
+    if name in LIKING_NAMES:
+        return "liking"
     if name in SEQUENCE_NAMES:
         return "sequence"
     if name in content.NAMES:
@@ -51,5 +53,14 @@ def family(name: str) -> str:
 
 FAMILIES = tuple(dict.fromkeys(map(family, NAMES)))
 
-_SPREADS: dict[str, float] = {}
+# Most signals are logarithms, and in step as they are; these are not.
+_SPREADS = {
+    **dict.fromkeys(REGRESSION_NAMES, 0.03),
+    "regression_ever": 1.0,
+    "regression_signed": 0.05,
+    "liking": 0.12,
+    "mean_weight": 0.5,
+    **dict.fromkeys(content.NAMES, 0.25),
+    "created": 1.0,
+}
 SPREADS: NDArray[np.float32] = np.array([_SPREADS.get(name, 1.0) for name in NAMES], np.float32)

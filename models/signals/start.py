@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from models.signals import catalogue, gates
 
-# By the spread of each signal. Content leads while little is known of what people do together; the
-# signals of interactions are all equal then, and add nothing.
+# By the spread of each signal, which makes content about 1.0 of a cosine. Content leads while little is
+# known of what people do together; the signals of interactions are all equal then, and add nothing.
 _ALWAYS = {
     "text_recent": 0.25,
     "text_liked": 0.25,

@@ -58,6 +58,16 @@ def test_all_of_a_history_alike() -> None:
     np.testing.assert_allclose(fitted.weights, regression(used.T @ used + 150.0 * np.eye(9)), atol=1e-6)
 
 
+def test_what_was_liked_speaks_for_what_others_liked() -> None:
+    histories = random_histories(6)
+    weights = [[float(row % 3 - 1) for row in history] for history in histories]
+    used = np.zeros((7, 9))
+    for user, history in enumerate(histories):
+        used[user, history] = [(-0.2, 0.5, 1.0)[row % 3] for row in history]
+    fitted = item_regression.fit_signed(log_of(histories, weights), IDS, 9)
+    np.testing.assert_allclose(fitted.weights, regression(used.T @ used + 150.0 * np.eye(9)), atol=1e-6)
+
+
 def test_liking_is_what_is_above_expectation() -> None:
     histories = random_histories(3)
     random = np.random.default_rng(4)

@@ -80,7 +80,7 @@ def test_a_ranker_that_drifts_falls_back() -> None:
     settings = OnlineSettings(step_size=0.05, batch_events=1, drift_window_events=100)
     learner = OnlineLearner(np.zeros((2, 3), np.float32), settings)
     assert not learn(learner, 600, 1)
-    good = learner.values.copy()
+    good = learner.served.copy()
     assert learn(learner, 100, 2, sign=-1.0)
     np.testing.assert_array_equal(learner.values, good)
 
