@@ -138,7 +138,7 @@ class RerankSettings(_Section):
     rules: tuple[RuleSettings, ...] = Field(
         (), description="What becomes of items that match a filter: `pin`, `boost` or `bury`."
     )
-    new_item_slots: int = Field(0, ge=0, le=20, description="Places of a list of 20 kept for new items.")
+    new_item_slots: int = Field(1, ge=0, le=20, description="Places of a list of 20 kept for new items.")
     new_item_events: int = Field(5, ge=1, description="An item with fewer positive events is new.")
     exploration: Literal["none", "epsilon", "softmax"] = Field(
         "none", description="How chance takes part: at some places, or at each by score."

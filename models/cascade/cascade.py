@@ -137,8 +137,15 @@ class Cascade(Knowledge):
 
     def explain(self, person: Person, ranking: Ranking, positions: Sequence[int]) -> list[tuple[Reason, ...]]:
         """Why each of these positions has its score; contributions sum to it."""
-        situation = self._signals(person).situation
-        return explain(self.index, situation, ranking, positions, self.settings.reason_items)
+        signals = self._signals(person)
+        return explain(
+            self.index,
+            signals.situation,
+            signals.taste,
+            ranking,
+            positions,
+            self.settings.reason_items,
+        )
 
     def parameters(self) -> dict[str, bytes]:
         """Everything learned, by model."""

@@ -1,29 +1,50 @@
-"""Why a candidate has its score: its families of signals, and the past items behind two of them.
+"""Why a candidate has its score: its families of signals, and the past items behind three of them.
 
 A family adds exactly what the ranking says. What co-visitation adds is shared out over past items h by
-their part in the item's company near in time, what content adds by how similar h is, never negative; those
-that count most are named, the others are one reason without an item.
+their part in the item's company near in time, what taste adds by ``c_h · v_h · v_i`` (see
+`models.profile.taste`), what the content of a modality adds by how similar h is, never negative; those that
+count most are named, the others are one reason without an item.
+
+=====================  ================================================================================
+family                 reasons
+=====================  ================================================================================
+taste                  ``similar_item`` with the past item; the rest is ``taste``
+content.MODALITY       ``content`` with the modality and the past item
+covisitation           ``covisitation`` with the past item
+others                 their own name
+=====================  ================================================================================
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from models.cascade.ranking import Ranking
+from models.fusion.interface import MODALITIES, Modality
+from models.fusion.linear import BLOCK_ROWS
 from models.interactions.pairs import NEAR_AFTER, NEAR_BEFORE
+from models.profile.taste import Taste
 from models.ranking.reasons import Reason
 from models.retrieval.index import ItemIndex
 from models.signals.situation import Situation
 
 _NAMED_ENTRIES = 10
+_MODALITY_OF: dict[str, Modality] = {modality: modality for modality in MODALITIES}
 
 
 def explain(
-    index: ItemIndex, situation: Situation, ranking: Ranking, positions: Sequence[int], reason_items: int
+    index: ItemIndex,
+    situation: Situation,
+    own: Taste | None,
+    ranking: Ranking,
+    positions: Sequence[int],
+    reason_items: int,
 ) -> list[tuple[Reason, ...]]:
     """The reasons of each position, the largest first; their contributions sum to its score."""
     recent = situation.recent.rows[:_NAMED_ENTRIES]
@@ -38,15 +59,25 @@ def explain(
     for position in positions:
         row = int(ranking.rows[position])
         memory_row = situation.memory.items.get(index.item_id(row))
-        shares = {
-            "covisitation": company[:, -1 if memory_row is None else memory_row],
-            "content": np.maximum(vectors @ index.vectors[row], 0.0),
-        }
         found: list[Reason] = []
         for family, amount in zip(ranking.part_names, ranking.parts[position].tolist(), strict=True):
-            if amount:
-                group = family.partition(".")[0]
-                found += _shared(family, amount, shares.get(group), past_items, reason_items)
+            if not amount:
+                continue
+            group, _, modality = family.partition(".")
+            if group == "covisitation":
+                named = _Shares(past_items, company[:, -1 if memory_row is None else memory_row])
+                found += _shared(group, group, amount, named, reason_items)
+            elif group == "content":
+                block = BLOCK_ROWS[_MODALITY_OF[modality]]
+                similar = vectors[:, block] @ index.vectors[row][block]
+                named = _Shares(past_items, np.maximum(similar, 0.0))
+                found += _shared(group, group, amount, named, reason_items, _MODALITY_OF[modality])
+            elif group == "taste" and own is not None:
+                parts = own.coefficients * (own.item_vectors @ index.vectors[row])
+                named = _Shares(own.item_ids, np.maximum(parts, 0.0))
+                found += _shared("similar_item", group, amount, named, reason_items)
+            else:
+                found.append(Reason(family, amount))
         explained.append(_summing_to(float(ranking.scores[position]), found))
     return explained
 
@@ -63,22 +94,35 @@ def _company(situation: Situation, recent: NDArray[np.int64]) -> NDArray[np.floa
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Shares:
+    """Past items, and in which proportion they stand behind something; none below 0."""
+
+    item_ids: Sequence[str]
+    values: NDArray[np.floating]
+
+
 def _shared(
     kind: str,
+    rest_kind: str,
     amount: float,
-    shares: NDArray[np.float32] | None,
-    past_items: Sequence[str],
+    shares: _Shares,
     reason_items: int,
+    modality: Modality | None = None,
 ) -> list[Reason]:
-    total = 0.0 if shares is None else float(shares.sum())
-    if shares is None or total <= 0.0 or not reason_items:
-        return [Reason(kind, amount)]
-    best = np.argsort(-shares, kind="stable")[:reason_items].tolist()
+    total = float(shares.values.sum())
+    if total <= 0.0 or not reason_items:
+        return [Reason(rest_kind, amount, modality=modality)]
+    best = np.argsort(-shares.values, kind="stable")[:reason_items].tolist()
     named = [
-        Reason(kind, amount * float(shares[at]) / total, past_items[at]) for at in best if shares[at] > 0
+        Reason(kind, amount * float(shares.values[at]) / total, shares.item_ids[at], modality=modality)
+        for at in best
+        if shares.values[at] > 0
     ]
     rest = amount - math.fsum(reason.contribution for reason in named)
-    return [*named, Reason(kind, rest)] if abs(rest) > 1e-9 * max(1.0, abs(amount)) else named
+    if abs(rest) <= 1e-9 * max(1.0, abs(amount)):
+        return named
+    return [*named, Reason(rest_kind, rest, modality=modality)]
 
 
 def _summing_to(score: float, found: list[Reason]) -> tuple[Reason, ...]:
@@ -87,4 +131,4 @@ def _summing_to(score: float, found: list[Reason]) -> tuple[Reason, ...]:
         return (Reason("bias", score),)
     first, *others = sorted(found, key=lambda reason: -abs(reason.contribution))
     rest = score - math.fsum(reason.contribution for reason in others)
-    return (Reason(first.kind, rest, first.item_id, first.action), *others)
+    return (msgspec.structs.replace(first, contribution=rest), *others)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -80,7 +81,9 @@ def cascade_list(index: ItemIndex, cascade: Ranks, order: ListOrder, settings: L
         np.random.default_rng(order.seed),
     )
     reasons = cascade.explain(person, ranking, [one.position for one in chosen])
-    items = tuple(_item(index, ranking, one, why) for one, why in zip(chosen, reasons, strict=True))
+    # The last action on each past item, which reasons name.
+    actions = {entry.item_id: entry.action for entry in profile.history}
+    items = tuple(_item(index, ranking, one, why, actions) for one, why in zip(chosen, reasons, strict=True))
     if len(items) == query.count:
         return ListResult(items, complete=True)
     return ListResult(items, complete=False, shortfall=shortfall(index, order.profile, query, len(items)))
@@ -139,14 +142,25 @@ def _rerank_input(index: ItemIndex, cascade: Ranks, ranking: Ranking, order: Lis
     )
 
 
-def _item(index: ItemIndex, ranking: Ranking, chosen: RerankedItem, reasons: Sequence[Reason]) -> ScoredItem:
+def _item(
+    index: ItemIndex,
+    ranking: Ranking,
+    chosen: RerankedItem,
+    reasons: Sequence[Reason],
+    actions: Mapping[str, str],
+) -> ScoredItem:
+    named = [
+        reason
+        if reason.item_id is None
+        else msgspec.structs.replace(reason, action=actions.get(reason.item_id))
+        for reason in reasons
+    ]
     moves = [Reason(kind, contribution) for kind, contribution in chosen.contributions]
-    score = float(ranking.scores[chosen.position])
-    # Only where a rule changed it: else the score is the very number that its reasons sum to.
+    # 0 but where a rule changed the score.
     changed = math.fsum(move.contribution for move in moves)
     return ScoredItem(
         index.item_id(int(ranking.rows[chosen.position])),
-        score + changed,
-        (*reasons, *moves),
+        float(ranking.scores[chosen.position]) + changed,
+        (*named, *moves),
         chosen.propensity,
     )

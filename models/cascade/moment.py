@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from models.cascade.knowledge import Knowledge
 from models.cascade.person import Person
 from models.cascade.trained import TrainedRegression
+from models.profile.taste import Taste
 from models.sequence import item_regression
-from models.signals import catalogue, content, covisitation, popularity, sessions
+from models.signals import base, catalogue, content, context, covisitation, popularity, sessions
 from models.signals.situation import Situation
 from models.sources import best_eligible
 
@@ -29,6 +30,7 @@ class Signals:
     votes: NDArray[np.float64]
     by_regression: dict[str, NDArray[np.float32]]
     by_sequence: NDArray[np.float32] | None
+    taste: Taste | None
 
     @classmethod
     def of(cls, knowledge: Knowledge, person: Person) -> Signals:
@@ -41,7 +43,8 @@ class Signals:
         sequence = knowledge.sequence
         by_sequence = None if sequence is None else sequence.scores(situation)
         company, votes = covisitation.company(situation), sessions.votes(situation)
-        return cls(knowledge, situation, company, votes, by_regression, by_sequence)
+        own = base.taste_of(person, knowledge.index)
+        return cls(knowledge, situation, company, votes, by_regression, by_sequence, own)
 
     @staticmethod
     def _regression(name: str, regression: TrainedRegression, situation: Situation) -> NDArray[np.float32]:
@@ -123,8 +126,9 @@ class Signals:
             if met.any() and not met.all():
                 # An item that the model has not met is as likely as the less likely ones.
                 sequence[~met] = np.quantile(sequence[met], 0.25)
-        first = catalogue.POSITION[content.NAMES[0]]
-        signals[first:] = content.content(self.situation, index, rows, self._recent_index_rows())
+        signals[_at(content.NAMES)] = content.content(self.situation, index, rows, self._recent_index_rows())
+        signals[_at(base.NAMES)] = base.base(self.situation, index, self.taste, rows, memory_rows)
+        signals[_at(context.NAMES)] = context.context(self.situation, memory_rows)
         return np.ascontiguousarray(signals.T)
 
     def _recent_index_rows(self) -> NDArray[np.int64]:
@@ -177,6 +181,12 @@ _FIRST_SIGNAL = {
     "regression_signed": "regression_signed",
     "liking": "liking",
 }
+
+
+def _at(names: tuple[str, ...]) -> slice:
+    """Where a family of signals stands among all."""
+    first = catalogue.POSITION[names[0]]
+    return slice(first, first + len(names))
 
 
 def _top(scores: NDArray[np.floating], hashes: NDArray[np.uint64], budget: int) -> NDArray[np.int64]:

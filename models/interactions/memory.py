@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from models.cascade.person import Interaction, Person
 from models.errors import SettingError
+from models.interactions.contexts import ContextCounts
 from models.interactions.log import EventLog
 from models.interactions.pairs import PairStatistics
 from models.interactions.popularity import Popularity
@@ -67,13 +68,14 @@ class History:
 
 
 class InteractionMemory:
-    """Rows, pairs, popularity and the log of events together."""
+    """Rows, pairs, popularity, situations and the log of events together."""
 
     def __init__(self, settings: InteractionSettings) -> None:
         self._settings = settings
         self.items = ItemRows(settings.max_items)
         self.pairs = PairStatistics(settings.memory_bytes, settings.neighbours, settings.max_items)
         self.popularity = Popularity()
+        self.contexts = ContextCounts()
         self.log = EventLog(settings.log_events, settings.item_events)
 
     def __len__(self) -> int:
@@ -98,7 +100,7 @@ class InteractionMemory:
         row, reused = self.items.use(interaction.item_id)
         # One row stays empty: it stands for items that nobody has used.
         rows = len(self.items) + 1
-        for part in (self.pairs, self.popularity, self.log):
+        for part in (self.pairs, self.popularity, self.contexts, self.log):
             part.grow(rows)
             if reused:
                 part.clear(row)
@@ -109,6 +111,7 @@ class InteractionMemory:
             gap_s = max(0.0, time_s - float(history.times_s[0]))
             self._pair(row, history.newest(self._settings.recent_entries), time_s)
         self.popularity.add(row, interaction.weight, time_s, person.events, gap_s)
+        self.contexts.add(row, time_s, interaction.context)
         self.log.append(interaction.user_id, row, interaction.weight, time_s)
         return row
 

@@ -93,7 +93,9 @@ class Popularity:
     def recent(self, rows: Rows, now_s: float) -> Values:
         """Events of these items within the spans, [spans, n]."""
         self._settle(now_s)
-        return self._recent[:, rows] * np.exp((self._origins_s - now_s) / SPANS_S)[:, None]
+        # Held back as of a moment long before the newest event, where nothing of its time is left.
+        shrink = np.exp(np.minimum((self._origins_s - now_s) / SPANS_S, _MAX_EXPONENT))
+        return self._recent[:, rows] * shrink[:, None]
 
     def at_stage(self, rows: Rows, now_s: float, events: int) -> Values:
         """Events of these items by people at this stage, and half those of the stages beside it, [n]."""
@@ -103,12 +105,15 @@ class Popularity:
         for beside in (at - 1, at + 1):
             if 0 <= beside < STAGES:
                 counts += 0.5 * self._at_stage[beside, rows]
-        return counts * float(np.exp((self._stage_origin_s - now_s) / _STAGE_SPAN_S))
+        return counts * self._stage_shrink(now_s)
 
     def at_return(self, rows: Rows, now_s: float) -> Values:
         """Events of these items that began a visit, [n]."""
         self._settle(now_s)
-        return self._at_return[rows] * float(np.exp((self._stage_origin_s - now_s) / _STAGE_SPAN_S))
+        return self._at_return[rows] * self._stage_shrink(now_s)
+
+    def _stage_shrink(self, now_s: float) -> float:
+        return float(np.exp(min((self._stage_origin_s - now_s) / _STAGE_SPAN_S, _MAX_EXPONENT)))
 
     def _settle(self, time_s: float) -> None:
         """Move the origins where growth would become too large."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from models.signals import content, covisitation, popularity, sessions
+from models.signals import base, content, context, covisitation, popularity, sessions
 
 REGRESSION_NAMES = (
     "regression_near",
@@ -23,7 +23,15 @@ LIKING_NAMES = ("liking",)
 SEQUENCE_NAMES = ("sequence",)
 
 BY_MEMORY_ROW = (*covisitation.NAMES, *sessions.NAMES, *popularity.NAMES)
-NAMES = (*BY_MEMORY_ROW, *REGRESSION_NAMES, *LIKING_NAMES, *SEQUENCE_NAMES, *content.NAMES)
+NAMES = (
+    *BY_MEMORY_ROW,
+    *REGRESSION_NAMES,
+    *LIKING_NAMES,
+    *SEQUENCE_NAMES,
+    *content.NAMES,
+    *base.NAMES,
+    *context.NAMES,
+)
 POSITION = {name: position for position, name in enumerate(NAMES)}
 
 
@@ -42,6 +50,14 @@ def family(name: str) -> str:
     if name in content.NAMES:
         modality, _, _ = name.partition("_")
         return "freshness" if name == "created" else f"content.{modality}"
+    if name == "taste":
+        return "taste"
+    if name in context.NAMES:
+        return "context"
+    if name in ("own_times", "own_age"):
+        return "history"
+    if name == "fresh":
+        return "freshness"
     if name in ("popular_6h", "popular_2d"):
         return "trend"
     if name in ("known_for", "last_used"):
@@ -62,5 +78,8 @@ _SPREADS = {
     "mean_weight": 0.5,
     **dict.fromkeys(content.NAMES, 0.25),
     "created": 1.0,
+    "taste": 0.25,
+    "popular_share": 0.25,
+    "fresh": 0.25,
 }
 SPREADS: NDArray[np.float32] = np.array([_SPREADS.get(name, 1.0) for name in NAMES], np.float32)

@@ -1,4 +1,9 @@
-"""Weights to begin with: sensible lists before anything was learned."""
+"""Weights to begin with: sensible lists before anything was learned.
+
+Without experience the cascade ranks as the base scorer does: taste, popularity and freshness by 1 : 0.15 :
+0.05, times a scale on which a softmax over candidates is not flat. What people do together counts in the
+measure in which much of it is known (the gate `experience`): from few events it would be noise.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +12,21 @@ from numpy.typing import NDArray
 
 from models.signals import catalogue, gates
 
-# By the spread of each signal, which makes content about 1.0 of a cosine. Content leads while little is
-# known of what people do together; the signals of interactions are all equal then, and add nothing.
-_ALWAYS = {
-    "text_recent": 0.25,
-    "text_liked": 0.25,
-    "image_recent": 0.2,
-    "audio_recent": 0.2,
-    "near_fade": 0.2,
-    "near_before_ten": 0.1,
-    "near_after_ten": 0.1,
-    "ever_ten": 0.2,
-    "sessions_wide": 0.2,
-    "popular_10d": 0.15,
+_SCALE = 8.0
+# By what a signal is worth as it is, before its spread.
+_ALWAYS = {"taste": _SCALE, "popular_share": 0.15 * _SCALE, "fresh": 0.05 * _SCALE}
+# By the spread of each signal.
+_WITH_EXPERIENCE = {
+    "near_fade": 0.1,
+    "near_before_ten": 0.05,
+    "near_after_ten": 0.05,
+    "ever_ten": 0.1,
+    "sessions_wide": 0.1,
+    "popular_10d": 0.1,
     "popular_at_stage": 0.1,
     "liked_share": 0.1,
-    "created": -0.05,
     "regression_near": 0.1,
-    "sequence": 0.8,
+    "sequence": 0.6,
 }
 
 
@@ -32,5 +34,8 @@ def start_weights() -> NDArray[np.float32]:
     """W, float32 [gates, signals]."""
     weights = np.zeros((len(gates.NAMES), len(catalogue.NAMES)), np.float32)
     for name, weight in _ALWAYS.items():
-        weights[gates.NAMES.index("always"), catalogue.POSITION[name]] = weight
+        at = catalogue.POSITION[name]
+        weights[gates.NAMES.index("always"), at] = weight * catalogue.SPREADS[at]
+    for name, weight in _WITH_EXPERIENCE.items():
+        weights[gates.NAMES.index("experience"), catalogue.POSITION[name]] = weight
     return weights

@@ -94,8 +94,12 @@ def test_parts_and_reasons_sum_to_the_score() -> None:
         score = ranking.scores[position]
         total = math.fsum(reason.contribution for reason in reasons)
         assert total == pytest.approx(score, abs=1e-6 * max(1.0, abs(score)))
-    kinds = {reason.kind for reasons in made.explain(SOMEBODY, ranking, [0, 1, 2]) for reason in reasons}
-    assert {"covisitation", "content.text", "sequence"} <= kinds
+    why = [reason for reasons in made.explain(SOMEBODY, ranking, [0, 1, 2]) for reason in reasons]
+    assert {"covisitation", "content", "sequence", "similar_item"} <= {reason.kind for reason in why}
+    assert {reason.modality for reason in why if reason.kind == "content"} <= {"text", "image", "audio"}
+    assert all(reason.modality is None for reason in why if reason.kind != "content")
+    named = {reason.item_id for reason in why if reason.kind in ("covisitation", "similar_item")}
+    assert named <= {*SOMEBODY.item_ids, None}
 
 
 def test_rows_that_were_asked_for_have_the_scores_of_the_same_candidates() -> None:

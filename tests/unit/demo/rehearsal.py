@@ -10,22 +10,28 @@ from typing import Any
 import numpy as np
 
 from deploy.demo.catalogue import load_catalogue
+from models.cascade import Interaction, Person
+from models.cascade.cascade import Cascade
+from models.cascade.learner import Learner
 from models.encoders.encoder import VideoInput
 from models.preprocessing.audio import decode_audio
 from models.preprocessing.image import decode_image
 from models.preprocessing.text import item_text
 from models.preprocessing.video import decode_video
 from models.profile import ProfileEvent, apply_event, new_profile
-from models.ranking import ListQuery, make_list
+from models.ranking import ListOrder, ListQuery
+from models.ranking.eligibility import eligible_rows
 from models.retrieval import ItemIndex
 from streams.fields import MODALITIES
 from streams.messages import Event, Item, Media
 from streams.settings import Settings
 from tests.unit.demo.journals import received
+from workers.arm_lists import ArmLists
 from workers.demo.journal import Journal
 from workers.demo.people import crowd
 from workers.encoders_in_use import encoder_registry, fusion_in_use
-from workers.model_settings import ranking_settings, transition_settings
+from workers.experiments import Experiment
+from workers.model_settings import cascade_settings, learn_settings, transition_settings
 
 CATALOGUE = load_catalogue()
 SETTINGS = Settings()
@@ -71,7 +77,7 @@ def _data(media: Media) -> bytes:
     return Path(media.uri.removeprefix("file://")).read_bytes()
 
 
-def rehearse(seed: int, acts: int = 15, new_items_after: int = 7) -> Journal:
+def rehearse(seed: int, ranker: str, acts: int = 15, new_items_after: int = 7) -> Journal:
     """Let everybody act in turn, a second a turn; new items come after ``new_items_after`` turns."""
     journal, index = Journal(), ItemIndex(len(next(iter(vectors().values()))))
     people, rng = crowd(seed), random.Random(seed)
@@ -86,7 +92,13 @@ def rehearse(seed: int, acts: int = 15, new_items_after: int = 7) -> Journal:
             index.upsert(item.item_id, vectors()[item.item_id], created_at_ms=created_at_ms)
 
     publish(CATALOGUE.items, 0.0, CREATED_AT_MS)
-    transitions, ranking = transition_settings(SETTINGS.profile), ranking_settings(SETTINGS)
+    transitions = transition_settings(SETTINGS.profile)
+    settings = SETTINGS.model_copy(
+        update={"recommend": SETTINGS.recommend.model_copy(update={"ranker": ranker})}
+    )
+    cascade = Cascade(index, cascade_settings(settings))
+    learner = Learner(cascade, learn_settings(settings))
+    lists = ArmLists(index, cascade, Experiment(settings), settings, "space")
     for turn in range(1, acts + 1):
         if turn == new_items_after + 1:
             publish(CATALOGUE.new_items, float(turn), NOW_MS)
@@ -100,11 +112,22 @@ def rehearse(seed: int, acts: int = 15, new_items_after: int = 7) -> Journal:
             )
             journal.event_published(event, at_s)
             now_ms = round(now.timestamp() * 1_000)
+            before = profiles[user_id]
             profiles[user_id], effect = apply_event(
-                profiles[user_id], ProfileEvent(event_id, act.item_id, act.action, now_ms), transitions
+                before, ProfileEvent(event_id, act.item_id, act.action, now_ms), transitions
             )
+            was, did = (
+                Person.of(before, now_ms),
+                Interaction(user_id, act.item_id, act.action, effect.weight, now_ms),
+            )
+            learner.learn(was, did, eligible_rows(index, before, ListQuery()))
+            cascade.observe(was, did)
+            if learner.refit_due():
+                learner.refit()
+            for model, payload in learner.updates().items():
+                cascade.load(model, payload)
             popularity[act.item_id] = popularity.get(act.item_id, 0.0) + max(0.0, effect.weight)
             index.set_popularity(popularity)
-            made = make_list(index, profiles[user_id], ListQuery(count=20), now_ms, ranking)
-            received(journal, user_id, turn, at_s, *(item.item_id for item in made.items))
+            (made,) = lists.make([ListOrder(profiles[user_id], ListQuery(count=20), now_ms)])
+            received(journal, user_id, turn, at_s, *(item.item_id for item in made.result.items))
     return journal

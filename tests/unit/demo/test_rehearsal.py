@@ -1,5 +1,7 @@
 """With the encoders, the fusion and the ranking that ship, the demo's checks hold with room to spare."""
 
+import pytest
+
 from deploy.demo.tastes import TASTES
 from tests.unit.demo.rehearsal import CATALOGUE, SETTINGS, rehearse, vectors
 from workers.demo.metrics import arrivals, taste_precision
@@ -16,8 +18,9 @@ def test_every_item_has_a_vector() -> None:
     assert all(vector is not None for vector in found.values())
 
 
-def test_every_taste_is_met_and_every_new_item_found() -> None:
-    journal = rehearse(SEED)
+@pytest.mark.parametrize("ranker", ["base", "cascade"])
+def test_every_taste_is_met_and_every_new_item_found(ranker: str) -> None:
+    journal = rehearse(SEED, ranker)
     people = crowd(SEED)
     marks_seen = {name for name, action in SETTINGS.profile.actions.items() if action.marks_seen}
     for taste in TASTES:

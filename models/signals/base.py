@@ -1,0 +1,84 @@
+"""The base scorer's three parts as signals, and what the person had to do with the item itself.
+
+==================  =========================================================================================
+signal              formula
+==================  =========================================================================================
+taste               uᵀ v_i, u the taste of the newest 50 entries (`models.profile.taste`)
+popular_share       log(1 + events that fade over 10 days), over its largest of all items
+fresh               2^(−age / 7 days) since the item's creation
+own_times           log(1 + entries of the person's history on this item)
+own_age             −log(1 + hours since the newest of them); 0 where there is none
+==================  =========================================================================================
+
+With weights in the ratio of the base scorer's, a cascade that has learned nothing ranks as the base scorer.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.cascade.person import Person
+from models.profile.state import Profile
+from models.profile.taste import Taste, TasteSettings, taste
+from models.retrieval.index import ItemIndex
+from models.signals.situation import RECENT_ENTRIES, Situation
+
+NAMES = ("taste", "popular_share", "fresh", "own_times", "own_age")
+_POPULAR_SPAN = 2
+_FRESH_HALF_LIFE_DAYS = 7.0
+_SETTINGS = TasteSettings()
+
+
+def taste_of(person: Person, index: ItemIndex) -> Taste | None:
+    """The taste of a person by their newest entries; None where it is not known."""
+    item_ids = person.item_ids[-RECENT_ENTRIES:]
+    if not item_ids:
+        return None
+    recent = Profile(
+        person.user_id,
+        item_ids=item_ids,
+        action_codes=bytes(len(item_ids)),
+        weights=person.weights[-RECENT_ENTRIES:].tobytes(),
+        times_ms=person.times_ms[-RECENT_ENTRIES:].tobytes(),
+        action_names=("",),
+        action_counts=(0,),
+    )
+    return taste(recent, index.item_rows, index.vectors, person.now_ms, _SETTINGS)
+
+
+def base(
+    situation: Situation,
+    index: ItemIndex,
+    own: Taste | None,
+    rows: NDArray[np.int64],
+    memory_rows: NDArray[np.int64],
+) -> NDArray[np.float32]:
+    """The signals of candidates, float32 [signals, n].
+
+    Args:
+        situation: The person and moment.
+        index: Holds the vectors.
+        own: The person's taste.
+        rows: Of the index: the candidates.
+        memory_rows: The same in the memory, −1 where it does not know them.
+    """
+    signals = np.zeros((len(NAMES), len(rows)), np.float32)
+    if own is not None:
+        signals[0] = np.vecdot(index.vectors[rows], own.vector.astype(np.float32))
+    known = memory_rows >= 0
+    counts = situation.memory.popularity
+    recent = counts.recent(slice(0, len(situation.memory)), situation.now_s)[_POPULAR_SPAN]
+    if len(recent) and (largest := float(recent.max())) > 0:
+        signals[1, known] = np.log1p(recent[memory_rows[known]]) / np.log1p(largest)
+    age_days = np.maximum(situation.now_s * 1_000.0 - index.created_at_ms[rows], 0.0) / 86_400_000.0
+    signals[2] = np.exp2(-age_days / _FRESH_HALF_LIFE_DAYS)
+    history = situation.history
+    if len(history) and known.any():
+        used, newest, times = np.unique(history.rows, return_index=True, return_counts=True)
+        at = np.minimum(np.searchsorted(used, memory_rows), len(used) - 1)
+        met = known & (used[at] == memory_rows)
+        signals[3, met] = np.log1p(times[at[met]])
+        hours = (situation.now_s - history.times_s[newest[at[met]]]) / 3_600.0
+        signals[4, met] = -np.log1p(np.maximum(hours, 0.0))
+    return signals
