@@ -25,6 +25,7 @@ _ALWAYS = {
     "created": -0.05,
     "regression_near": 0.1,
     "sequence": 0.8,
+    "item2vec": 0.1,
 }
 
 
