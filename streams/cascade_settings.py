@@ -52,9 +52,10 @@ class InteractionSettings(_Section):
 class SourceSettings(_Section):
     """How many candidates each source may give; 0 switches it off."""
 
-    interests: int = Field(60, ge=0, le=2_000, description="Content nearest to the person's items.")
+    interests: int = Field(60, ge=0, le=2_000, description="Content nearest to the person's interests.")
     covisitation: int = Field(200, ge=0, le=2_000, description="Items near the person's in histories.")
     sequence: int = Field(200, ge=0, le=2_000, description="The sequence model's best.")
+    item2vec: int = Field(50, ge=0, le=2_000, description="Items whose vectors fit the newest entries.")
     regression: int = Field(150, ge=0, le=2_000, description="The item regression's best.")
     sessions: int = Field(100, ge=0, le=2_000, description="From histories that touch the person's.")
     stage: int = Field(60, ge=0, le=2_000, description="What people with as many events use.")
@@ -81,7 +82,7 @@ class LearnSettings(_Section):
     refit_events: int = Field(2_500, ge=1, description="Then they are trained again after so many.")
     refit_window_events: int = Field(30_000, ge=1, description="Newest events that trainings go over.")
     regression_items: int = Field(
-        3_000, ge=1, le=10_000, description="Items that the regressions cover; costs their cube."
+        3_000, ge=1, le=10_000, description="Items that the regressions and item2vec cover; costs their cube."
     )
     drift_window_events: int = Field(2_000, ge=100)
     drift_ratio: float = Field(

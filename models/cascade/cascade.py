@@ -14,19 +14,22 @@ from models.cascade.moment import Signals
 from models.cascade.person import Interaction, Person
 from models.cascade.ranking import Ranking
 from models.cascade.settings import SOURCES, CascadeSettings
-from models.cascade.trained import TrainedRegression, TrainedSequence
+from models.cascade.trained import TrainedItem2Vec, TrainedRegression, TrainedSequence
 from models.errors import ModelError, SettingError
 from models.ranking.ranker import RankerWeights, decode_weights, encode_weights, standardise
 from models.ranking.reasons import Reason
 from models.retrieval.index import ItemIndex
 from models.sequence import item_regression
+from models.sequence.item2vec import Item2VecSettings
 from models.sequence.model import SequenceSettings
 from models.signals import catalogue, gates
 from models.signals.start import start_weights
 from models.sources import Proposals, unite
+from models.sources.registry import REGISTRY
 
 RANKER = "ranker"
 SEQUENCE = "sequence"
+ITEM2VEC = "item2vec"
 REGRESSIONS = ("regression", "regression_ever", "regression_signed", "liking")
 _FAMILY_OF_SIGNAL = np.array([catalogue.FAMILIES.index(catalogue.family(name)) for name in catalogue.NAMES])
 
@@ -62,6 +65,7 @@ class Cascade(Knowledge):
         super().__init__(index, settings)
         self.weights = RankerWeights(gates.NAMES, catalogue.NAMES, start_weights())
         self.sequence_settings = SequenceSettings()
+        self.item2vec_settings = Item2VecSettings()
         # Of the last person at their moment: a list is often followed by an event that it is learned from.
         self._cached: tuple[tuple[object, ...], Signals] | None = None
         self._cached_candidates: tuple[Signals, NDArray[np.bool_], Mapping[str, int], Candidates] | None = (
@@ -152,6 +156,8 @@ class Cascade(Knowledge):
         found = {RANKER: encode_weights(self.weights)}
         if self.sequence is not None:
             found[SEQUENCE] = self.sequence.encode()
+        if self.item2vec is not None:
+            found[ITEM2VEC] = self.item2vec.encode()
         for name, regression in self.regressions.items():
             found[name] = item_regression.encode(regression.model, len(regression.model.item_ids))
         return found
@@ -167,15 +173,22 @@ class Cascade(Knowledge):
             self.weights = decode_weights(payload, gates.NAMES, catalogue.NAMES)
         elif model == SEQUENCE:
             self.sequence = TrainedSequence.decode(payload, self.sequence_settings)
+        elif model == ITEM2VEC:
+            self.item2vec = TrainedItem2Vec.decode(payload, self.item2vec_settings)
         elif model in REGRESSIONS:
             self.regressions[model] = TrainedRegression(item_regression.decode(payload))
         else:
             raise ModelError(f"there is no learned model {model!r}")
 
-    def take(self, sequence: TrainedSequence | None, regressions: Mapping[str, TrainedRegression]) -> None:
+    def take(
+        self,
+        sequence: TrainedSequence | None,
+        item2vec: TrainedItem2Vec | None,
+        regressions: Mapping[str, TrainedRegression],
+    ) -> None:
         """Take trained models over as they are."""
         self._cached = None
-        self.sequence = sequence
+        self.sequence, self.item2vec = sequence, item2vec
         self.regressions = dict(regressions)
 
     def _signals(self, person: Person) -> Signals:
@@ -190,7 +203,7 @@ class Cascade(Knowledge):
         all_budgets = {**self.settings.budgets, **budgets}
         wanted = [all_budgets.get(name, 0) for name in SOURCES]
         lists = [
-            signals.source(name, eligible, budget) if budget else np.zeros(0, np.int64)
+            REGISTRY[name](signals, eligible, budget) if budget else np.zeros(0, np.int64)
             for name, budget in zip(SOURCES, wanted, strict=True)
         ]
         united = unite(lists, wanted, self.settings.candidates)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.cascade.settings import CascadeSettings
-from models.cascade.trained import TrainedRegression, TrainedSequence
+from models.cascade.trained import TrainedItem2Vec, TrainedRegression, TrainedSequence
 from models.interactions import InteractionMemory
 from models.interactions.log import EventLog
 from models.retrieval.index import ItemIndex
@@ -26,6 +26,7 @@ class Knowledge:
         self.settings = settings
         self.memory = InteractionMemory(settings.interactions)
         self.sequence: TrainedSequence | None = None
+        self.item2vec: TrainedItem2Vec | None = None
         self.regressions: dict[str, TrainedRegression] = {}
         self._to_index, self._from_index = RowLink(), RowLink()
 

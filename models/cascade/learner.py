@@ -9,16 +9,17 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.cascade.cascade import RANKER, SEQUENCE, Cascade
+from models.cascade.cascade import ITEM2VEC, RANKER, SEQUENCE, Cascade
 from models.cascade.person import Interaction, Person
 from models.cascade.settings import LearnSettings
-from models.cascade.trained import TrainedRegression, TrainedSequence, grades
+from models.cascade.trained import TrainedItem2Vec, TrainedRegression, TrainedSequence, grades
 from models.errors import ModelError
 from models.ranking.online import OnlineLearner
 from models.ranking.ranker import RankerWeights, encode_weights
 from models.retrieval.filters import AttributeValue
 from models.sequence import item_regression
 from models.sequence.attribute_columns import choose_columns
+from models.sequence.item2vec import Item2Vec
 from models.sequence.model import History, SequenceModel
 
 
@@ -53,6 +54,7 @@ class Learner:
         self._published_steps = 0
         self._unpublished: tuple[str, ...] = ()
         cascade.sequence_settings = settings.sequence
+        cascade.item2vec_settings = settings.item2vec
 
     @property
     def steps(self) -> int:
@@ -103,11 +105,15 @@ class Learner:
             "regression_signed": TrainedRegression(item_regression.fit_signed(log, item_ids, most)),
             "liking": TrainedRegression(item_regression.fit_liking(log, item_ids, most)),
         }
-        sequence = self._train_sequence(item_ids)
-        self._cascade.take(sequence, regressions)
+        anew = log.count >= settings.anew_growth * self._begun_anew_at
+        if anew or self._cascade.sequence is None:
+            self._begun_anew_at = log.count
+        sequence = self._train_sequence(item_ids, anew)
+        item2vec = self._train_item2vec(item_ids, anew)
+        self._cascade.take(sequence, item2vec, regressions)
         self._trainings += 1
         self._trained_at = log.count
-        self._unpublished = (SEQUENCE, *regressions)
+        self._unpublished = (SEQUENCE, ITEM2VEC, *regressions)
         return self._unpublished
 
     def updates(self, *, force: bool = False) -> dict[str, bytes]:
@@ -122,9 +128,10 @@ class Learner:
             found[RANKER] = encode_weights(self._cascade.weights)
             self._published_steps = self.steps
         for name in self._unpublished:
-            if name == SEQUENCE:
-                if self._cascade.sequence is not None:
-                    found[name] = self._cascade.sequence.encode()
+            if name in (SEQUENCE, ITEM2VEC):
+                trained = self._cascade.sequence if name == SEQUENCE else self._cascade.item2vec
+                if trained is not None:
+                    found[name] = trained.encode()
             else:
                 model = self._cascade.regressions[name].model
                 found[name] = item_regression.encode(model, self._settings.regression_kept)
@@ -163,12 +170,11 @@ class Learner:
             return settings.objectives[interaction.action]
         return settings.positive_objective if interaction.weight > 0 else settings.other_objective
 
-    def _train_sequence(self, item_ids: dict[int, str]) -> TrainedSequence:
+    def _train_sequence(self, item_ids: dict[int, str], anew: bool) -> TrainedSequence:
         settings = self._settings
         held = self._cascade.sequence
         seen = self._cascade.log.count
-        if held is None or seen >= settings.anew_growth * self._begun_anew_at:
-            self._begun_anew_at = seen
+        if held is None or anew:
             known = list(item_ids.values())
             columns = choose_columns(self._attributes(known))
             content = columns.matrix(self._attributes(known)) if columns.count else None
@@ -193,24 +199,49 @@ class Learner:
         )
         return trained
 
+    def _train_item2vec(self, item_ids: dict[int, str], anew: bool) -> TrainedItem2Vec:
+        """Train on the items used most, over all events anew or on over those since the last training."""
+        settings, log = self._settings.item2vec, self._cascade.log
+        held = self._cascade.item2vec
+        used = np.bincount(log.sequences()[0], minlength=len(item_ids))
+        most = np.argsort(-used, kind="stable")[: self._settings.regression_items]
+        most = np.sort(most[used[most] > 0])
+        known = [item_ids[row] for row in most.tolist()]
+        seed = self._settings.seed + self._trainings
+        if held is None or anew:
+            model = Item2Vec(len(known), settings, seed=seed)
+            epochs, rate, window = settings.first_epochs, settings.learning_rate, log.count
+        else:
+            rows = np.array([held.items.row_of.get(item_id, -1) for item_id in known], np.int64)
+            model = held.model.rearranged(rows, seed=seed)
+            epochs, rate, window = settings.epochs, settings.refit_rate, log.count - (self._trained_at or 0)
+        row_of = np.full(len(item_ids), -1, np.int64)
+        row_of[most] = np.arange(len(most))
+        histories = list(self._histories(row_of, window))
+        model.fit(histories, epochs=epochs, seed=seed, learning_rate=rate)
+        return TrainedItem2Vec(model, known)
+
     def _attributes(self, item_ids: list[str]) -> list[dict[str, AttributeValue]]:
         index = self._cascade.index
         rows = [index.item_rows.get(item_id) for item_id in item_ids]
         return [{} if row is None else index.attributes(row) for row in rows]
 
     def _histories(self, row_of: NDArray[np.int64], window: int) -> Iterator[History]:
-        """Histories of the log whose last events are within the window of newest events."""
+        """Histories of the log whose last events are within the window of newest events.
+
+        Events on items without a row, −1, are left out.
+        """
         items, people, weights, times_s = self._cascade.log.sequences()
         numbers = self._cascade.log.numbers_by_person()
         first = self._cascade.log.count - window
         starts = np.flatnonzero(np.r_[True, people[1:] != people[:-1]]) if len(people) else np.zeros(0, int)
         for begin, end in zip(starts.tolist(), [*starts[1:].tolist(), len(people)], strict=True):
-            recent = int((numbers[begin:end] < first).sum())
-            if recent == end - begin:
+            if (numbers[begin:end] < first).all():
                 continue
+            kept = begin + np.flatnonzero(row_of[items[begin:end]] >= 0)
             yield History(
-                row_of[items[begin:end]],
-                grades(weights[begin:end]),
-                (times_s[begin:end] * 1_000.0).astype(np.int64),
-                first_target=recent,
+                row_of[items[kept]],
+                grades(weights[kept]),
+                (times_s[kept] * 1_000.0).astype(np.int64),
+                first_target=int((numbers[kept] < first).sum()),
             )

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from models.errors import SettingError
 from models.interactions.memory import InteractionSettings
 from models.ranking.online import OnlineSettings
+from models.sequence.item2vec import Item2VecSettings
 from models.sequence.model import SequenceSettings
 
 SOURCES = (
     "interests",
     "covisitation",
     "sequence",
+    "item2vec",
     "regression",
     "sessions",
     "stage",
@@ -29,6 +31,7 @@ def default_budgets() -> dict[str, int]:
         "interests": 60,
         "covisitation": 200,
         "sequence": 200,
+        "item2vec": 50,
         "regression": 150,
         "sessions": 100,
         "stage": 60,
@@ -77,13 +80,14 @@ class LearnSettings:
         publish_events: Weights are published after so many events.
         refit_events: Models of sources are trained anew after so many events, at first after
             ``first_refit_events``.
-        regression_items: The item regression covers this many items, those used most.
+        regression_items: The item regression and item2vec cover this many items, those used most.
         regression_kept: Weights of an item that are published.
         sequence: Sizes and training of the sequence model.
+        item2vec: Sizes and training of the item2vec model.
         first_epochs, epochs: Over the log, at the first training and at later ones.
         window_events: Newest events that later trainings go over.
-        anew_growth: The sequence model begins anew once there are so many times the events that there were
-            when it last did; in between it is trained on.
+        anew_growth: The sequence model and item2vec begin anew once there are so many times the events that
+            there were when they last did; in between they are trained on.
         seed: Of everything random.
     """
 
@@ -97,6 +101,7 @@ class LearnSettings:
     regression_items: int = 3_000
     regression_kept: int = 256
     sequence: SequenceSettings = field(default_factory=SequenceSettings)
+    item2vec: Item2VecSettings = field(default_factory=Item2VecSettings)
     first_epochs: int = 9
     epochs: int = 2
     window_events: int = 30_000

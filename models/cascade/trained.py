@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -15,12 +15,15 @@ from models.profile.hashing import hash64
 from models.retrieval.index import ItemIndex
 from models.retrieval.row_link import RowLink
 from models.sequence.attribute_columns import AttributeColumns
+from models.sequence.item2vec import Item2Vec, Item2VecSettings
 from models.sequence.item_regression import ItemRegression
 from models.sequence.model import History as SequenceHistory
 from models.sequence.model import SequenceModel, SequenceSettings
 from models.signals.situation import Situation
 
 _LOWEST_GRADE, _HIGHEST_GRADE, _NEUTRAL_GRADE = 0, 5, 3.0
+# Arrays by name: dtype, shape and bytes.
+_Packed = dict[str, tuple[str, list[int], bytes]]
 
 
 def grades(weights: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -109,14 +112,10 @@ class TrainedSequence:
 
     def encode(self) -> bytes:
         """Everything but the moments of the optimiser, as MessagePack."""
-        arrays = {
-            name: (str(values.dtype), list(values.shape), values.tobytes())
-            for name, values in self.model.parameters().items()
-        }
-        content = self.model.content
-        if content is not None:
-            arrays["content"] = (str(content.dtype), list(content.shape), content.tobytes())
-        return msgspec.msgpack.encode((self.item_ids, self.columns, arrays))
+        arrays = self.model.parameters()
+        if self.model.content is not None:
+            arrays["content"] = self.model.content
+        return msgspec.msgpack.encode((self.item_ids, self.columns, _packed(arrays)))
 
     @classmethod
     def decode(cls, payload: bytes, settings: SequenceSettings) -> TrainedSequence:
@@ -128,11 +127,9 @@ class TrainedSequence:
         try:
             item_ids, columns, arrays = msgspec.msgpack.decode(
                 payload,
-                type=tuple[list[str], AttributeColumns, dict[str, tuple[str, list[int], bytes]]],
+                type=tuple[list[str], AttributeColumns, _Packed],
             )
-            parameters = {
-                name: np.frombuffer(raw, dtype).reshape(shape) for name, (dtype, shape, raw) in arrays.items()
-            }
+            parameters = _unpacked(arrays)
             content = parameters.pop("content", None)
             model = SequenceModel.from_parameters(parameters, settings, content=content)
         except (msgspec.MsgspecError, ValueError, TypeError, KeyError) as error:
@@ -140,3 +137,52 @@ class TrainedSequence:
         if model.items != len(item_ids):
             raise ModelError(f"a stored sequence model has {model.items} items, and {len(item_ids)} ids")
         return cls(model, item_ids, columns)
+
+
+@dataclass(slots=True)
+class TrainedItem2Vec:
+    """An item2vec model and the rows of its items."""
+
+    model: Item2Vec
+    item_ids: list[str]
+    items: ModelItems = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.items = ModelItems(self.item_ids)
+
+    def scores(self, situation: Situation) -> NDArray[np.float32]:
+        """Scores of all items of the model, float32 [items]."""
+        recent = situation.recent
+        rows = self.items.of_memory(situation.memory.items, recent.rows)
+        known = np.flatnonzero(rows >= 0)[: self.model.settings.recent]
+        return self.model.scores(rows[known], situation.ages_s[known])
+
+    def encode(self) -> bytes:
+        """Everything but the moments of the optimiser, as MessagePack."""
+        return msgspec.msgpack.encode((self.item_ids, _packed(self.model.parameters())))
+
+    @classmethod
+    def decode(cls, payload: bytes, settings: Item2VecSettings) -> TrainedItem2Vec:
+        """Read what `encode` wrote.
+
+        Raises:
+            ModelError: It is something else, or of another size.
+        """
+        try:
+            item_ids, arrays = msgspec.msgpack.decode(payload, type=tuple[list[str], _Packed])
+            model = Item2Vec.from_parameters(_unpacked(arrays), settings)
+        except (msgspec.MsgspecError, ValueError, TypeError, KeyError) as error:
+            raise ModelError(f"a stored item2vec model cannot be read: {error}") from None
+        if model.items != len(item_ids):
+            raise ModelError(f"a stored item2vec model has {model.items} items, and {len(item_ids)} ids")
+        return cls(model, item_ids)
+
+
+def _packed(arrays: Mapping[str, NDArray[np.generic]]) -> _Packed:
+    return {
+        name: (str(values.dtype), list(values.shape), values.tobytes()) for name, values in arrays.items()
+    }
+
+
+def _unpacked(arrays: _Packed) -> dict[str, NDArray[np.float32]]:
+    return {name: np.frombuffer(raw, dtype).reshape(shape) for name, (dtype, shape, raw) in arrays.items()}

@@ -21,6 +21,7 @@ REGRESSION_NAMES = (
 )
 LIKING_NAMES = ("liking",)
 SEQUENCE_NAMES = ("sequence",)
+ITEM2VEC_NAMES = ("item2vec",)
 
 BY_MEMORY_ROW = (*covisitation.NAMES, *sessions.NAMES, *popularity.NAMES)
 NAMES = (
@@ -28,6 +29,7 @@ NAMES = (
     *REGRESSION_NAMES,
     *LIKING_NAMES,
     *SEQUENCE_NAMES,
+    *ITEM2VEC_NAMES,
     *content.NAMES,
     *base.NAMES,
     *context.NAMES,
@@ -47,6 +49,8 @@ def family(name: str) -> str:
         return "liking"
     if name in SEQUENCE_NAMES:
         return "sequence"
+    if name in ITEM2VEC_NAMES:
+        return "item2vec"
     if name in content.NAMES:
         modality, _, _ = name.partition("_")
         return "freshness" if name == "created" else f"content.{modality}"

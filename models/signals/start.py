@@ -27,6 +27,7 @@ _WITH_EXPERIENCE = {
     "liked_share": 0.1,
     "regression_near": 0.1,
     "sequence": 0.6,
+    "item2vec": 0.1,
 }
 
 

@@ -49,6 +49,16 @@ def best_eligible(
     return found[:budget]
 
 
+def best_rows(scores: NDArray[np.floating], hashes: NDArray[np.uint64], budget: int) -> Rows:
+    """Positions of the highest finite scores, best first; equal ones by hash, as workers' rows differ."""
+    budget = min(budget, len(scores))
+    if not budget:
+        return np.zeros(0, np.int64)
+    least = np.partition(scores, len(scores) - budget)[len(scores) - budget]
+    best = np.flatnonzero((scores >= least) & np.isfinite(scores))
+    return best[np.lexsort((hashes[best], -scores[best]))][:budget]
+
+
 def unite(lists: Sequence[Rows], budgets: Sequence[int], limit: int) -> Proposals:
     """One list of candidates from one of each source.
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.cascade.cascade import RANKER, REGRESSIONS, SEQUENCE, Cascade
+from models.cascade.cascade import ITEM2VEC, RANKER, REGRESSIONS, SEQUENCE, Cascade
 from models.cascade.learner import Learner
 from models.cascade.settings import CascadeSettings, LearnSettings
 from models.errors import ModelError, SettingError
@@ -143,7 +143,7 @@ def test_asking_changes_nothing() -> None:
 def test_learned_models_carry_over() -> None:
     made, learner, _ = played()
     published = learner.updates(force=True)
-    assert {RANKER, SEQUENCE, *REGRESSIONS} <= set(made.parameters())
+    assert {RANKER, SEQUENCE, ITEM2VEC, *REGRESSIONS} <= set(made.parameters())
     other = cascade()
     other.sequence_settings = LEARN.sequence
     for before, happened in stream(1, people=12, items=ITEMS, events=260):
@@ -158,7 +158,7 @@ def test_learned_models_carry_over() -> None:
 
 def test_what_is_no_model_is_refused() -> None:
     made = cascade()
-    for model in (RANKER, SEQUENCE, *REGRESSIONS, "another"):
+    for model in (RANKER, SEQUENCE, ITEM2VEC, *REGRESSIONS, "another"):
         with pytest.raises(ModelError):
             made.load(model, b"?")
 

@@ -1,0 +1,20 @@
+"""The best of the sequence model, once one is trained."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.cascade.moment import Signals
+from models.sources.proposals import best_eligible
+
+
+def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArray[np.int64]:
+    """See `models.sources.source.Source`."""
+    knowledge = moment.knowledge
+    if knowledge.sequence is None or moment.by_sequence is None:
+        return np.zeros(0, np.int64)
+    index_rows = partial(knowledge.sequence.items.to_index, knowledge.index)
+    return best_eligible(moment.by_sequence, index_rows, eligible, budget)

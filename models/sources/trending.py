@@ -1,0 +1,20 @@
+"""What is used most by all people, fading over two days."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.cascade.moment import Signals
+from models.sources.proposals import best_eligible
+
+# Of the spans of popularity: two days.
+_SPAN = 1
+
+
+def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArray[np.int64]:
+    """See `models.sources.source.Source`."""
+    knowledge = moment.knowledge
+    items = slice(0, len(knowledge.memory))
+    scores = np.asarray(knowledge.memory.popularity.recent(items, moment.situation.now_s)[_SPAN])
+    return best_eligible(scores, knowledge.index_rows_of_memory, eligible, budget)
