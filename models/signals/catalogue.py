@@ -43,10 +43,8 @@ def family(name: str) -> str:
         return "covisitation"
     if name in sessions.NAMES:
         return "sessions"
-    if name in REGRESSION_NAMES:
+    if name in (*REGRESSION_NAMES, *LIKING_NAMES):
         return "regression"
-    if name in LIKING_NAMES:
-        return "liking"
     if name in SEQUENCE_NAMES:
         return "sequence"
     if name in ITEM2VEC_NAMES:
