@@ -195,8 +195,8 @@ class RecommendSettings(_Section):
     max_cause_age_s: float = Field(600.0, gt=0, description="An older event updates state, silently.")
     list_count: int = Field(20, ge=1, le=500)
     ranker: Literal["base", "cascade"] = Field(
-        "base",
-        description="`base`: taste, popularity and freshness; `cascade`: many sources, learned ranking.",
+        "cascade",
+        description="`cascade`: many sources, learned ranking; `base`: taste, popularity and freshness.",
     )
     candidates: int = Field(400, ge=1, le=5_000, description="Items that the cascade ranks for a list.")
     content_weight: float = Field(1.0, ge=0)

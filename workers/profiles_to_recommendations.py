@@ -45,6 +45,7 @@ from workers.recommend_requests import (
     shortfall_for,
 )
 from workers.role_metrics import RecommendMetrics
+from workers.state.exposures import decode_exposures, exposures_key, shown_ms
 from workers.state.profile import profile_key, stored_profile, stored_version
 from workers.state.store import StateStore
 
@@ -75,12 +76,13 @@ class _Wanted:
     at: datetime
     context: Mapping[str, Any]
 
-    def order(self) -> ListOrder:
+    def order(self, shown_ms: Mapping[str, int]) -> ListOrder:
         return ListOrder(
             self.profile,
             self.query,
             round(self.at.timestamp() * 1_000),
             self.context,
+            shown_ms,
             seed=int(recommendation_id(self.profile.user_id, self.cause), 16),
         )
 
@@ -289,11 +291,23 @@ class Recommender:
         made: list[MadeList] = []
         for begin in range(0, len(wanted), LISTS_AT_ONCE):
             part = wanted[begin : begin + LISTS_AT_ONCE]
-            orders = [one.order() for one in part]
+            shown = await self._shown(part)
+            orders = [one.order(shown.get(one.profile.user_id, {})) for one in part]
             with self._metrics.time_lists(len(part)):
                 made += self._lists.make(orders)
             await asyncio.sleep(0)
         return made
+
+    async def _shown(self, wanted: Sequence[_Wanted]) -> dict[str, Mapping[str, int]]:
+        """User → item → when it was last shown, by the exposure log, where lists heed it."""
+        if not self._lists.wants_shown:
+            return {}
+        user_ids = list(dict.fromkeys(one.profile.user_id for one in wanted))
+        stored = await self._store.load([exposures_key(user_id) for user_id in user_ids])
+        return {
+            user_id: shown_ms(decode_exposures(user_id, value))
+            for user_id, value in zip(user_ids, stored, strict=True)
+        }
 
     def _recommendation(
         self, profile: Profile, cause: Cause, made: MadeList, *, stale: bool = False, explain: bool = False

@@ -268,6 +268,15 @@ _encode = msgspec.msgpack.Encoder().encode
 _decoder = msgspec.msgpack.Decoder(Exposures)
 
 
+def shown_ms(state: Exposures) -> dict[str, int]:
+    """Item → when it was last shown, in milliseconds since the epoch, by the lists that are kept."""
+    found: dict[str, int] = {}
+    for one in state.lists:
+        for item_id in one.item_ids:
+            found[item_id] = max(found.get(item_id, 0), one.shown_us // 1_000)
+    return found
+
+
 def exposures_key(user_id: str) -> str:
     """Where a person's exposures are kept."""
     return f"exposures:{user_id}"

@@ -19,7 +19,8 @@ from models.profile import (
     encode_profile,
     new_profile,
 )
-from models.ranking import RankingSettings
+from models.ranking import ListOrder, ListResult, RankingSettings, ScoredItem
+from models.ranking import Reason as RankedReason
 from models.retrieval import ItemIndex
 from streams.codec import decode_value, encode
 from streams.internal_messages import EventCause, ProfileChanged
@@ -29,15 +30,36 @@ from streams.settings import Settings
 from streams.topic_names import TopicNames
 from streams.topics import DEAD_LETTERS, RECOMMENDATIONS
 from tests.unit.workers.fakes import NOW, FakeDelivery, FakePublisher, now, record
-from workers.list_makers import BaseLists
+from workers.list_makers import BaseLists, MadeList
 from workers.profiles_to_recommendations import Recommender
 from workers.role_metrics import RecommendMetrics
+from workers.state.exposures import Exposures, ShownList, encode_exposures, exposures_key
 from workers.state.memory_store import MemoryStateStore
 from workers.state.profile import profile_key
 from workers.state.store import MISSING, StateChange, Write, pack_version
 
 TOPICS = TopicNames("t.")
 ITEMS = 6
+
+
+class HeedingLists:
+    """Lists of what was not shown before, as `ListMaker` sees them."""
+
+    wants_shown = True
+
+    def make(self, orders: Sequence[ListOrder]) -> list[MadeList]:
+        return [
+            MadeList(
+                ListResult(
+                    tuple(
+                        ScoredItem(item_id, 0.0, (RankedReason("bias", 0.0),)) for item_id in order.shown_ms
+                    ),
+                    complete=True,
+                ),
+                "heeding",
+            )
+            for order in orders
+        ]
 
 
 class Bench:
@@ -180,6 +202,18 @@ async def test_an_answer_waits_for_an_event_and_else_says_stale() -> None:
     assert (fresh.profile_version, fresh.stale) == (2, False)
     _, stale = await bench.feed(asked(request_id="r2", after_event_id="never"))
     assert (stale.profile_version, stale.stale) == (2, True)
+
+
+async def test_lists_that_heed_what_was_shown_are_told_by_the_exposure_log() -> None:
+    bench = Bench()
+    bench.role._lists = HeedingLists()
+    shown = ShownList("list-1", 5_000_000, 5_000, "m", None, None, ("item-1", "item-4"))
+    value = encode_exposures(Exposures("anna", 1, (shown,)))
+    write = Write(exposures_key("anna"), MISSING, value)
+    await bench.store.commit("join", StateChange(writes=[write]))
+    made, other = await bench.feed(asked(), asked(user_id="ben", request_id="r2"))
+    assert [item.item_id for item in made.items] == ["item-1", "item-4"]
+    assert other.items == []
 
 
 async def test_a_defect_while_answering_a_request_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
