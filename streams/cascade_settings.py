@@ -74,6 +74,9 @@ class LearnSettings(_Section):
     positive_objective: float = Field(1.0, ge=0, description="Of an event whose weight is above 0.")
     other_objective: float = Field(0.2, ge=0, description="Of any other event.")
     step_size: float = Field(0.001, gt=0, le=1)
+    warm_up_events: int = Field(
+        2_000, ge=0, description="Over the first events steps grow from 0: few events say more of chance."
+    )
     batch_events: int = Field(8, ge=1, le=1_000, description="Events of one step.")
     max_step: float = Field(0.05, gt=0, description="The most that one step moves any weight by.")
     publish_events: int = Field(50, ge=1, description="Weights are published after so many events …")
@@ -139,7 +142,7 @@ class RerankSettings(_Section):
     rules: tuple[RuleSettings, ...] = Field(
         (), description="What becomes of items that match a filter: `pin`, `boost` or `bury`."
     )
-    new_item_slots: int = Field(1, ge=0, le=20, description="Places of a list of 20 kept for new items.")
+    new_item_slots: int = Field(2, ge=0, le=20, description="Places of a list of 20 kept for new items.")
     new_item_events: int = Field(5, ge=1, description="An item with fewer positive events is new.")
     exploration: Literal["none", "epsilon", "softmax"] = Field(
         "none", description="How chance takes part: at some places, or at each by score."

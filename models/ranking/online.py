@@ -31,9 +31,13 @@ _LONG_WINDOWS = 8.0
 
 @dataclass(frozen=True, slots=True)
 class OnlineSettings:
-    """How far and how carefully the ranker learns."""
+    """How far and how carefully the ranker learns.
+
+    Steps grow from 0 to ``step_size`` over the first ``warm_up_events``.
+    """
 
     step_size: float = 0.001
+    warm_up_events: int = 2_000
     decay: float = 0.01
     max_step: float = 0.05
     batch_events: int = 8
@@ -152,7 +156,9 @@ class OnlineLearner:
         self._second = _SECOND_MOMENT * self._second + (1.0 - _SECOND_MOMENT) * gradient * gradient
         first = self._first / (1.0 - _FIRST_MOMENT**self._adam_steps)
         second = self._second / (1.0 - _SECOND_MOMENT**self._adam_steps)
-        move = settings.step_size * (first / (np.sqrt(second) + _EPSILON) + settings.decay * self.values)
+        # The first events are few, and say more of chance than of people: steps grow with them.
+        step_size = settings.step_size * min(1.0, self.steps / max(1, settings.warm_up_events))
+        move = step_size * (first / (np.sqrt(second) + _EPSILON) + settings.decay * self.values)
         self.values = self.values - np.clip(move, -settings.max_step, settings.max_step)
         # Of few steps the mean is over all of them.
         decay = min(settings.average_decay, (1.0 + self._adam_steps) / (10.0 + self._adam_steps))

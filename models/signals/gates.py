@@ -12,7 +12,7 @@ newcomer        1 below 5 events
 stranger        1 where there is no event
 session         log(1 + entries since a gap of an hour) / 2 − 1, within [−1, 1.5]
 page_size       ½ · (log(1 + entries made at once with the newest) − 1), within [−1, 2] before the ½
-experience      log10(events of all people / 100) / 2, within [0, 1]: 1 from 10,000 events on
+experience      log10(events of all people / 1,000), within [0, 1]: 0 up to 1,000 events, 1 from 10,000 on
 ==============  =======================================================================
 """
 
@@ -54,7 +54,7 @@ def gates(situation: Situation) -> NDArray[np.float32]:
             events == 0,
             min(max(math.log1p(situation.session_entries) / 2.0 - 1.0, -1.0), 1.5),
             0.5 * min(max(math.log1p(page) - 1.0, -1.0), 2.0),
-            min(max(math.log10(max(situation.memory.popularity.total, 1) / 100.0) / 2.0, 0.0), 1.0),
+            min(max(math.log10(max(situation.memory.popularity.total, 1) / 1_000.0), 0.0), 1.0),
         ],
         np.float32,
     )

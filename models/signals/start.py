@@ -17,11 +17,11 @@ _SCALE = 8.0
 _ALWAYS = {"taste": _SCALE, "popular_share": 0.15 * _SCALE, "fresh": 0.05 * _SCALE}
 # By the spread of each signal.
 _WITH_EXPERIENCE = {
-    "near_fade": 0.1,
-    "near_before_ten": 0.05,
-    "near_after_ten": 0.05,
-    "ever_ten": 0.1,
-    "sessions_wide": 0.1,
+    "near_fade": 0.2,
+    "near_before_ten": 0.1,
+    "near_after_ten": 0.1,
+    "ever_ten": 0.2,
+    "sessions_wide": 0.2,
     "popular_10d": 0.1,
     "popular_at_stage": 0.1,
     "liked_share": 0.1,

@@ -59,7 +59,8 @@ def learn(learner: OnlineLearner, events: int, seed: int, sign: float = 1.0) -> 
 
 
 def test_what_tells_targets_apart_gains_weight() -> None:
-    learner = OnlineLearner(np.zeros((2, 3), np.float32), OnlineSettings(step_size=0.02, batch_events=4))
+    settings = OnlineSettings(step_size=0.02, warm_up_events=0, batch_events=4)
+    learner = OnlineLearner(np.zeros((2, 3), np.float32), settings)
     learn(learner, 400, 0)
     assert learner.values[0, 0] > 0.5
     assert abs(learner.values[0, 1]) < 0.3
@@ -67,8 +68,16 @@ def test_what_tells_targets_apart_gains_weight() -> None:
     assert not learner.values[1].any()
 
 
+def test_the_first_events_move_weights_less() -> None:
+    gentle = OnlineLearner(np.zeros((2, 3), np.float32), OnlineSettings(batch_events=1, warm_up_events=100))
+    bold = OnlineLearner(np.zeros((2, 3), np.float32), OnlineSettings(batch_events=1, warm_up_events=0))
+    for learner in (gentle, bold):
+        learn(learner, 1, 0)
+    assert 0 < np.abs(gentle.values).max() < 0.05 * np.abs(bold.values).max()
+
+
 def test_no_event_moves_a_weight_by_more_than_the_bound() -> None:
-    settings = OnlineSettings(step_size=1.0, max_step=0.01, batch_events=1)
+    settings = OnlineSettings(step_size=1.0, warm_up_events=0, max_step=0.01, batch_events=1)
     learner = OnlineLearner(np.zeros((2, 3), np.float32), settings)
     for seed in range(5):
         before = learner.values.copy()

@@ -23,7 +23,7 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_defaults_are_the_same_on_both_sides() -> None:
     # But for the place that a deployment keeps for new items: `rerank` itself changes nothing by itself.
-    assert rerank_settings(cascade_settings.RerankSettings()) == RerankSettings(new_item_slots=1)
+    assert rerank_settings(cascade_settings.RerankSettings()) == RerankSettings(new_item_slots=2)
     assert {field.name for field in fields(RerankSettings)} == set(
         cascade_settings.RerankSettings.model_fields
     )
@@ -51,7 +51,7 @@ def test_rules_of_a_file_come_to_the_model(tmp_path: Path) -> None:
     assert rerank_settings(load_settings(file).rerank) == RerankSettings(
         diversity=0.3,
         max_per_attribute={"category": 4},
-        new_item_slots=1,
+        new_item_slots=2,
         exploration="softmax",
         rules=(
             Rule(ItemFilter({"campaign": "spring", "price": FilterRange(max=20)}), "pin"),

@@ -211,7 +211,14 @@ async def test_lists_that_heed_what_was_shown_are_told_by_the_exposure_log() -> 
     value = encode_exposures(Exposures("anna", 1, (shown,)))
     write = Write(exposures_key("anna"), MISSING, value)
     await bench.store.commit("join", StateChange(writes=[write]))
-    made, other = await bench.feed(asked(), asked(user_id="ben", request_id="r2"))
+    made, other = await bench.feed(
+        asked(),
+        record(
+            TOPICS.recommendation_requests,
+            msgspec.json.encode({"request_id": "r2", "user_id": "ben"}),
+            key=b"ben",
+        ),
+    )
     assert [item.item_id for item in made.items] == ["item-1", "item-4"]
     assert other.items == []
 
