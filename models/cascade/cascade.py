@@ -210,7 +210,9 @@ class Cascade(Knowledge):
         missing = self.settings.candidates - len(united.rows)
         if missing > 0:
             # A small catalogue, or a narrow filter: whatever else may be listed.
-            others = np.setdiff1d(np.flatnonzero(eligible), united.rows)
+            rest = eligible.copy()
+            rest[united.rows] = False
+            others = np.flatnonzero(rest)
             others = others[np.argsort(self.index.hashes[others])][:missing]
             rows = np.concatenate([united.rows, others])
             return Proposals(rows, np.concatenate([united.sources, np.zeros(len(others), np.uint32)]))

@@ -15,13 +15,11 @@ from models.sources.proposals import best_rows
 
 INTERESTS = 3
 _ENTRIES = 50
-_STEPS = 4
+_STEPS = 2
 # An entry of rank r, among the positive ones from the newest, weighs its weight times this to the r.
 _FADE = 0.9
 # Vectors at least so similar are not two interests.
 _SAME = 0.95
-# Products of a matrix may round otherwise in other rows, by less than this.
-_ROUNDING = np.float32(1e-4)
 
 
 def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArray[np.int64]:
@@ -37,14 +35,7 @@ def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArra
         return np.zeros(0, np.int64)
     members = cluster(vectors, weights)
     shares = members.sum(axis=1) / weights.sum()
-    centres = members @ vectors
-    centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), np.float32(1e-9))
-    similarities = centres @ index.vectors.T
-    similarities[:, ~eligible] = -np.inf
-    lists = [
-        _nearest(near, index.vectors, centre, index.hashes, budget)
-        for near, centre in zip(similarities, centres, strict=True)
-    ]
+    lists = [_nearest(centre, index.vectors, index.hashes, eligible, budget) for centre in members @ vectors]
     # In turn by share: the first half of a list holds half of what each interest gives.
     places = np.concatenate(
         [(np.arange(len(one)) + 0.5) / share for one, share in zip(lists, shares.tolist(), strict=True)]
@@ -85,16 +76,13 @@ def _nearest_of(similarity: NDArray[np.float32], weights: NDArray[np.float32]) -
 
 
 def _nearest(
-    similarity: NDArray[np.float32],
-    vectors: NDArray[np.float32],
     centre: NDArray[np.float32],
+    vectors: NDArray[np.float32],
     hashes: NDArray[np.uint64],
+    eligible: NDArray[np.bool_],
     budget: int,
 ) -> NDArray[np.int64]:
-    """The rows nearest to a centre, best first: the same in every worker, however it numbers its rows."""
-    budget = min(budget, len(similarity))
-    if not budget:
-        return np.zeros(0, np.int64)
-    least = np.partition(similarity, len(similarity) - budget)[len(similarity) - budget]
-    near = np.flatnonzero((similarity >= least - _ROUNDING) & np.isfinite(similarity))
-    return near[best_rows(np.vecdot(vectors[near], centre), hashes[near], budget)]
+    # Not a product of matrices: one vector's dot product rounds alike in whatever row it stands.
+    similarity = np.vecdot(vectors, centre)
+    similarity[~eligible] = -np.inf
+    return best_rows(similarity, hashes, budget)

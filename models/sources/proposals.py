@@ -37,9 +37,13 @@ def best_eligible(
     """
     found = np.zeros(0, np.int64)
     wanted = min(len(scores), 2 * budget + _SPARE)
+    falling = -scores
     while len(found) < budget and wanted:
-        best = np.argpartition(-scores, wanted - 1)[:wanted] if wanted < len(scores) else np.arange(wanted)
-        best = best[np.lexsort((best, -scores[best]))]
+        if wanted < len(scores):
+            best = np.sort(np.argpartition(falling, wanted - 1)[:wanted])
+        else:
+            best = np.arange(wanted)
+        best = best[np.argsort(falling[best], kind="stable")]
         rows = index_rows(best)
         rows = rows[(rows >= 0) & (rows < len(eligible))]
         found = rows[eligible[rows]]
@@ -66,21 +70,21 @@ def unite(lists: Sequence[Rows], budgets: Sequence[int], limit: int) -> Proposal
     the same, those of an earlier list: rows are numbered differently in each worker.
     """
     rows = np.concatenate([np.zeros(0, np.int64), *lists])
-    bits = np.concatenate(
-        [np.zeros(0, np.uint32), *(np.full(len(one), 1 << at, np.uint32) for at, one in enumerate(lists))]
-    )
     place = np.concatenate(
         [
             np.zeros(0),
             *(np.arange(len(one)) / max(budget, 1) for one, budget in zip(lists, budgets, strict=True)),
         ]
     )
-    each, inverse = np.unique(rows, return_inverse=True)
-    sources = np.zeros(len(each), np.uint32)
-    np.bitwise_or.at(sources, inverse, bits)
+    by_row = np.zeros(int(rows.max(initial=-1)) + 1, np.uint32)
+    for at, one in enumerate(lists):
+        by_row[one] |= np.uint32(1 << at)
+    each = np.flatnonzero(by_row)
     if len(each) > limit:
         # Where each row comes first among all entries in the order of their places: no two are equal.
-        _, first = np.unique(rows[np.argsort(place, kind="stable")], return_index=True)
-        kept = np.sort(np.argsort(first)[:limit])
-        each, sources = each[kept], sources[kept]
-    return Proposals(each, sources)
+        order = np.argsort(place, kind="stable")
+        first = np.zeros(len(by_row), np.int64)
+        # Of an index that repeats, the last value is assigned: from behind, the first place.
+        first[rows[order[::-1]]] = np.arange(len(order))[::-1]
+        each = np.sort(each[np.argsort(first[each])[:limit]])
+    return Proposals(each, by_row[each])
