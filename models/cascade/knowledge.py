@@ -51,4 +51,6 @@ class Knowledge:
         """Rows of the memory for rows of the index, −1 where it does not know the item, int64 [n]."""
         index, items = self.index, self.memory.items
         hashes = self.index.hashes
-        return self._from_index.rows(rows, hashes, items.hashes, lambda row: items.get(index.item_id(row)))
+        return self._from_index.rows(
+            rows, hashes, items.hashes, lambda row: items.get(index.item_id(row)), version=items.changes
+        )

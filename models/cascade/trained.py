@@ -51,12 +51,16 @@ class ModelItems:
     def of_memory(self, items: ItemRows, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Rows of the model for rows of a memory, −1 where it does not know the item, int64 [n]."""
         row_of, item_id = self.row_of, items.item_id
-        return self._from_memory.rows(rows, items.hashes, self.hashes, lambda row: row_of.get(item_id(row)))
+        return self._from_memory.rows(
+            rows, items.hashes, self.hashes, lambda row: row_of.get(item_id(row)), version=0
+        )
 
     def of_index(self, index: ItemIndex, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Rows of the model for rows of an index, −1 where it does not know the item, int64 [n]."""
         row_of, item_id = self.row_of, index.item_id
-        return self._from_index.rows(rows, index.hashes, self.hashes, lambda row: row_of.get(item_id(row)))
+        return self._from_index.rows(
+            rows, index.hashes, self.hashes, lambda row: row_of.get(item_id(row)), version=0
+        )
 
     def to_index(self, index: ItemIndex, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Rows of an index for rows of the model, −1 where the item is not in it, int64 [n]."""

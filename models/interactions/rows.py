@@ -29,6 +29,8 @@ class ItemRows:
         self._row_of: OrderedDict[str, int] = OrderedDict()
         self._item_ids: list[str] = []
         self._hashes = np.zeros(256, np.uint64)
+        self.changes = 0
+        """How often a row was given to an item."""
 
     def __len__(self) -> int:
         return len(self._item_ids)
@@ -71,4 +73,5 @@ class ItemRows:
         if row == len(self._hashes):
             self._hashes = np.concatenate([self._hashes, np.zeros(row, np.uint64)])
         self._hashes[row] = int.from_bytes(hash64(item_id), "little")
+        self.changes += 1
         self._row_of[item_id] = row

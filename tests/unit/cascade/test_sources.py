@@ -46,6 +46,28 @@ def test_nothing_proposed_is_nothing() -> None:
     assert unite([rows(), rows()], [1, 1], 3).rows.tolist() == []
 
 
+def test_what_was_not_there_is_looked_up_again_once_something_has_come() -> None:
+    here, there = np.array([5, 6], np.uint64), np.array([9], np.uint64)
+    asked: list[int] = []
+
+    def look_up(row: int) -> int | None:
+        asked.append(row)
+        return 1 if len(there) == 2 and row == 1 else None
+
+    link = RowLink()
+    rows = np.array([0, 1])
+    assert link.rows(rows, here, there, look_up, version=1).tolist() == [-1, -1]
+    assert link.rows(rows, here, there, look_up, version=1).tolist() == [-1, -1]
+    assert asked == [0, 1]
+    there = np.array([9, 6], np.uint64)
+    assert link.rows(rows, here, there, look_up, version=2).tolist() == [-1, 1]
+    # Another item in a row here was never looked up.
+    here = np.array([7, 6], np.uint64)
+    asked.clear()
+    assert link.rows(rows, here, there, look_up, version=2).tolist() == [-1, 1]
+    assert asked == [0]
+
+
 def test_a_link_follows_items_that_move() -> None:
     link = RowLink()
     here = np.array([7, 8, 9], np.uint64)
