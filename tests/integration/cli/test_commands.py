@@ -20,6 +20,7 @@ from streams.settings import KafkaSettings
 from streams.topic_names import TopicNames
 from streams.topic_reader import TopicReader
 from workers.cli.running import run
+from workers.roles import ROLES
 
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
 
@@ -183,7 +184,7 @@ def test_the_doctor_finds_topics_roles_and_misplaced_keys(freshet: Freshet) -> N
     by_area = {check["area"]: check for check in found["checks"]}
     assert set(by_area) == {"versions", "encoders", "redis", "kafka", "topics", "roles", "keys"}
     roles = [check for check in found["checks"] if check["area"] == "roles"]
-    assert len(roles) == 7
+    assert len(roles) == len(ROLES)
     assert all("no worker runs" in check["found"] for check in roles)
     assert by_area["keys"]["status"] == "ok"
 

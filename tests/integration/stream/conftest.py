@@ -71,7 +71,8 @@ def stack(
         media=media,
         worker={"max_in_flight_bytes": IN_FLIGHT_BYTES},
         # Long enough that an event is applied on a busy machine, too.
-        recommend={"after_event_wait_ms": 2_000, "popularity_refresh_s": 0.2},
+        # The base scorer, whose scores can be worked out by hand; the cascade has a stream of its own.
+        recommend={"ranker": "base", "after_event_wait_ms": 2_000, "popularity_refresh_s": 0.2},
     ) as stream:
         stream.start(*ROLES)
         stack = Stack(stream, media_server, media_folder)
