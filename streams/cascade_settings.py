@@ -75,7 +75,7 @@ class LearnSettings(_Section):
     other_objective: float = Field(0.2, ge=0, description="Of any other event.")
     step_size: float = Field(0.001, gt=0, le=1)
     warm_up_events: int = Field(
-        2_000, ge=0, description="Over the first events steps grow from 0: few events say more of chance."
+        10_000, ge=0, description="Over the first events steps grow from 0: few events say more of chance."
     )
     batch_events: int = Field(8, ge=1, le=1_000, description="Events of one step.")
     max_step: float = Field(0.05, gt=0, description="The most that one step moves any weight by.")

@@ -37,7 +37,7 @@ class OnlineSettings:
     """
 
     step_size: float = 0.001
-    warm_up_events: int = 2_000
+    warm_up_events: int = 10_000
     decay: float = 0.01
     max_step: float = 0.05
     batch_events: int = 8
