@@ -60,7 +60,7 @@ class SourceSettings(_Section):
     sessions: int = Field(100, ge=0, le=2_000, description="From histories that touch the person's.")
     stage: int = Field(60, ge=0, le=2_000, description="What people with as many events use.")
     trending: int = Field(60, ge=0, le=2_000, description="Used most in the last days.")
-    new_items: int = Field(30, ge=0, le=2_000)
+    new_items: int = Field(100, ge=0, le=2_000)
     own_items: int = Field(20, ge=0, le=2_000, description="The person's own that may repeat.")
 
 
@@ -143,6 +143,9 @@ class RerankSettings(_Section):
         (), description="What becomes of items that match a filter: `pin`, `boost` or `bury`."
     )
     new_item_slots: int = Field(2, ge=0, le=20, description="Places of a list of 20 kept for new items.")
+    new_item_from_events: int = Field(
+        0, ge=0, description="Places are kept on lists of people with so many events; who is new meets few."
+    )
     new_item_events: int = Field(5, ge=1, description="An item with fewer positive events is new.")
     exploration: Literal["none", "epsilon", "softmax"] = Field(
         "none", description="How chance takes part: at some places, or at each by score."

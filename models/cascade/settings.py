@@ -36,7 +36,7 @@ def default_budgets() -> dict[str, int]:
         "sessions": 100,
         "stage": 60,
         "trending": 60,
-        "new_items": 30,
+        "new_items": 100,
         "own_items": 20,
     }
 

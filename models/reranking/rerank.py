@@ -88,7 +88,9 @@ def rerank(
     pool = _Pool.of(candidates, settings, ruled, order, scores, ordered)
     places = min(count, len(order))
     policy = policy_of(settings, pool.relevance, pool.positives, random)
-    listed = _fill(pool, places, policy, Slots(_deadlines(pool, places, count, settings)))
+    keeps_places = candidates.events >= settings.new_item_from_events
+    deadlines = _deadlines(pool, places, count, settings) if keeps_places else []
+    listed = _fill(pool, places, policy, Slots(deadlines))
     return [_item(ruled, order[one.candidate], one) for one in listed]
 
 

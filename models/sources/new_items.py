@@ -1,4 +1,9 @@
-"""The items created last among those with few positive events."""
+"""Items with few positive events: those that go with what the person did, and those created last.
+
+Half are items that somebody has used: by lift, their company with the person's last ten over how often they
+were used at all, as what is rare stands low wherever counts are compared with those of well-known items.
+Half are the nearest to the person's taste among those created last, most of which nobody has used yet.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +11,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.cascade.moment import Signals
-from models.sources.proposals import best_rows
+from models.signals import covisitation
+from models.sources.proposals import best_eligible, best_rows
 
 # Items looked at for each one wanted: some of the newest are well known already.
 _LOOKED_AT = 8
+_COMPANY = ("near_after_ten", "near_before_ten", "session_after_ten", "page_ten", "ever_ten")
+# Of company, which is a logarithm, and in events: what an item has for having been used at all.
+_PRIOR_EVENTS = 2.0
 
 
 def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArray[np.int64]:
     """See `models.sources.source.Source`."""
+    used, created = _used(moment, eligible, budget), _created(moment, eligible, budget)
+    mixed = np.empty(len(used) + len(created), np.int64)
+    both = min(len(used), len(created))
+    mixed[0 : 2 * both : 2], mixed[1 : 2 * both : 2] = used[:both], created[:both]
+    mixed[2 * both :] = np.concatenate([used[both:], created[both:]])
+    _, first = np.unique(mixed, return_index=True)
+    return mixed[np.sort(first)][:budget]
+
+
+def _used(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArray[np.int64]:
     knowledge = moment.knowledge
-    created = knowledge.index.created_at_ms.astype(np.float64)
+    items = slice(0, len(knowledge.memory))
+    counts = knowledge.memory.popularity
+    lift = -np.log(counts.count[items] + _PRIOR_EVENTS)
+    if len(moment.situation.recent):
+        names = [covisitation.NAMES.index(name) for name in _COMPANY]
+        lift += moment.company[names, items].mean(axis=0)
+    lift[counts.positives[items] >= knowledge.settings.new_item_events] = -np.inf
+    wanted = min(budget, int(np.isfinite(lift).sum()))
+    return best_eligible(lift, knowledge.index_rows_of_memory, eligible, wanted)
+
+
+def _created(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArray[np.int64]:
+    knowledge = moment.knowledge
+    index = knowledge.index
+    created = index.created_at_ms.astype(np.float64)
     created[~eligible] = -np.inf
-    newest = best_rows(created, knowledge.index.hashes, _LOOKED_AT * budget)
-    return newest[knowledge.positives(newest) < knowledge.settings.new_item_events][:budget]
+    newest = best_rows(created, index.hashes, _LOOKED_AT * budget)
+    newest = newest[knowledge.positives(newest) < knowledge.settings.new_item_events]
+    if moment.taste is not None:
+        near = np.vecdot(index.vectors[newest], moment.taste.vector.astype(np.float32))
+        newest = newest[np.lexsort((index.hashes[newest], -near))]
+    return newest[:budget]

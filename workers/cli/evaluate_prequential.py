@@ -41,6 +41,7 @@ class _Options:
     warm_up: int | None
     limit: int | None
     slots: int
+    slots_from_events: int
     diversity: float
     without: tuple[str, ...]
     window: int
@@ -76,9 +77,16 @@ class _Options:
 @click.option(
     "--slots",
     type=click.IntRange(0, 20),
-    default=2,
+    default=3,
     show_default=True,
-    help="Of the second pass: places of 20 kept for new items.",
+    help="Of the second pass: places of 20 kept for new items …",
+)
+@click.option(
+    "--slots-from-events",
+    type=click.IntRange(min=0),
+    default=50,
+    show_default=True,
+    help="… on lists of people with so many events.",
 )
 @click.option(
     "--diversity",
@@ -192,7 +200,9 @@ def _replayed(dataset: Dataset | None, settings: Settings, ranker: str, options:
             warm_up=source.warm_up if options.warm_up is None else options.warm_up,
             limit=options.limit,
             passes={
-                "with_slots": RerankSettings(new_item_slots=options.slots),
+                "with_slots": RerankSettings(
+                    new_item_slots=options.slots, new_item_from_events=options.slots_from_events
+                ),
                 "with_diversity": RerankSettings(diversity=options.diversity),
             },
             window=options.window,

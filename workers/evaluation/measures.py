@@ -85,7 +85,7 @@ class Measures:
         self._lists.add(ranking.rows, index.vectors, held_out.positives, len(index))
         self._users.append(self._user_numbers.setdefault(person.user_id, len(self._user_numbers)))
         self._all_ranks.append(rank)
-        rerankable = Rerankable.of(index, ranking, held_out.positives, person.now_ms)
+        rerankable = Rerankable.of(index, ranking, held_out.positives, person)
         for one in self._passes.values():
             one.add(index, rerankable, held_out.row, event)
         _add_each(

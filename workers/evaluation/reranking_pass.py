@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.cascade.person import Person
 from models.cascade.ranking import Ranking
 from models.evaluation.list_metrics import ListMetrics
 from models.evaluation.ranking_metrics import NOT_RANKED
@@ -33,8 +34,8 @@ class Rerankable:
     candidates: RerankInput
 
     @classmethod
-    def of(cls, index: ItemIndex, ranking: Ranking, positives: Rows, now_ms: int) -> Rerankable:
-        """A contender's ranking at a time in milliseconds since the epoch."""
+    def of(cls, index: ItemIndex, ranking: Ranking, positives: Rows, person: Person) -> Rerankable:
+        """A contender's ranking for a person."""
         rows = ranking.rows
         candidates = RerankInput(
             item_ids=tuple(index.item_id(row) for row in rows.tolist()),
@@ -44,7 +45,8 @@ class Rerankable:
             attributes=lambda position: {},
             positives=positives[rows],
             shown_ms={},
-            now_ms=now_ms,
+            now_ms=person.now_ms,
+            events=person.events,
         )
         return cls(rows, positives, candidates)
 
