@@ -241,6 +241,14 @@ def test_places_for_new_items_are_spread_and_go_to_the_best_of_them() -> None:
     assert [item.position for item in items if item.position < 40] == list(range(16))
 
 
+def test_places_are_kept_on_lists_of_people_with_enough_of_a_history_only() -> None:
+    one = candidates(list(range(60, 0, -1)), positives=[100] * 40 + [0] * 20)
+    settings = RerankSettings(new_item_slots=4, new_item_from_events=50)
+    newcomer, regular = (replace(one, events=events) for events in (49, 50))
+    assert positions(newcomer, 20, settings) == list(range(20))
+    assert positions(regular, 20, settings) == positions(one, 20, RerankSettings(new_item_slots=4))
+
+
 @given(any_candidates(), counts, any_settings)
 def test_a_list_with_enough_new_items_stays_as_it_is(one, count, settings) -> None:
     settings = replace(settings, exploration="none", new_item_slots=0)
