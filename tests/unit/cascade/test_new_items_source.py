@@ -20,7 +20,7 @@ def vector(index: ItemIndex, axis: int) -> np.ndarray:
 
 
 def cascade() -> Cascade:
-    """`hit` is used by all; `rare` by two people, right after `seed`; `fresh-…` by nobody, the last of all."""
+    """`hit` is used by all, `rare` by two people, both after `seed`; `fresh-…` by nobody."""
     index = ItemIndex()
     for number, item_id in enumerate(("seed", "hit", "rare", "fresh-like", "fresh-unlike", "old")):
         created_at_ms = START_MS + (DAY_MS if item_id.startswith("fresh") else -number * DAY_MS)
