@@ -143,8 +143,10 @@ class RerankSettings(_Section):
         (), description="What becomes of items that match a filter: `pin`, `boost` or `bury`."
     )
     new_item_slots: int = Field(2, ge=0, le=20, description="Places of a list of 20 kept for new items.")
-    new_item_from_events: int = Field(
-        0, ge=0, description="Places are kept on lists of people with so many events; who is new meets few."
+    new_item_margin: float | None = Field(
+        None,
+        ge=0,
+        description="A place is kept only for an item whose score lacks no more than this. None: for any.",
     )
     new_item_events: int = Field(5, ge=1, description="An item with fewer positive events is new.")
     exploration: Literal["none", "epsilon", "softmax"] = Field(

@@ -139,7 +139,6 @@ def _rerank_input(index: ItemIndex, cascade: Ranks, ranking: Ranking, order: Lis
         positives=cascade.positives(rows),
         shown_ms=order.shown_ms,
         now_ms=order.now_ms,
-        events=0 if order.profile is None else order.profile.version,
     )
 
 

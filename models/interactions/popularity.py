@@ -97,6 +97,12 @@ class Popularity:
         shrink = np.exp(np.minimum((self._origins_s - now_s) / SPANS_S, _MAX_EXPONENT))
         return self._recent[:, rows] * shrink[:, None]
 
+    def recent_in(self, span: int, rows: Rows, now_s: float) -> Values:
+        """As `recent`, within one of the spans alone, [n]."""
+        self._settle(now_s)
+        shrink = np.exp(np.minimum((self._origins_s[span] - now_s) / SPANS_S[span], _MAX_EXPONENT))
+        return np.asarray(self._recent[span, rows] * shrink)
+
     def at_stage(self, rows: Rows, now_s: float, events: int) -> Values:
         """Events of these items by people at this stage, and half those of the stages beside it, [n]."""
         self._settle(now_s)

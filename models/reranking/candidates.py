@@ -25,7 +25,6 @@ class RerankInput:
         positives: Positive events of each item so far, int64 [n].
         shown_ms: Item id → when this person was last shown it, in milliseconds since the epoch.
         now_ms: Milliseconds since the epoch.
-        events: Of the person so far.
 
     Raises:
         DimensionError: The arrays are not of one length.
@@ -39,7 +38,6 @@ class RerankInput:
     positives: NDArray[np.int64]
     shown_ms: Mapping[str, int]
     now_ms: int
-    events: int = 0
 
     def __post_init__(self) -> None:
         lengths = [len(array) for array in (self.scores, self.vectors, self.hashes, self.positives)]

@@ -9,12 +9,40 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+from numpy.typing import NDArray
+
 SLOTS_OF = 20
 
 
 def slots_of(new_item_slots: int, count: int) -> int:
     """How many of ``count`` places are kept, where ``new_item_slots`` of 20 are: rounded, half up."""
     return math.floor(new_item_slots * count / SLOTS_OF + 0.5)
+
+
+def within_margin(
+    new: NDArray[np.float64], known: NDArray[np.float64], places: int, slots: int, margin: float
+) -> int:
+    """How many of ``slots`` are worth keeping.
+
+    The n-th best new item takes the place of the (places − n + 1)-th best known one: it is kept while it
+    lacks at most ``margin`` to it. That spends the places on lists where new items are nearly good enough by
+    themselves, and costs least where a difference of scores is one of log-likelihoods, as the ranker's is.
+
+    Args:
+        new: Scores, falling.
+        known: Scores of the others, falling.
+        places: Of the list.
+        slots: At most so many, ≤ places.
+        margin: In the unit of scores.
+    """
+    kept = 0
+    while kept < min(slots, len(new)):
+        displaced = places - 1 - kept
+        if displaced < len(known) and new[kept] + margin < known[displaced]:
+            break
+        kept += 1
+    return kept
 
 
 def spread_deadlines(slots: int, places: int) -> list[int]:

@@ -33,7 +33,13 @@ from models.reranking.candidates import RerankedItem, RerankInput
 from models.reranking.caps import CapCounter, SharedValues
 from models.reranking.diversity import MarginalRelevance, Similarities, relevance
 from models.reranking.exploration import Greedy, Policy, policy_of
-from models.reranking.new_items import Slots, latest_deadlines, slots_of, spread_deadlines
+from models.reranking.new_items import (
+    Slots,
+    latest_deadlines,
+    slots_of,
+    spread_deadlines,
+    within_margin,
+)
 from models.reranking.repeats import without_repeats
 from models.reranking.rules import Ruled, apply_rules
 from models.reranking.settings import RerankSettings
@@ -88,8 +94,7 @@ def rerank(
     pool = _Pool.of(candidates, settings, ruled, order, scores, ordered)
     places = min(count, len(order))
     policy = policy_of(settings, pool.relevance, pool.positives, random)
-    keeps_places = candidates.events >= settings.new_item_from_events
-    deadlines = _deadlines(pool, places, count, settings) if keeps_places else []
+    deadlines = _deadlines(pool, scores[order], places, count, settings)
     listed = _fill(pool, places, policy, Slots(deadlines))
     return [_item(ruled, order[one.candidate], one) for one in listed]
 
@@ -140,9 +145,14 @@ class _Listed:
     moves: tuple[str, ...]
 
 
-def _deadlines(pool: _Pool, places: int, count: int, settings: RerankSettings) -> list[int]:
+def _deadlines(
+    pool: _Pool, scores: NDArray[np.float64], places: int, count: int, settings: RerankSettings
+) -> list[int]:
     """By when new items have to come."""
     slots = min(slots_of(settings.new_item_slots, count), places, int(pool.is_new.sum()))
+    if settings.new_item_margin is not None:
+        new, known = scores[pool.is_new], scores[~pool.is_new]
+        slots = within_margin(new, known, places, slots, settings.new_item_margin)
     if not slots:
         return []
     base = _fill(pool, places, Greedy(), Slots([]))

@@ -49,7 +49,8 @@ class RerankSettings:
         no_repeat_hours: An item shown within so long is left out; 0: none is.
         rules: In this order.
         new_item_slots: Places of a list of 20 kept for new items, within [0, 20].
-        new_item_from_events: Places are kept on lists of people with so many events, ≥ 0.
+        new_item_margin: A place is kept only where the new item's score lacks at most this to that of the
+            item which it displaces, ≥ 0; None: whatever it lacks.
         new_item_events: An item with fewer positive events than this is new, ≥ 1.
         exploration: See `models.reranking.exploration`.
         epsilon: Share of places that ``epsilon`` fills at random, within [0, 1].
@@ -67,7 +68,7 @@ class RerankSettings:
     no_repeat_hours: float = 0.0
     rules: tuple[Rule, ...] = ()
     new_item_slots: int = 0
-    new_item_from_events: int = 0
+    new_item_margin: float | None = None
     new_item_events: int = 5
     exploration: Exploration = "none"
     epsilon: float = 0.05
@@ -80,7 +81,7 @@ class RerankSettings:
             "diversity": (self.diversity, 0.0, 1.0),
             "no_repeat_hours": (self.no_repeat_hours, 0.0, math.inf),
             "new_item_slots": (self.new_item_slots, 0.0, 20.0),
-            "new_item_from_events": (self.new_item_from_events, 0.0, math.inf),
+            "new_item_margin": (self.new_item_margin or 0.0, 0.0, math.inf),
             "new_item_events": (self.new_item_events, 1.0, math.inf),
             "epsilon": (self.epsilon, 0.0, 1.0),
             "temperature": (self.temperature, MIN_TEMPERATURE, math.inf),

@@ -68,7 +68,7 @@ def base(
         signals[0] = np.vecdot(index.vectors[rows], own.vector.astype(np.float32))
     known = memory_rows >= 0
     counts = situation.memory.popularity
-    recent = counts.recent(slice(0, len(situation.memory)), situation.now_s)[_POPULAR_SPAN]
+    recent = counts.recent_in(_POPULAR_SPAN, slice(0, len(situation.memory)), situation.now_s)
     if len(recent) and (largest := float(recent.max())) > 0:
         signals[1, known] = np.log1p(recent[memory_rows[known]]) / np.log1p(largest)
     age_days = np.maximum(situation.now_s * 1_000.0 - index.created_at_ms[rows], 0.0) / 86_400_000.0

@@ -20,6 +20,7 @@ _STEPS = 2
 _FADE = 0.9
 # Vectors at least so similar are not two interests.
 _SAME = 0.95
+_BLOCK_ROWS = 512
 
 
 def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArray[np.int64]:
@@ -35,7 +36,9 @@ def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArra
         return np.zeros(0, np.int64)
     members = cluster(vectors, weights)
     shares = members.sum(axis=1) / weights.sum()
-    lists = [_nearest(centre, index.vectors, index.hashes, eligible, budget) for centre in members @ vectors]
+    similarities = _similarities(members @ vectors, index.vectors)
+    similarities[:, ~eligible] = -np.inf
+    lists = [best_rows(one, index.hashes, budget) for one in similarities]
     # In turn by share: the first half of a list holds half of what each interest gives.
     places = np.concatenate(
         [(np.arange(len(one)) + 0.5) / share for one, share in zip(lists, shares.tolist(), strict=True)]
@@ -75,14 +78,14 @@ def _nearest_of(similarity: NDArray[np.float32], weights: NDArray[np.float32]) -
     return np.asarray(members[members.any(axis=1)], np.float32)
 
 
-def _nearest(
-    centre: NDArray[np.float32],
-    vectors: NDArray[np.float32],
-    hashes: NDArray[np.uint64],
-    eligible: NDArray[np.bool_],
-    budget: int,
-) -> NDArray[np.int64]:
-    # Not a product of matrices: one vector's dot product rounds alike in whatever row it stands.
-    similarity = np.vecdot(vectors, centre)
-    similarity[~eligible] = -np.inf
-    return best_rows(similarity, hashes, budget)
+def _similarities(centres: NDArray[np.float32], vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Dot products of the centres with all vectors, float32 [centres, n].
+
+    Not a product of matrices: one vector's dot product rounds alike in whatever row it stands.
+    """
+    found = np.empty((len(centres), len(vectors)), np.float32)
+    for begin in range(0, len(vectors), _BLOCK_ROWS):
+        block = slice(begin, begin + _BLOCK_ROWS)
+        # A block stays in the processor's cache for all centres.
+        np.vecdot(vectors[None, block], centres[:, None], out=found[:, block])
+    return found

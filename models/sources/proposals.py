@@ -60,6 +60,11 @@ def best_rows(scores: NDArray[np.floating], hashes: NDArray[np.uint64], budget: 
         return np.zeros(0, np.int64)
     least = np.partition(scores, len(scores) - budget)[len(scores) - budget]
     best = np.flatnonzero((scores >= least) & np.isfinite(scores))
+    if len(best) > 2 * budget:
+        # Very many stand at the border, as where a catalogue came all at once: no need to sort them all.
+        border = best[scores[best] == least]
+        border = border[np.argpartition(hashes[border], budget)[:budget]]
+        best = np.concatenate([best[scores[best] > least], border])
     return best[np.lexsort((hashes[best], -scores[best]))][:budget]
 
 

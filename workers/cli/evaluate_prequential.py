@@ -41,7 +41,7 @@ class _Options:
     warm_up: int | None
     limit: int | None
     slots: int
-    slots_from_events: int
+    slots_margin: float
     diversity: float
     without: tuple[str, ...]
     window: int
@@ -77,16 +77,16 @@ class _Options:
 @click.option(
     "--slots",
     type=click.IntRange(0, 20),
-    default=3,
+    default=5,
     show_default=True,
     help="Of the second pass: places of 20 kept for new items …",
 )
 @click.option(
-    "--slots-from-events",
-    type=click.IntRange(min=0),
-    default=50,
+    "--slots-margin",
+    type=click.FloatRange(min=0),
+    default=1.6,
     show_default=True,
-    help="… on lists of people with so many events.",
+    help="… whose score lacks no more than this.",
 )
 @click.option(
     "--diversity",
@@ -201,7 +201,7 @@ def _replayed(dataset: Dataset | None, settings: Settings, ranker: str, options:
             limit=options.limit,
             passes={
                 "with_slots": RerankSettings(
-                    new_item_slots=options.slots, new_item_from_events=options.slots_from_events
+                    new_item_slots=options.slots, new_item_margin=options.slots_margin
                 ),
                 "with_diversity": RerankSettings(diversity=options.diversity),
             },

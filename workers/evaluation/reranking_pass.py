@@ -46,7 +46,6 @@ class Rerankable:
             positives=positives[rows],
             shown_ms={},
             now_ms=person.now_ms,
-            events=person.events,
         )
         return cls(rows, positives, candidates)
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from models.retrieval.row_link import RowLink
 from models.sources import best_eligible, unite
+from models.sources.proposals import best_rows
 
 
 def rows(*numbers: int) -> np.ndarray:
@@ -82,3 +83,13 @@ def test_a_link_follows_items_that_move() -> None:
     # Another item took a row over here.
     here = np.array([7, 5, 9], np.uint64)
     assert link.rows(rows(1), here, moved, {}.get).tolist() == [-1]
+
+
+def test_of_very_many_that_are_equal_those_of_the_smallest_hashes_are_taken() -> None:
+    hashes = np.random.default_rng(0).permutation(np.arange(1_000, dtype=np.uint64))
+    scores = np.zeros(1_000)
+    scores[[5, 7]] = 1.0
+    best = best_rows(scores, hashes, 6)
+    equal = np.setdiff1d(np.argsort(hashes), [5, 7], assume_unique=True)[:4]
+    assert set(best[:2].tolist()) == {5, 7}
+    assert best[2:].tolist() == equal.tolist()

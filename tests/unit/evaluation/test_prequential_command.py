@@ -34,7 +34,7 @@ def test_the_report_has_what_is_asked_for(
         assert {"coverage@20", "diversity@20", "novelty@20"} <= of.keys()
     clicks = [event for event in tiny_events()[6:] if event["action"] == "click"]
     assert (report["n"], report["events"], report["warm_up"]) == (len(clicks), 18, 6)
-    assert report["with_slots"]["settings"] == {"new_item_slots": 3, "new_item_from_events": 50}
+    assert report["with_slots"]["settings"] == {"new_item_slots": 3, "new_item_margin": 1.6}
     assert report["refresh_s"] == 0
     assert report["events_per_s"] > 0
     assert (report["items"], report["modalities"]) == (12, {"text": 12, "image": 6})

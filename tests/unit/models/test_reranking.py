@@ -241,12 +241,29 @@ def test_places_for_new_items_are_spread_and_go_to_the_best_of_them() -> None:
     assert [item.position for item in items if item.position < 40] == list(range(16))
 
 
-def test_places_are_kept_on_lists_of_people_with_enough_of_a_history_only() -> None:
+def test_places_are_kept_for_new_items_that_lack_little_only() -> None:
+    # The best new item has score 20, the one after it 19 …; places 18 to 20 hold 43, 42, 41.
     one = candidates(list(range(60, 0, -1)), positives=[100] * 40 + [0] * 20)
-    settings = RerankSettings(new_item_slots=4, new_item_from_events=50)
-    newcomer, regular = (replace(one, events=events) for events in (49, 50))
-    assert positions(newcomer, 20, settings) == list(range(20))
-    assert positions(regular, 20, settings) == positions(one, 20, RerankSettings(new_item_slots=4))
+    new = {
+        margin: sum(
+            one.positives[position] == 0
+            for position in positions(one, 20, RerankSettings(new_item_slots=3, new_item_margin=margin))
+        )
+        for margin in (0.0, 20.9, 21.0, 22.9, 23.0, 25.0, 1e9)
+    }
+    assert new == {0.0: 0, 20.9: 0, 21.0: 1, 22.9: 1, 23.0: 2, 25.0: 3, 1e9: 3}
+
+
+@given(any_candidates(), counts, any_settings)
+def test_what_is_kept_within_any_margin_is_kept_without_one(one, count, settings) -> None:
+    settings = replace(settings, exploration="none", rules=(), max_per_attribute={}, no_repeat_hours=0)
+
+    def new(margin: float | None) -> int:
+        listed = positions(one, count, replace(settings, new_item_margin=margin))
+        return int((one.positives[listed] < settings.new_item_events).sum())
+
+    found = [new(0.0), new(0.5), new(2.0), new(None)]
+    assert found == sorted(found)
 
 
 @given(any_candidates(), counts, any_settings)
