@@ -38,9 +38,9 @@ from models.profile import decode_profile
 from streams.settings import Settings, load_settings
 from streams.topic_admin import create_topics
 from streams.topic_names import TopicNames
-from workers.composition import ROLES
 from workers.encoders_in_use import encoder_registry, fusion_in_use
 from workers.process_memory import pss_bytes, tree_pss_bytes
+from workers.roles import ROLES
 from workers.state.store import VERSION_BYTES
 from workers.supervisor import Supervisor
 

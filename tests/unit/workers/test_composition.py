@@ -12,10 +12,11 @@ from streams.errors import DependencyDownError
 from streams.settings import Settings
 from streams.topic_names import TopicNames
 from tests.unit.workers.fakes import FakeDelivery, FakePublisher, record
-from workers import composition
+from workers import composition, wiring
 from workers.roles import Role
 from workers.state.memory_store import MemoryStateStore
 from workers.state.store import FenceMove, StateChange
+from workers.wiring import Wiring
 
 TOPICS = TopicNames("t.")
 
@@ -48,11 +49,11 @@ async def test_a_position_past_retention_asks_once_for_restored_profiles(
         def stop(self) -> None:
             self._ended.set()
 
-    async def wire(*_: object) -> composition.Wiring:
-        return composition.Wiring("profile", [TOPICS.events], None)  # type: ignore[arg-type]
+    async def wire(*_: object) -> Wiring:
+        return Wiring("profile", [TOPICS.events], None)  # type: ignore[arg-type]
 
     monkeypatch.setattr(composition, "RoleRunner", FindsAGap)
-    monkeypatch.setattr(composition, "_wire", wire)
+    monkeypatch.setattr(composition, "wire", wire)
     store, health, gaps = MemoryStateStore(), FakeHealth(), set[tuple[SourcePartition, int]]()
 
     def once(role: Role) -> Coroutine[None, None, bool]:
@@ -88,10 +89,10 @@ class Wired:
             self.restored += 1
             return 0
 
-        monkeypatch.setattr(composition, "restore_profiles", restore)
+        monkeypatch.setattr(wiring, "restore_profiles", restore)
 
-    async def wire(self, *, is_lost: bool = False) -> composition.Wiring:
-        return await composition._wire_profile(
+    async def wire(self, *, is_lost: bool = False) -> Wiring:
+        return await wiring._wire_profile(
             Settings(),
             TOPICS,
             self.store,  # type: ignore[arg-type]

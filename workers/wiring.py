@@ -1,0 +1,357 @@
+"""How each role is wired together: the part of the composition root that knows every part by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from aiokafka import ConsumerRecord
+
+from models.cascade.cascade import Cascade
+from models.cascade.learner import Learner
+from models.preprocessing.text import item_text
+from models.retrieval import ItemIndex
+from streams.driver import Processor, StartPositions
+from streams.errors import ConfigurationError
+from streams.fields import Modality
+from streams.internal_messages import ProfileChanged
+from streams.messages import Item
+from streams.settings import Settings
+from streams.topic_names import TopicNames
+from workers.arm_lists import ArmLists, uses_cascade
+from workers.backoff import while_down
+from workers.encoders_in_use import encoder_registry, encoders_in_use, fusion_in_use
+from workers.events_to_profiles import ProfileUpdater
+from workers.experiments import Experiment
+from workers.explain_metrics import ExplainMetrics
+from workers.explaining.endpoint import Endpoint
+from workers.explaining.facts import CATEGORY_ATTRIBUTES
+from workers.explaining.generator import Generator, TemplateGenerator
+from workers.explaining.language_model import LanguageModelGenerator
+from workers.explaining.templates import TemplateWriter
+from workers.features_to_vectors import ItemFuser
+from workers.fenced import FenceStartPositions
+from workers.items_to_features import ItemEncoder
+from workers.join_metrics import JoinMetrics
+from workers.learned_models import LearnedReader
+from workers.lists_to_outcomes import OutcomeJoiner
+from workers.media.reader import media_reader
+from workers.micro_batcher import MicroBatcher
+from workers.model_settings import cascade_settings, learn_settings
+from workers.popularity import PopularityFollower
+from workers.ports import Publisher
+from workers.profiles_to_interactions import InteractionUpdater, Step
+from workers.profiles_to_recommendations import Recommender
+from workers.profiles_to_weights import WRITER_STATE, LearningModels, WeightsWriter, WriterElection
+from workers.rebuild import restore_profiles
+from workers.recommendations_to_explanations import Explainer
+from workers.role_metrics import EncodeMetrics, FuseMetrics, LearnMetrics, ProfileMetrics, RecommendMetrics
+from workers.roles import Role
+from workers.state.redis_store import RedisStateStore
+from workers.topic_follower import TopicFollower
+from workers.vectors_to_index import IndexFollower
+from workers.vectors_to_titles import ItemTitles, TitleFollower
+
+# Changed profiles taken in one turn of the event loop, each some tenths of a millisecond.
+PEOPLE_AT_ONCE = 16
+
+
+def utc_now() -> datetime:
+    """The clock of a worker."""
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Wiring:
+    """A role's parts, before its runner.
+
+    ``group`` names the consumer group after the prefix; encode roles and fuse carry the vector space in
+    it, so that other encoders or another fusion read everything anew.
+    """
+
+    group: str
+    topics: Sequence[str]
+    processor: Processor
+    start_positions: StartPositions | None = None
+
+
+async def wire(
+    role: Role,
+    settings: Settings,
+    topics: TopicNames,
+    store: RedisStateStore,
+    publisher: Publisher,
+    start_anew: Callable[[bool], None],
+    is_lost: bool,
+    resources: AsyncExitStack,
+) -> Wiring:
+    """The parts of a role.
+
+    Args:
+        start_anew: To be called where the state was set back; told whether it is gone altogether.
+        is_lost: State was found to be gone.
+        resources: What is open until the role ends.
+
+    Raises:
+        ConfigurationError: The settings cannot work: says which.
+    """
+    match role:
+        case "text" | "image" | "audio" | "video":
+            return await _wire_encoder(role, settings, topics, store, publisher, resources)
+        case "fuse":
+            return _wire_fuse(settings, topics, store, publisher, start_anew)
+        case "profile":
+            return await _wire_profile(settings, topics, store, publisher, start_anew, is_lost)
+        case "recommend":
+            return await _wire_recommend(settings, topics, store, publisher, resources)
+        case "explain":
+            return await _wire_explain(settings, topics, publisher, resources)
+        case "learn":
+            return _wire_learn(settings, topics, publisher)
+        case "join":
+            return _wire_join(settings, topics, store, publisher, start_anew)
+
+
+async def _wire_encoder(
+    modality: Modality,
+    settings: Settings,
+    topics: TopicNames,
+    store: RedisStateStore,
+    publisher: Publisher,
+    resources: AsyncExitStack,
+) -> Wiring:
+    registry = encoder_registry(settings)
+    encoder = registry.get(settings.encoders.name_for(modality))
+    if encoder.modality != modality:
+        raise ConfigurationError(
+            f"setting `encoders.{modality}` names `{encoder.name}`, which encodes {encoder.modality}"
+        )
+    metrics = EncodeMetrics(modality)
+    batcher: MicroBatcher[object] = MicroBatcher(
+        encoder.encode,
+        max_batch=settings.encoders.batch_size,
+        max_wait_s=settings.encoders.batch_wait_ms / 1_000,
+        on_batch=metrics.batch,
+    )
+    media = None
+    if modality != "text":
+        media = await resources.enter_async_context(media_reader(encoder, settings))
+
+    def read_text(item: Item) -> str:
+        return item_text(item.title, item.description, settings.media.text_max_characters)
+
+    role = ItemEncoder(
+        modality=modality,
+        encoder_name=encoder.name,
+        dimension=encoder.dimension,
+        batcher=batcher,
+        read_text=read_text if modality == "text" else None,
+        media=media,
+        store=store,
+        publisher=publisher,
+        topics=topics,
+        settings=settings,
+        now=utc_now,
+        metrics=metrics,
+    )
+    space = fusion_in_use(settings, registry).space
+    return Wiring(f"{modality}.{space}", [topics.items], role)
+
+
+def _wire_fuse(
+    settings: Settings,
+    topics: TopicNames,
+    store: RedisStateStore,
+    publisher: Publisher,
+    start_anew: Callable[[bool], None],
+) -> Wiring:
+    fusion = fusion_in_use(settings, encoder_registry(settings))
+    group = f"fuse.{fusion.space}"
+    role = ItemFuser(
+        group,
+        fusion=fusion,
+        encoders=encoders_in_use(settings),
+        store=store,
+        publisher=publisher,
+        topics=topics,
+        settings=settings,
+        metrics=FuseMetrics(),
+        on_set_back=start_anew,
+    )
+    return Wiring(group, [topics.item_features], role, FenceStartPositions(group, store, role.note_fences))
+
+
+async def _wire_profile(
+    settings: Settings,
+    topics: TopicNames,
+    store: RedisStateStore,
+    publisher: Publisher,
+    start_anew: Callable[[bool], None],
+    is_lost: bool,
+) -> Wiring:
+    role = ProfileUpdater(
+        store=store,
+        publisher=publisher,
+        topics=topics,
+        settings=settings,
+        now=utc_now,
+        metrics=ProfileMetrics(),
+        on_set_back=start_anew,
+    )
+    # Where state is lost while workers run, one of them may have begun a new fence before it was noticed.
+    if is_lost or not await while_down("fences", lambda: store.has_fences(role.role)):
+        await while_down("restore", lambda: restore_profiles(store, settings, topics))
+    starts = FenceStartPositions(role.role, store, role.note_fences)
+    return Wiring("profile", [topics.events], role, starts)
+
+
+async def _wire_recommend(
+    settings: Settings,
+    topics: TopicNames,
+    store: RedisStateStore,
+    publisher: Publisher,
+    resources: AsyncExitStack,
+) -> Wiring:
+    fusion = fusion_in_use(settings, encoder_registry(settings))
+    experiment = Experiment(settings)
+    index = ItemIndex(fusion.dimension)
+    metrics = RecommendMetrics()
+    follower = IndexFollower(
+        settings, topics.item_vectors(fusion.space), index, on_change=metrics.index_items
+    )
+    popularity = PopularityFollower(store, index, settings.recommend)
+    for part in (follower, popularity):
+        resources.push_async_callback(part.stop)
+        await part.start()
+    cascade = None
+    on_change: Callable[[ProfileChanged], None] = _ignore_change
+    if uses_cascade(experiment):
+        cascade = Cascade(index, cascade_settings(settings))
+        on_change = await _follow_people(cascade, settings, topics, metrics, resources)
+    role = Recommender(
+        lists=ArmLists(index, cascade, experiment, settings, fusion.space),
+        store=store,
+        publisher=publisher,
+        topics=topics,
+        settings=settings,
+        now=utc_now,
+        metrics=metrics,
+        on_change=on_change,
+    )
+    return Wiring("recommend", [topics.profiles, topics.recommendation_requests], role)
+
+
+def _ignore_change(change: ProfileChanged) -> None:
+    return
+
+
+async def _follow_people(
+    cascade: Cascade,
+    settings: Settings,
+    topics: TopicNames,
+    metrics: RecommendMetrics,
+    resources: AsyncExitStack,
+) -> Callable[[ProfileChanged], None]:
+    """Keep the cascade current with what all people do and with what is learned; what takes a change in."""
+
+    def load(model: str, epoch: int, step: int, payload: bytes) -> None:
+        if model != WRITER_STATE:
+            cascade.load(model, payload)
+            metrics.learned(model, step)
+
+    def observe(step: Step) -> None:
+        with metrics.time_observe():
+            cascade.observe(step.person, step.interaction)
+
+    updater = InteractionUpdater(cascade.backfill, observe, replay_events=settings.interactions.replay_events)
+
+    def take(records: Sequence[ConsumerRecord]) -> None:
+        updater.take(records)
+        metrics.applied(updater.applied)
+
+    learned = TopicFollower(settings, topics.learned, LearnedReader(load).take)
+    people = TopicFollower(
+        settings, topics.profiles, take, on_caught_up=updater.caught_up, batch_records=PEOPLE_AT_ONCE
+    )
+    for part in (people, learned):
+        resources.push_async_callback(part.stop)
+        await part.start()
+
+    def take_change(change: ProfileChanged) -> None:
+        updater.try_change(change)
+        metrics.applied(updater.applied)
+
+    return take_change
+
+
+def _wire_learn(settings: Settings, topics: TopicNames, publisher: Publisher) -> Wiring:
+    fusion = fusion_in_use(settings, encoder_registry(settings))
+    vectors = topics.item_vectors(fusion.space)
+
+    async def term() -> None:
+        async with AsyncExitStack() as resources:
+            index = ItemIndex(fusion.dimension)
+            follower = IndexFollower(settings, vectors, index)
+            resources.push_async_callback(follower.stop)
+            await follower.start()
+            cascade = Cascade(index, cascade_settings(settings))
+            writer = WeightsWriter(
+                LearningModels(index, cascade, Learner(cascade, learn_settings(settings))),
+                settings=settings,
+                topics=topics,
+                publisher=publisher,
+                now=utc_now,
+                metrics=LearnMetrics(),
+            )
+            await writer.run()
+
+    return Wiring("learn", [topics.learned], WriterElection(term))
+
+
+def _wire_join(
+    settings: Settings,
+    topics: TopicNames,
+    store: RedisStateStore,
+    publisher: Publisher,
+    start_anew: Callable[[bool], None],
+) -> Wiring:
+    role = OutcomeJoiner(
+        store=store,
+        publisher=publisher,
+        topics=topics,
+        settings=settings,
+        now=utc_now,
+        metrics=JoinMetrics(),
+        on_set_back=start_anew,
+    )
+    starts = FenceStartPositions(role.role, store, role.note_fences)
+    return Wiring("join", [topics.recommendations, topics.profiles], role, starts)
+
+
+async def _wire_explain(
+    settings: Settings, topics: TopicNames, publisher: Publisher, resources: AsyncExitStack
+) -> Wiring:
+    explain, model = settings.explain, settings.language_model
+    metrics = ExplainMetrics()
+    templates = TemplateWriter(explain.language, explain.max_characters)
+    generator: Generator = TemplateGenerator(templates)
+    if explain.generator == "language_model":
+        endpoint = await resources.enter_async_context(Endpoint(model, metrics))
+        generator = LanguageModelGenerator(endpoint, templates, explain, model, metrics)
+    titles = ItemTitles(explain.catalogue_items, {*explain.attributes, *CATEGORY_ATTRIBUTES})
+    space = fusion_in_use(settings, encoder_registry(settings)).space
+    follower = TitleFollower(settings, topics.item_vectors(space), titles, on_change=metrics.titles)
+    resources.push_async_callback(follower.stop)
+    await follower.start()
+    role = Explainer(
+        find=titles.find,
+        generator=generator,
+        publisher=publisher,
+        topics=topics,
+        settings=settings,
+        now=utc_now,
+        metrics=metrics,
+    )
+    return Wiring("explain", [topics.recommendations], role)
