@@ -45,6 +45,7 @@ class _Options:
     diversity: float
     without: tuple[str, ...]
     window: int
+    restart_at: int | None
     seed: int
     cache: Path | None
     through_kafka: bool
@@ -107,6 +108,12 @@ class _Options:
     default=1_000,
     show_default=True,
     help="Ranked events in each point over time.",
+)
+@click.option(
+    "--restart-at",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Before the N-th event after the warm-up the workers start anew, from what Kafka would hold.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 @click.option(
@@ -206,6 +213,7 @@ def _replayed(dataset: Dataset | None, settings: Settings, ranker: str, options:
                 "with_diversity": RerankSettings(diversity=options.diversity),
             },
             window=options.window,
+            restart_at=options.restart_at,
             seed=options.seed,
         )
         contender = make_contender(ranker, source.index, settings, options.without)
@@ -219,6 +227,7 @@ def _replayed(dataset: Dataset | None, settings: Settings, ranker: str, options:
         "source": source.name,
         "warm_up": protocol.warm_up,
         "without": list(options.without),
+        "restart_at": options.restart_at,
         "seed": options.seed,
         **source.details,
         **replay.values(),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.cascade.person import Interaction
+from models.cascade.person import Interaction, Person
 from models.cascade.ranking import Ranking
 from models.profile.taste import taste
 from models.ranking import RankingSettings
@@ -98,6 +98,9 @@ class BaseContender:
 
     def load(self, updates: Mapping[str, bytes]) -> None:
         """Nothing to load."""
+
+    def restart(self, people: Sequence[Person]) -> None:
+        """See `Contender.restart`: its counters are in Redis, and outlive a worker."""
 
 
 def _at_once(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ from models.cascade.person import Interaction, Person
 from models.cascade.ranking import Ranking
 from models.profile import Profile
 from models.retrieval.columns import Mask
+from streams.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,13 @@ class Contender(Protocol):
     def load(self, updates: Mapping[str, bytes]) -> None:
         """Rank with what was published."""
 
+    def restart(self, people: Sequence[Person]) -> None:
+        """Forget all but what a worker that starts anew finds: people's histories, and what was published.
+
+        Raises:
+            ConfigurationError: It has nothing to restart from.
+        """
+
 
 class CascadeLike(Protocol):
     """What is needed of `models.cascade.cascade.Cascade`.
@@ -87,6 +95,9 @@ class CascadeLike(Protocol):
     def load(self, model: str, payload: bytes) -> None:
         """Take one model over."""
 
+    def backfill(self, people: Sequence[Person]) -> None:
+        """Build on histories."""
+
 
 class LearnerLike(Protocol):
     """What is needed of `models.cascade.learner.Learner`."""
@@ -107,6 +118,12 @@ class LearnerLike(Protocol):
     def updates(self) -> Mapping[str, bytes]:
         """See `Contender.updates`."""
 
+    def state(self) -> bytes:
+        """What a successor needs; published with the weights."""
+
+    def restore(self, state: bytes) -> None:
+        """Go on where another ended."""
+
 
 class CascadeContender:
     """The cascade that ranks and learns, as recommend and learn workers have it.
@@ -119,15 +136,25 @@ class CascadeContender:
         learner: Learns for it; None leaves the cascade as it is loaded.
         candidates: Where no more items than this are eligible, all are ranked, whatever sources propose: as
             lists are made.
+        anew: Makes a cascade and a learner that know nothing, for `restart`.
     """
 
     name = "cascade"
 
-    def __init__(self, cascade: CascadeLike, learner: LearnerLike | None, candidates: int = 0) -> None:
+    def __init__(
+        self,
+        cascade: CascadeLike,
+        learner: LearnerLike | None,
+        candidates: int = 0,
+        anew: Callable[[], tuple[CascadeLike, LearnerLike]] | None = None,
+    ) -> None:
         self._cascade = cascade
         self._learner = learner
         self._candidates = candidates
+        self._anew = anew
         self._published = cascade.weights
+        self._newest: dict[str, bytes] = {}
+        self._state: bytes | None = None
 
     @property
     def steps(self) -> int:
@@ -174,6 +201,21 @@ class CascadeContender:
             self._cascade.load(model, payload)
         if self._cascade.weights is not learned:
             self._published = self._cascade.weights
+        if updates and self._anew is not None and self._learner is not None:
+            self._newest |= updates
+            self._state = self._learner.state()
+
+    def restart(self, people: Sequence[Person]) -> None:
+        """See `Contender.restart`. Events since the last publication are not learned from again."""
+        if self._anew is None:
+            raise ConfigurationError("this contender cannot be restarted")
+        self._cascade, self._learner = self._anew()
+        self._cascade.backfill(people)
+        for model, payload in self._newest.items():
+            self._cascade.load(model, payload)
+        self._published = self._cascade.weights
+        if self._state is not None:
+            self._learner.restore(self._state)
 
     @contextmanager
     def _published_weights(self) -> Iterator[None]:

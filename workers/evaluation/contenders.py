@@ -57,8 +57,12 @@ def _cascade(index: ItemIndex, settings: Settings, without: Sequence[str]) -> Co
     if unknown:
         known = ", ".join(dict.fromkeys([*SOURCES, *FAMILIES]))
         raise ConfigurationError(f"--without {unknown[0]}: the cascade has no such part; it has {known}")
-    cascade = Cascade(index, chosen)
-    return CascadeContender(cascade, Learner(cascade, learn_settings(settings)), chosen.candidates)
+
+    def anew() -> tuple[Cascade, Learner]:
+        cascade = Cascade(index, chosen)
+        return cascade, Learner(cascade, learn_settings(settings))
+
+    return CascadeContender(*anew(), chosen.candidates, anew)
 
 
 _BUILDERS: dict[str, Callable[[ItemIndex, Settings, Sequence[str]], Contender]] = {

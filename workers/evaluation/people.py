@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.cascade.person import Interaction
+from models.cascade.person import Interaction, Person
 from models.datasets import DatasetEvent
 from models.profile import Profile, ProfileEvent, TransitionSettings, apply_event, new_profile
 from workers.evaluation.contender import Moment
@@ -37,6 +37,12 @@ class People:
     def __init__(self, transitions: TransitionSettings) -> None:
         self._transitions = transitions
         self._profiles: dict[str, Profile] = {}
+
+    def histories(self) -> list[Person]:
+        """Everybody as of their last event: what the compacted topic holds."""
+        return [
+            Person.of(profile, int(profile.times_array()[-1:].sum())) for profile in self._profiles.values()
+        ]
 
     def apply(self, event: DatasetEvent) -> Applied:
         """Take an event into the profile of its person."""

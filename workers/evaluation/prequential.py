@@ -42,6 +42,7 @@ class PrequentialSettings:
         count: Places of a list, ≥ 1.
         passes: Name → re-ranking of a further pass over the same rankings.
         window: Held-out events in each point over time, ≥ 1.
+        restart_at: Before this event after the warm-up, from 0, the workers start anew; None: never.
         seed: Of confidence intervals and exploration.
     """
 
@@ -50,6 +51,7 @@ class PrequentialSettings:
     count: int = 20
     passes: Mapping[str, RerankSettings] = field(default_factory=dict)
     window: int = 1_000
+    restart_at: int | None = None
     seed: int = 1
 
 
@@ -96,6 +98,8 @@ class Replay:
         for number, event in enumerate(events):
             if number == end:
                 break
+            if settings.restart_at is not None and number == settings.warm_up + settings.restart_at:
+                self._contender.restart(self._people.histories())
             self._step(event, is_evaluated=number >= settings.warm_up)
             done = number + 1
             if done % _PROGRESS_EVENTS == 0:

@@ -44,6 +44,17 @@ def test_the_report_has_what_is_asked_for(
     assert "taken away at serving" in shown
 
 
+def test_workers_that_start_anew_in_the_middle_go_on_from_what_kafka_holds(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
+    options = ("--ranker", "cascade", "-o", "learn.publish_events=1", "-o", "learn.warm_up_events=0")
+    steady = report_of(tiny_folder, tmp_path, *options)
+    restarted = report_of(tiny_folder, tmp_path, *options, "--restart-at", "9")
+    assert restarted["restart_at"] == 9
+    for key in ("n", "hr@10", "hr@20", "ndcg@20"):
+        assert restarted[key] == pytest.approx(steady[key], abs=0.05), key
+
+
 def test_json_on_standard_output_is_all_that_is_there(
     tiny_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
