@@ -4,7 +4,7 @@
 
 Starts Kafka, Redis and the roles that a person's events pass (profile, recommend, learn). The catalogue is
 synthetic: vectors around 200 centres, published straight to `item-vectors`, as it is not the encoders that
-are measured. 20,000 events of 2,000 people with tastes are history; then events come at the rate, each
+are measured. 12,000 events of 2,000 people with tastes are history; then events come at the rate, each
 with its list, while the ranker learns. What is read are the role's own histograms (`freshet_list_seconds`,
 `freshet_observe_seconds`), so a percentile is the upper bound of its bucket, and, from outside, the time
 from when an event was due until its list was read. The base scorer in the same run is the baseline.
@@ -40,7 +40,7 @@ from workers.supervisor import Supervisor
 
 CENTRES = 200
 PEOPLE = 2_000
-HISTORY_EVENTS = 20_000
+HISTORY_EVENTS = 12_000
 
 
 class World:
