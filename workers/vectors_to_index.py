@@ -6,26 +6,22 @@ Every recommend worker holds every item, so it reads all partitions by itself, w
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-import msgspec
 import numpy as np
 import structlog
-from aiokafka import ConsumerRecord
 
 from models.retrieval import ItemIndex
 from streams.codec import decode_value
 from streams.internal_messages import ItemVector, ItemVersion
 from streams.settings import Settings
 from streams.topics import ITEM_VECTORS
-from workers.feature_records import VERSION_HEADER
-from workers.topic_follower import TopicFollower
+from workers.vectors_follower import VectorsFollower
 
 # A tombstone is remembered so that what a stalled worker publishes late does not bring the item back.
 MAX_WITHDRAWN = 100_000
 
 _log = structlog.get_logger()
-_version_decoder = msgspec.msgpack.Decoder(ItemVersion)
 
 
 class IndexUpdater:
@@ -35,6 +31,14 @@ class IndexUpdater:
         self._index = index
         self._held: dict[str, tuple[ItemVersion, int]] = {}
         self._withdrawn: OrderedDict[str, ItemVersion] = OrderedDict()
+
+    def __len__(self) -> int:
+        """Items held."""
+        return len(self._index)
+
+    def take(self, value: bytes) -> bool:
+        """Take an item as a record of `item-vectors` has it; whether it changed anything."""
+        return self.put(decode_value(value, ITEM_VECTORS))
 
     def put(self, vector: ItemVector) -> bool:
         """Take an item as it now is; whether it changed anything."""
@@ -75,12 +79,8 @@ class IndexUpdater:
         return True
 
 
-class IndexFollower:
-    """Keeps an index current with `item-vectors`.
-
-    Args:
-        on_change: Called after each batch with the number of items held.
-    """
+class IndexFollower(VectorsFollower):
+    """Keeps an index current with `item-vectors`; see `VectorsFollower`."""
 
     def __init__(
         self,
@@ -90,36 +90,4 @@ class IndexFollower:
         *,
         on_change: Callable[[int], None] = lambda items: None,
     ) -> None:
-        self._topic = topic
-        self._index = index
-        self._updater = IndexUpdater(index)
-        self._on_change = on_change
-        self._follower = TopicFollower(settings, topic, self._take)
-
-    async def start(self) -> None:
-        """Read until the end positions seen at the start are reached; go on in the background."""
-        await self._follower.start()
-        _log.info("item index is ready", items=len(self._index), topic=self._topic)
-
-    async def stop(self) -> None:
-        """Stop following."""
-        await self._follower.stop()
-
-    def _take(self, records: Sequence[ConsumerRecord]) -> None:
-        if sum(self._apply(record) for record in records):
-            self._on_change(len(self._index))
-
-    def _apply(self, record: ConsumerRecord) -> bool:
-        """Whether the record changed the index. One that cannot be taken costs itself alone."""
-        try:
-            if record.value is not None:
-                return self._updater.put(decode_value(record.value, ITEM_VECTORS))
-            if record.key is None:
-                return False
-            packed = dict(record.headers).get(VERSION_HEADER)
-            version = None if packed is None else _version_decoder.decode(packed)
-            return self._updater.remove(record.key.decode(), version)
-        except Exception:
-            where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-            _log.exception("an item vector cannot be taken: passed over", **where)
-            return False
+        super().__init__(settings, topic, IndexUpdater(index), on_change=on_change)

@@ -6,18 +6,14 @@ The vectors themselves are not even decoded, and the number of items is bounded.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
 import structlog
-from aiokafka import ConsumerRecord
 
 from streams.fields import Attributes
 from streams.internal_messages import ItemVersion
-from streams.settings import Settings
-from workers.feature_records import VERSION_HEADER
-from workers.topic_follower import TopicFollower
 
 # Of a title and of an attribute's text, what is kept: cleaning shortens them further.
 KEPT_CHARACTERS = 400
@@ -53,7 +49,6 @@ class KnownItem:
 
 
 _words_decoder = msgspec.msgpack.Decoder(_ItemWords)
-_version_decoder = msgspec.msgpack.Decoder(ItemVersion)
 _kept_encoder = msgspec.msgpack.Encoder()
 _kept_decoder = msgspec.msgpack.Decoder(_Kept)
 
@@ -83,7 +78,7 @@ class ItemTitles:
         kept = _kept_decoder.decode(held[2])
         return KnownItem(kept.title, kept.attributes)
 
-    def put(self, value: bytes) -> bool:
+    def take(self, value: bytes) -> bool:
         """Take an item as it now is, as `item-vectors` carries it; whether it changed anything.
 
         Raises:
@@ -129,52 +124,3 @@ class ItemTitles:
             elif value is not None:
                 attributes[name] = value
         return _kept_encoder.encode(_Kept(words.title[:KEPT_CHARACTERS], attributes))
-
-
-class TitleFollower:
-    """Keeps titles current with `item-vectors`.
-
-    Args:
-        on_change: Called after each batch with the number of items held.
-    """
-
-    def __init__(
-        self,
-        settings: Settings,
-        topic: str,
-        titles: ItemTitles,
-        *,
-        on_change: Callable[[int], None] = lambda items: None,
-    ) -> None:
-        self._topic = topic
-        self._titles = titles
-        self._on_change = on_change
-        self._follower = TopicFollower(settings, topic, self._take)
-
-    async def start(self) -> None:
-        """Read until the end positions seen at the start are reached; go on in the background."""
-        await self._follower.start()
-        _log.info("titles are ready", items=len(self._titles), topic=self._topic)
-
-    async def stop(self) -> None:
-        """Stop following."""
-        await self._follower.stop()
-
-    def _take(self, records: Sequence[ConsumerRecord]) -> None:
-        if sum(self._apply(record) for record in records):
-            self._on_change(len(self._titles))
-
-    def _apply(self, record: ConsumerRecord) -> bool:
-        """Whether the record changed anything. One that cannot be taken costs itself alone."""
-        try:
-            if record.value is not None:
-                return self._titles.put(record.value)
-            if record.key is None:
-                return False
-            packed = dict(record.headers).get(VERSION_HEADER)
-            version = None if packed is None else _version_decoder.decode(packed)
-            return self._titles.remove(record.key.decode(), version)
-        except Exception:
-            where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-            _log.exception("an item's title cannot be taken: passed over", **where)
-            return False

@@ -51,8 +51,9 @@ from workers.role_metrics import EncodeMetrics, FuseMetrics, LearnMetrics, Profi
 from workers.roles import Role
 from workers.state.redis_store import RedisStateStore
 from workers.topic_follower import TopicFollower
+from workers.vectors_follower import VectorsFollower
 from workers.vectors_to_index import IndexFollower
-from workers.vectors_to_titles import ItemTitles, TitleFollower
+from workers.vectors_to_titles import ItemTitles
 
 # Changed profiles taken in one turn of the event loop, each some tenths of a millisecond.
 PEOPLE_AT_ONCE = 16
@@ -342,7 +343,7 @@ async def _wire_explain(
         generator = LanguageModelGenerator(endpoint, templates, explain, model, metrics)
     titles = ItemTitles(explain.catalogue_items, {*explain.attributes, *CATEGORY_ATTRIBUTES})
     space = fusion_in_use(settings, encoder_registry(settings)).space
-    follower = TitleFollower(settings, topics.item_vectors(space), titles, on_change=metrics.titles)
+    follower = VectorsFollower(settings, topics.item_vectors(space), titles, on_change=metrics.titles)
     resources.push_async_callback(follower.stop)
     await follower.start()
     role = Explainer(

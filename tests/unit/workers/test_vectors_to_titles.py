@@ -13,7 +13,8 @@ from streams.internal_messages import ItemVector, ItemVersion
 from streams.settings import Settings
 from tests.unit.workers.fakes import NOW
 from workers.feature_records import VERSION_HEADER
-from workers.vectors_to_titles import KEPT_CHARACTERS, ItemTitles, KnownItem, TitleFollower
+from workers.vectors_follower import VectorsFollower
+from workers.vectors_to_titles import KEPT_CHARACTERS, ItemTitles, KnownItem
 
 
 def version(offset: int) -> ItemVersion:
@@ -43,37 +44,37 @@ def titles(max_items: int = 10) -> ItemTitles:
 
 def test_an_item_is_known_by_title_and_the_attributes_that_words_may_mention() -> None:
     held = titles()
-    assert held.put(vector(title="Lamp", category="lamp", tags=["a", "b"], margin=0.4))
+    assert held.take(vector(title="Lamp", category="lamp", tags=["a", "b"], margin=0.4))
     assert held.find("a") == KnownItem("Lamp", {"category": "lamp", "tags": ["a", "b"]})
     assert held.find("b") is None
 
 
 def test_only_what_is_newer_counts() -> None:
     held = titles()
-    assert held.put(vector(title="2", offset=2))
-    assert not held.put(vector(title="1", offset=1, revision=9))
-    assert not held.put(vector(title="2 again", offset=2))
-    assert held.put(vector(title="2 revised", offset=2, revision=2))
-    assert held.put(vector(title="3", offset=3))
+    assert held.take(vector(title="2", offset=2))
+    assert not held.take(vector(title="1", offset=1, revision=9))
+    assert not held.take(vector(title="2 again", offset=2))
+    assert held.take(vector(title="2 revised", offset=2, revision=2))
+    assert held.take(vector(title="3", offset=3))
     assert held.find("a") == KnownItem("3", {})
 
 
 def test_a_withdrawn_item_does_not_come_back_by_an_older_record() -> None:
     held = titles()
-    held.put(vector(offset=2))
+    held.take(vector(offset=2))
     assert not held.remove("a", version(1))
     assert held.remove("a", version(3))
     assert held.find("a") is None
-    assert not held.put(vector(offset=2, revision=5))
-    assert held.put(vector(offset=4))
+    assert not held.take(vector(offset=2, revision=5))
+    assert held.take(vector(offset=4))
 
 
 def test_the_number_of_items_and_the_size_of_each_are_bounded() -> None:
     held = titles(max_items=2)
     for item_id in ("a", "b"):
-        held.put(vector(item_id))
-    held.put(vector("a", offset=5))
-    held.put(vector("c", title="x" * 4_000, tags=["y" * 1_000] * 100))
+        held.take(vector(item_id))
+    held.take(vector("a", offset=5))
+    held.take(vector("c", title="x" * 4_000, tags=["y" * 1_000] * 100))
     assert len(held) == 2
     assert held.find("b") is None
     found = held.find("c")
@@ -88,7 +89,7 @@ def test_a_record_that_cannot_be_taken_is_passed_over() -> None:
 
     held = titles()
     counts: list[int] = []
-    follower = TitleFollower(Settings(), "t", held, on_change=counts.append)
+    follower = VectorsFollower(Settings(), "t", held, on_change=counts.append)
     follower._take(
         [
             record(b"not MessagePack"),
