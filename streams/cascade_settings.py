@@ -131,7 +131,11 @@ class RerankSettings(_Section):
     """What becomes of a ranked list before it is shown."""
 
     diversity: float = Field(
-        0.0, ge=0, le=1, description="Share of maximal marginal relevance that is novelty."
+        0.0, ge=0, le=1, description="Weight of distances between a list's items beside their scores."
+    )
+    diversity_by: tuple[str, ...] = Field(
+        (),
+        description="Attributes that make two items alike where they share a value; none: content does.",
     )
     max_per_attribute: dict[str, Annotated[int, Field(ge=1)]] = Field(
         default_factory=dict, description="Attribute → how many items of a list may share a value of it."

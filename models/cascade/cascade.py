@@ -21,7 +21,7 @@ from models.ranking.reasons import Reason
 from models.retrieval.index import ItemIndex
 from models.sequence import item_regression
 from models.sequence.item2vec import Item2VecSettings
-from models.sequence.model import SequenceSettings
+from models.sequence.settings import SequenceSettings
 from models.signals import catalogue, gates
 from models.signals.start import start_weights
 from models.sources import Proposals, unite

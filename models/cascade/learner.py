@@ -19,8 +19,9 @@ from models.ranking.ranker import RankerWeights, encode_weights
 from models.retrieval.filters import AttributeValue
 from models.sequence import item_regression
 from models.sequence.attribute_columns import choose_columns
+from models.sequence.history import History
 from models.sequence.item2vec import Item2Vec
-from models.sequence.model import History, SequenceModel
+from models.sequence.model import SequenceModel
 
 
 @dataclass(frozen=True, slots=True)

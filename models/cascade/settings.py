@@ -9,7 +9,7 @@ from models.errors import SettingError
 from models.interactions.memory import InteractionSettings
 from models.ranking.online import OnlineSettings
 from models.sequence.item2vec import Item2VecSettings
-from models.sequence.model import SequenceSettings
+from models.sequence.settings import SequenceSettings
 
 SOURCES = (
     "interests",

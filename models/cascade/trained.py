@@ -15,10 +15,11 @@ from models.profile.hashing import hash64
 from models.retrieval.index import ItemIndex
 from models.retrieval.row_link import RowLink
 from models.sequence.attribute_columns import AttributeColumns
+from models.sequence.history import History as SequenceHistory
 from models.sequence.item2vec import Item2Vec, Item2VecSettings
 from models.sequence.item_regression import ItemRegression
-from models.sequence.model import History as SequenceHistory
-from models.sequence.model import SequenceModel, SequenceSettings
+from models.sequence.model import SequenceModel
+from models.sequence.settings import SequenceSettings
 from models.signals.situation import Situation
 
 _LOWEST_GRADE, _HIGHEST_GRADE, _NEUTRAL_GRADE = 0, 5, 3.0

@@ -56,7 +56,9 @@ class MovieLens100k(Dataset):
     warm_up_events = 50_000
     # Ratings of 1 to 5 weigh -2 to 2: 3 says nothing.
     settings: Mapping[str, Any] = {
-        "profile": {"actions": {"rate": {"weight": 2.0, "value_neutral": 3.0, "value_full": 5.0}}}
+        "profile": {"actions": {"rate": {"weight": 2.0, "value_neutral": 3.0, "value_full": 5.0}}},
+        # Films without a common genre are unlike: so diversity is understood by people, not by vectors.
+        "rerank": {"diversity_by": ["genres"]},
     }
 
     def items(self) -> Iterator[DatasetItem]:

@@ -5,18 +5,26 @@ events on item i so far and C their sum::
 
     coverage@k  = |⋃ L| / |I|                                  Herlocker et al. 2004; Ge et al. 2010
     diversity@k = mean over pairs i ≠ j of L of 1 − v_i · v_j  Ziegler et al. 2005; Zhang and Hurley 2008
+    attribute_diversity@k = share of the pairs without a common value of the attributes that are named
     novelty@k   = mean over i of L of −log₂ p_i,               Zhou et al. 2010; Vargas and Castells 2011
                   p_i = (c_i + 1) / (C + |I|)
 
-the latter two averaged over lists. Pairs with an item that has no vector are left out. Novelty is in bits;
-one is added to each count (Laplace), so that an item that nobody has chosen yet has a finite one.
+the latter three averaged over lists. Pairs with an item that has no vector, or none of the attributes, are
+left out: these are the distances of `models.reranking.diversity`. Novelty is in bits; one is added to each
+count (Laplace), so that an item that nobody has chosen yet has a finite one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from models.reranking.diversity import AttributeDistances
+from models.retrieval.filters import AttributeValue
+
+Attributes = Mapping[str, AttributeValue]
 Rows = NDArray[np.int64]
 
 
@@ -40,6 +48,24 @@ def intra_list_diversity(vectors: NDArray[np.floating]) -> float | None:
     return 1.0 - (total - count) / (count * (count - 1))
 
 
+def attribute_diversity(names: Sequence[str], attributes: Sequence[Attributes]) -> float | None:
+    """Share of the pairs of a list that have no value in common.
+
+    Args:
+        names: Of the attributes that count.
+        attributes: Of each item; one without any of these is left out.
+
+    Returns:
+        Within [0, 1]; None for fewer than two items with an attribute.
+    """
+    distances = AttributeDistances(names, attributes)
+    known = np.flatnonzero(distances.known)
+    if len(known) < 2:
+        return None
+    apart = sum(float(distances.to(one)[known].sum()) for one in known.tolist())
+    return apart / (len(known) * (len(known) - 1))
+
+
 def novelty(counts: NDArray[np.integer], total: int, items: int) -> float | None:
     """Mean self-information of a list's items in bits; None for an empty list.
 
@@ -58,16 +84,26 @@ class ListMetrics:
 
     Args:
         cutoff: k.
+        diversity_by: Attributes of `attribute_diversity`; none: it is not measured.
     """
 
-    def __init__(self, cutoff: int) -> None:
+    def __init__(self, cutoff: int, diversity_by: Sequence[str] = ()) -> None:
         self.cutoff = cutoff
+        self._diversity_by = tuple(diversity_by)
+        self._attribute_diversity = _Mean()
         self._items = 0
         self._listed = np.zeros(0, np.bool_)
         self._diversity = _Mean()
         self._novelty = _Mean()
 
-    def add(self, rows: Rows, vectors: NDArray[np.floating], counts: NDArray[np.integer], items: int) -> None:
+    def add(
+        self,
+        rows: Rows,
+        vectors: NDArray[np.floating],
+        counts: NDArray[np.integer],
+        items: int,
+        attributes: Callable[[int], Attributes] = lambda row: {},
+    ) -> None:
         """Count one list.
 
         Args:
@@ -75,6 +111,7 @@ class ListMetrics:
             vectors: Of every row of the catalogue, [rows, D].
             counts: Positive events so far on every row of the catalogue, [rows].
             items: Items of the catalogue now.
+            attributes: Of the item of a row.
         """
         first = rows[: self.cutoff]
         if len(counts) > len(self._listed):
@@ -82,13 +119,17 @@ class ListMetrics:
         self._listed[first] = True
         self._items = items
         self._diversity.add(intra_list_diversity(vectors[first]))
+        if self._diversity_by:
+            listed = [attributes(row) for row in first.tolist()]
+            self._attribute_diversity.add(attribute_diversity(self._diversity_by, listed))
         self._novelty.add(novelty(counts[first], int(counts.sum()), items))
 
     def values(self) -> dict[str, float | None]:
-        """``coverage@k``, ``diversity@k`` and ``novelty@k``; None where no list says anything of it."""
+        """The metrics by name; None where no list says anything of one."""
         return {
             f"coverage@{self.cutoff}": int(self._listed.sum()) / self._items if self._items else None,
             f"diversity@{self.cutoff}": self._diversity.value(),
+            f"attribute_diversity@{self.cutoff}": self._attribute_diversity.value(),
             f"novelty@{self.cutoff}": self._novelty.value(),
         }
 

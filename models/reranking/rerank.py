@@ -30,8 +30,14 @@ from numpy.typing import NDArray
 
 from models.errors import ListQueryError
 from models.reranking.candidates import RerankedItem, RerankInput
-from models.reranking.caps import CapCounter, SharedValues
-from models.reranking.diversity import MarginalRelevance, Similarities, relevance
+from models.reranking.caps import CapCounter
+from models.reranking.diversity import (
+    AttributeDistances,
+    ContentDistances,
+    Distances,
+    SummedDistances,
+    relevance,
+)
 from models.reranking.exploration import Greedy, Policy, policy_of
 from models.reranking.new_items import (
     Slots,
@@ -43,6 +49,7 @@ from models.reranking.new_items import (
 from models.reranking.repeats import without_repeats
 from models.reranking.rules import Ruled, apply_rules
 from models.reranking.settings import RerankSettings
+from models.reranking.shared_values import SharedValues
 from models.retrieval.filters import AttributeValue
 
 Mask = NDArray[np.bool_]
@@ -72,7 +79,7 @@ def rerank(
     size = len(candidates.item_ids)
     attributes = (
         [candidates.attributes(position) for position in range(size)]
-        if settings.rules or settings.max_per_attribute
+        if settings.rules or settings.max_per_attribute or (settings.diversity > 0 and settings.diversity_by)
         else []
     )
     ruled = apply_rules(settings.rules, candidates.scores, attributes)
@@ -103,16 +110,16 @@ def rerank(
 class _Pool:
     """The m candidates that are left, in the order of scores, and what the places are filled by.
 
-    ``shared`` is None where there are no caps, ``similarities`` where there is no diversity.
+    ``shared`` is None where there are no caps, ``distances`` where there is no diversity.
     """
 
     pins: list[int]
     is_new: Mask
     relevance: NDArray[np.float64]
     positives: NDArray[np.int64]
-    diversity: float
+    settings: RerankSettings
     shared: SharedValues | None
-    similarities: Similarities | None
+    distances: Distances | None
 
     @classmethod
     def of(
@@ -130,12 +137,24 @@ class _Pool:
             is_new=candidates.positives[order] < settings.new_item_events,
             relevance=relevance(scores[order]),
             positives=candidates.positives[order],
-            diversity=settings.diversity,
+            settings=settings,
             shared=SharedValues(settings.max_per_attribute, attributes)
             if settings.max_per_attribute
             else None,
-            similarities=Similarities(candidates.vectors[order]) if settings.diversity > 0 else None,
+            distances=_distances(settings, candidates.vectors[order], attributes),
         )
+
+
+def _distances(
+    settings: RerankSettings,
+    vectors: NDArray[np.float32],
+    attributes: Sequence[Mapping[str, AttributeValue]],
+) -> Distances | None:
+    if settings.diversity <= 0:
+        return None
+    if settings.diversity_by:
+        return AttributeDistances(settings.diversity_by, attributes)
+    return ContentDistances(vectors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +181,7 @@ def _deadlines(
 
 def _fill(pool: _Pool, places: int, policy: Policy, slots: Slots) -> list[_Listed]:
     """The pins, then place by place."""
-    growing = _Growing(pool, slots)
+    growing = _Growing(pool, slots, places)
     certain = None if isinstance(policy, Greedy) else 1.0
     for candidate in pool.pins:
         if len(growing.listed) == places:
@@ -177,17 +196,18 @@ def _fill(pool: _Pool, places: int, policy: Policy, slots: Slots) -> list[_Liste
 class _Growing:
     """A list that grows place by place."""
 
-    def __init__(self, pool: _Pool, slots: Slots) -> None:
+    def __init__(self, pool: _Pool, slots: Slots, places: int) -> None:
         self.listed: list[_Listed] = []
-        self.caps = None if pool.shared is None else CapCounter(pool.shared)
+        settings = pool.settings
+        self.caps = None if pool.shared is None else CapCounter(pool.shared, settings.max_per_attribute)
         self._is_new = pool.is_new
         self._slots = slots
         self._remaining: Mask = np.ones(len(pool.is_new), np.bool_)
         self._relevance = pool.relevance
         self._marginal = (
             None
-            if pool.similarities is None
-            else MarginalRelevance(pool.relevance, pool.similarities, pool.diversity)
+            if pool.distances is None
+            else SummedDistances(pool.relevance, pool.distances, settings.diversity, places)
         )
 
     def add(self, one: _Listed) -> None:

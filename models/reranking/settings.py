@@ -44,7 +44,8 @@ class RerankSettings:
     """What becomes of a ranked list before it is shown; nothing, as it stands.
 
     Attributes:
-        diversity: Weight δ of novelty within [0, 1], see `models.reranking.diversity`; 0: no diversity.
+        diversity: Weight δ of distances within [0, 1], see `models.reranking.diversity`; 0: no diversity.
+        diversity_by: Attributes that make two items alike where they share a value; none: content does.
         max_per_attribute: Attribute → how many items of a list may share a value of it, ≥ 1.
         no_repeat_hours: An item shown within so long is left out; 0: none is.
         rules: In this order.
@@ -64,6 +65,7 @@ class RerankSettings:
     """
 
     diversity: float = 0.0
+    diversity_by: tuple[str, ...] = ()
     max_per_attribute: Mapping[str, int] = field(default_factory=dict)
     no_repeat_hours: float = 0.0
     rules: tuple[Rule, ...] = ()

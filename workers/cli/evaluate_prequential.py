@@ -43,6 +43,7 @@ class _Options:
     slots: int
     slots_margin: float
     diversity: float
+    diversity_by: tuple[str, ...]
     without: tuple[str, ...]
     window: int
     restart_at: int | None
@@ -92,9 +93,15 @@ class _Options:
 @click.option(
     "--diversity",
     type=click.FloatRange(0, 1),
-    default=0.2,
+    default=0.25,
     show_default=True,
-    help="Of the third pass: the share of diversity.",
+    help="Of the third pass: the weight of diversity …",
+)
+@click.option(
+    "--diversity-by",
+    multiple=True,
+    metavar="ATTRIBUTE",
+    help="… by this attribute (default: rerank.diversity_by; none: by content). May be repeated.",
 )
 @click.option(
     "--without",
@@ -203,6 +210,7 @@ def _replayed(dataset: Dataset | None, settings: Settings, ranker: str, options:
             if dataset is None
             else dataset_source(dataset, settings, options.modalities, options.cache, bars)
         )
+        diversity_by = options.diversity_by or settings.rerank.diversity_by
         protocol = PrequentialSettings(
             warm_up=source.warm_up if options.warm_up is None else options.warm_up,
             limit=options.limit,
@@ -210,11 +218,12 @@ def _replayed(dataset: Dataset | None, settings: Settings, ranker: str, options:
                 "with_slots": RerankSettings(
                     new_item_slots=options.slots, new_item_margin=options.slots_margin
                 ),
-                "with_diversity": RerankSettings(diversity=options.diversity),
+                "with_diversity": RerankSettings(diversity=options.diversity, diversity_by=diversity_by),
             },
             window=options.window,
             restart_at=options.restart_at,
             seed=options.seed,
+            diversity_by=diversity_by,
         )
         contender = make_contender(ranker, source.index, settings, options.without)
         replay = Replay(source.index, contender, transition_settings(settings.profile), protocol)
@@ -269,12 +278,19 @@ def _write_json(report: dict[str, Any], path: Path) -> None:
 
 
 def _show(report: dict[str, Any], *, is_json_shown: bool) -> None:
-    from workers.evaluation.report import METRICS, ablation_rows, list_rows, speed_rows, summary_rows
+    from workers.evaluation.report import (
+        LIST_METRICS,
+        METRICS,
+        ablation_rows,
+        list_rows,
+        speed_rows,
+        summary_rows,
+    )
 
     out = console(err=is_json_shown)
     title = f"{report['ranker']} on {report['source']}, {report['n']} events ranked"
     out.print(table(("", *METRICS), summary_rows(report), title))
-    out.print(table(("lists", "coverage@20", "diversity@20", "novelty@20"), list_rows(report)))
+    out.print(table(("lists", *LIST_METRICS), list_rows(report)))
     rows = ablation_rows(report)
     if rows:
         out.print(table(("taken away at serving", "", "hr@20", "ndcg@20"), rows))

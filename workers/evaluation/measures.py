@@ -56,18 +56,27 @@ class Measures:
         passes: Name → re-ranking of a further pass over the same rankings.
         window: Held-out events in each point over time.
         seed: Of confidence intervals and exploration.
+        diversity_by: Attributes by which the diversity of lists is measured, besides content.
     """
 
     def __init__(
-        self, index: ItemIndex, count: int, passes: Mapping[str, RerankSettings], window: int, seed: int
+        self,
+        index: ItemIndex,
+        count: int,
+        passes: Mapping[str, RerankSettings],
+        window: int,
+        seed: int,
+        diversity_by: tuple[str, ...] = (),
     ) -> None:
         self._index = index
         self._seed = seed
         self._settings = dict(passes)
         self.ranks = SegmentedRanks()
-        self._lists = ListMetrics(count)
+        self._lists = ListMetrics(count, diversity_by)
         self._over_time = RanksOverTime(window)
-        self._passes = {name: RerankingPass(settings, count, seed) for name, settings in passes.items()}
+        self._passes = {
+            name: RerankingPass(settings, count, seed, diversity_by) for name, settings in passes.items()
+        }
         self._without_part: dict[str, RankMetrics] = {}
         self._without_source: dict[str, RankMetrics] = {}
         self._new_items = _NewItems()
@@ -82,7 +91,7 @@ class Measures:
         rank = rank_of(ranking, held_out.row)
         self.ranks.add(rank, event)
         self._over_time.add(rank, person.now_ms)
-        self._lists.add(ranking.rows, index.vectors, held_out.positives, len(index))
+        self._lists.add(ranking.rows, index.vectors, held_out.positives, len(index), index.attributes)
         self._users.append(self._user_numbers.setdefault(person.user_id, len(self._user_numbers)))
         self._all_ranks.append(rank)
         rerankable = Rerankable.of(index, ranking, held_out.positives, person)

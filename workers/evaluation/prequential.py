@@ -44,6 +44,7 @@ class PrequentialSettings:
         window: Held-out events in each point over time, ≥ 1.
         restart_at: Before this event after the warm-up, from 0, the workers start anew; None: never.
         seed: Of confidence intervals and exploration.
+        diversity_by: Attributes by which the diversity of lists is measured, besides content.
     """
 
     warm_up: int
@@ -53,6 +54,7 @@ class PrequentialSettings:
     window: int = 1_000
     restart_at: int | None = None
     seed: int = 1
+    diversity_by: tuple[str, ...] = ()
 
 
 class Replay:
@@ -81,7 +83,9 @@ class Replay:
         self._skipped = 0
         self._duplicates = 0
         self.timings = Timings()
-        self.measures = Measures(index, settings.count, settings.passes, settings.window, settings.seed)
+        self.measures = Measures(
+            index, settings.count, settings.passes, settings.window, settings.seed, settings.diversity_by
+        )
 
     def run(
         self, events: Iterable[DatasetEvent], on_progress: OnProgress = lambda done, so_far: None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 METRICS = ("n", "hr@10", "hr@20", "ndcg@10", "ndcg@20", "mrr@10", "mrr@20")
-LIST_METRICS = ("coverage@20", "diversity@20", "novelty@20")
+LIST_METRICS = ("coverage@20", "diversity@20", "attribute_diversity@20", "novelty@20")
 SEGMENT_TITLES = {
     "cold_users": "people with < 5 positives",
     "cold_items": "items with < 5 positives",

@@ -26,7 +26,7 @@ class Rerankable:
     Attributes:
         rows: Of the index, best first, int64 [n].
         positives: Positive events so far on every row of the index, int64 [rows].
-        candidates: What `rerank` takes; without attributes, as no pass has rules or caps.
+        candidates: What `rerank` takes.
     """
 
     rows: Rows
@@ -37,12 +37,13 @@ class Rerankable:
     def of(cls, index: ItemIndex, ranking: Ranking, positives: Rows, person: Person) -> Rerankable:
         """A contender's ranking for a person."""
         rows = ranking.rows
+        numbers = rows.tolist()
         candidates = RerankInput(
-            item_ids=tuple(index.item_id(row) for row in rows.tolist()),
+            item_ids=tuple(index.item_id(row) for row in numbers),
             scores=ranking.scores,
             vectors=index.vectors[rows],
             hashes=index.hashes[rows],
-            attributes=lambda position: {},
+            attributes=lambda position: index.attributes(numbers[position]),
             positives=positives[rows],
             shown_ms={},
             now_ms=person.now_ms,
@@ -57,14 +58,17 @@ class RerankingPass:
         settings: What re-ranking does.
         count: Places of a list: a rank beyond counts as none.
         seed: Of exploration, where it is on.
+        diversity_by: Attributes by which the diversity of its lists is measured.
     """
 
-    def __init__(self, settings: RerankSettings, count: int, seed: int) -> None:
+    def __init__(
+        self, settings: RerankSettings, count: int, seed: int, diversity_by: tuple[str, ...] = ()
+    ) -> None:
         self._settings = settings
         self._count = count
         self._random = np.random.default_rng(seed)
         self.ranks = SegmentedRanks()
-        self.lists = ListMetrics(count)
+        self.lists = ListMetrics(count, diversity_by)
 
     def add(self, index: ItemIndex, ranked: Rerankable, row: int, event: HeldOutEvent) -> None:
         """Count one event.
@@ -79,7 +83,7 @@ class RerankingPass:
         listed = ranked.rows[[item.position for item in items]] if items else ranked.rows[:0]
         found = np.flatnonzero(listed == row)
         self.ranks.add(int(found[0]) + 1 if len(found) else NOT_RANKED, event)
-        self.lists.add(listed, index.vectors, ranked.positives, len(index))
+        self.lists.add(listed, index.vectors, ranked.positives, len(index), index.attributes)
 
     def values(self) -> dict[str, Any]:
         """As those of the first pass."""

@@ -14,7 +14,7 @@ from models.cascade.settings import CascadeSettings, LearnSettings
 from models.errors import ModelError, SettingError
 from models.interactions import InteractionSettings
 from models.ranking.online import OnlineSettings
-from models.sequence.model import SequenceSettings
+from models.sequence.settings import SequenceSettings
 from tests.unit.cascade.people import START_MS, index_of, person, stream
 
 ITEMS = 40

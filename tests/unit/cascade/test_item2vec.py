@@ -12,8 +12,9 @@ from models.cascade.learner import Learner
 from models.cascade.settings import CascadeSettings, LearnSettings
 from models.cascade.trained import TrainedItem2Vec
 from models.errors import ModelError
+from models.sequence.history import History
 from models.sequence.item2vec import Item2Vec, Item2VecSettings
-from models.sequence.model import History, SequenceSettings
+from models.sequence.settings import SequenceSettings
 from models.signals import catalogue
 from models.sources import item2vec
 from tests.unit.cascade.people import index_of, person, stream

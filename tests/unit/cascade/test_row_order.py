@@ -13,7 +13,7 @@ from models.cascade.settings import CascadeSettings, LearnSettings
 from models.errors import SettingError
 from models.ranking.online import OnlineSettings
 from models.retrieval.index import ItemIndex
-from models.sequence.model import SequenceSettings
+from models.sequence.settings import SequenceSettings
 from tests.unit.cascade.people import START_MS, index_of, person, stream
 
 ITEMS = 60

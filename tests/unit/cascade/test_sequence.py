@@ -1,9 +1,14 @@
 """Gradients against central differences, scoring against the batched forward pass, storing, growth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from models.sequence.model import History, SequenceModel, SequenceSettings
+from models.sequence.batches import arrange, batch_of, chunks_of, target_weights
+from models.sequence.history import History
+from models.sequence.model import SequenceModel
+from models.sequence.settings import SequenceSettings
 
 
 def people(items: int, n: int, seed: int) -> list[History]:
@@ -34,10 +39,10 @@ def make(content: bool) -> SequenceModel:
 def test_gradients_match_central_differences(content: bool, some: bool) -> None:
     model = make(content)
     hs = people(20, 4, 5)
-    weights = model._target_weights(hs)
+    weights = target_weights(hs, SMALL)
     rng = np.random.default_rng(0)
-    prepared = [model._arrange(h, w, rng, backwards=False) for h, w in zip(hs, weights, strict=True)]
-    batch = model._batch(prepared, list(model._chunks(prepared, rng))[:5], None)
+    prepared = [arrange(h, w, SMALL, rng, backwards=False) for h, w in zip(hs, weights, strict=True)]
+    batch = batch_of(prepared, list(chunks_of(prepared, SMALL, rng))[:5], SMALL, None)
     columns = correction = None
     if some:
         columns = np.unique(np.r_[batch.targets, [0, 3, 7]])
@@ -97,9 +102,8 @@ def test_same_seed_same_weights_and_round_trip() -> None:
     two.fit(hs, epochs=2, seed=4)
     stored = {k: v.copy() for k, v in one.parameters(optimizer=True).items()}
     three = SequenceModel.from_parameters(stored, SMALL)
-    one.partial_fit(hs[:4], seed=5)
-    two.partial_fit(hs[:4], seed=5)
-    three.partial_fit(hs[:4], seed=5)
+    for model in (one, two, three):
+        model.fit(hs[:4], epochs=1, seed=5)
     for k, v in one.parameters().items():
         np.testing.assert_array_equal(v, two.parameters()[k])
         np.testing.assert_array_equal(v, three.parameters()[k])
@@ -122,12 +126,13 @@ def test_scores_agree_with_the_trained_loss() -> None:
     model = make(True)
     h = people(20, 1, 8)[0]
     grades = np.r_[h.grades[:-1], 5]
-    whole = History(h.items, grades, h.times_ms, earlier=3)
+    whole = History(h.items, grades, h.times_ms, first_target=len(grades) - 1, earlier=3)
     before = History(h.items[:-1], grades[:-1], h.times_ms[:-1], earlier=3)
     s = model.scores(before, int(h.times_ms[-1])).astype(np.float64)
     s[before.items[-SMALL.window :]] = -np.inf
     expected = np.log(np.exp(s).sum()) - s[h.items[-1]]
-    assert model.partial_fit([whole], seed=0, learning_rate=0.0) == pytest.approx(expected, abs=1e-4)
+    model.settings = replace(SMALL, backwards=False, jitter_ms=0)
+    assert model.fit([whole], epochs=1, seed=0, learning_rate=0.0) == pytest.approx(expected, abs=1e-4)
 
 
 def test_sampled_softmax_learns_on_a_larger_catalogue() -> None:

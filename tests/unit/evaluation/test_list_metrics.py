@@ -10,7 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.evaluation.list_metrics import ListMetrics, intra_list_diversity, novelty
+from models.evaluation.list_metrics import (
+    ListMetrics,
+    attribute_diversity,
+    intra_list_diversity,
+    novelty,
+)
 
 
 def test_a_list_of_one_kind_has_no_diversity_and_of_opposites_the_most() -> None:
@@ -32,6 +37,24 @@ def test_diversity_is_the_mean_over_pairs(count: int, seed: int) -> None:
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     pairs = [1 - float(one @ other) for one, other in combinations(unit, 2)]
     assert intra_list_diversity(vectors) == pytest.approx(np.mean(pairs))
+
+
+def test_attribute_diversity_is_the_share_of_pairs_without_a_common_value() -> None:
+    films = [{"genres": ["drama", "war"]}, {"genres": ["war"]}, {"genres": ["comedy"]}, {}]
+    # Of three pairs, as the film without genres forms none, one shares a genre.
+    assert attribute_diversity(["genres"], films) == pytest.approx(2 / 3)
+    assert attribute_diversity(["genres"], films[2:]) is None
+    assert attribute_diversity(["genres"], films[:2]) == 0.0
+
+
+def test_lists_are_measured_by_the_attributes_that_are_named() -> None:
+    kinds = [{"kind": "a"}, {"kind": "a"}, {"kind": "b"}]
+    metrics, without = ListMetrics(2, ["kind"]), ListMetrics(2)
+    for one in (metrics, without):
+        for rows in ([0, 1, 2], [1, 2]):
+            one.add(np.array(rows), np.eye(3), np.zeros(3, np.int64), 3, lambda row: kinds[row])
+    assert metrics.values()["attribute_diversity@2"] == pytest.approx(1 / 2)
+    assert without.values()["attribute_diversity@2"] is None
 
 
 def test_novelty_is_in_bits() -> None:
@@ -60,4 +83,6 @@ def test_items_that_come_later_count_too() -> None:
 
 
 def test_without_lists_there_is_nothing_to_say() -> None:
-    assert ListMetrics(20).values() == {"coverage@20": None, "diversity@20": None, "novelty@20": None}
+    assert ListMetrics(20).values() == dict.fromkeys(
+        ["coverage@20", "diversity@20", "attribute_diversity@20", "novelty@20"]
+    )

@@ -31,7 +31,7 @@ def test_the_report_has_what_is_asked_for(
     for of in (report, report["with_slots"], report["with_diversity"]):
         for keys in (of, of["cold_users"], of["cold_items"], of["distinct_seconds"]):
             assert {"n", "hr@10", "hr@20", "ndcg@10", "ndcg@20", "mrr@10", "mrr@20"} <= keys.keys()
-        assert {"coverage@20", "diversity@20", "novelty@20"} <= of.keys()
+        assert {"coverage@20", "diversity@20", "attribute_diversity@20", "novelty@20"} <= of.keys()
     clicks = [event for event in tiny_events()[6:] if event["action"] == "click"]
     assert (report["n"], report["events"], report["warm_up"]) == (len(clicks), 18, 6)
     assert report["with_slots"]["settings"] == {"new_item_slots": 3, "new_item_margin": 1.6}

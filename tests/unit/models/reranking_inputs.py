@@ -90,6 +90,7 @@ colour_rules = st.builds(
 any_settings = st.builds(
     RerankSettings,
     diversity=st.just(0.0) | st.floats(0, 1),
+    diversity_by=st.sampled_from([(), ("colour",), ("tags", "colour"), ("none has it",)]),
     max_per_attribute=st.dictionaries(st.sampled_from(["colour", "tags"]), st.integers(1, 4)),
     no_repeat_hours=st.just(0.0) | st.floats(0, 48),
     rules=st.lists(colour_rules, max_size=3).map(tuple),

@@ -280,7 +280,7 @@ def test_a_list_with_enough_new_items_stays_as_it_is(one, count, settings) -> No
 
 def test_the_second_place_goes_to_what_is_unlike_the_first() -> None:
     one = candidates([1.0, 0.9, 0.5, 0.0], vectors=[[1, 0], [1, 0.1], [0, 1], [-1, 0]])
-    items = reranked(one, 2, RerankSettings(diversity=0.3))
+    items = reranked(one, 2, RerankSettings(diversity=0.7))
     assert [item.position for item in items] == [0, 2]
     assert [item.moves for item in items] == [(), ("diversity",)]
 
@@ -289,23 +289,60 @@ def test_utilities_are_those_of_the_formula() -> None:
     random = np.random.default_rng(3)
     scores = -np.sort(-random.normal(size=12))
     one = candidates(scores, vectors=random.normal(size=(12, 4)))
-    share = 0.4
-    relevance = (scores - scores.min()) / (scores.max() - scores.min())
-    cosines = one.vectors.astype(np.float64) @ one.vectors.T
+    share = 0.8
+    distances = 1 - one.vectors.astype(np.float64) @ one.vectors.T
     expected = [0]
     while len(expected) < 12:
         left = [p for p in range(12) if p not in expected]
-        expected.append(
-            max(left, key=lambda p: (1 - share) * relevance[p] - share * cosines[p, expected].max())
-        )
+
+        def adds(position: int) -> float:
+            apart = distances[position, expected].sum()
+            return (1 - share) * scores[position] / np.std(scores) + share / 12 * apart
+
+        expected.append(max(left, key=adds))
     assert expected != sorted(expected)
     assert positions(one, 12, RerankSettings(diversity=share)) == expected
+
+
+def test_items_without_a_value_in_common_are_unlike() -> None:
+    genres = [["drama"], ["drama", "war"], ["war", "drama"], ["comedy"], ["crime", "comedy"], ["western"]]
+    one = candidates([6, 5, 4, 3, 2, 1], attributes=[{"genres": each} for each in genres])
+    settings = RerankSettings(diversity=0.9, diversity_by=("genres",))
+    items = reranked(one, 4, settings)
+    # A comedy beside the drama, the better one; the western is unlike all three.
+    assert [item.position for item in items] == [0, 3, 1, 5]
+    assert [item.moves for item in items] == [(), ("diversity",), (), ("diversity",)]
+    assert positions(one, 4, replace(settings, diversity_by=())) == [0, 1, 2, 3]
+
+
+def test_a_value_in_common_counts_whichever_attribute_has_it() -> None:
+    attributes = [{"brand": "a", "kind": "x"}, {"brand": "a", "kind": "y"}, {"brand": "b", "kind": "x"}]
+    one = candidates([4, 3, 2, 1], attributes=[*attributes, {"brand": "b", "kind": "y"}])
+    assert positions(one, 2, RerankSettings(diversity=0.9, diversity_by=("brand", "kind"))) == [0, 3]
+    assert positions(one, 2, RerankSettings(diversity=0.9, diversity_by=("brand",))) == [0, 2]
+
+
+def test_an_item_without_the_attribute_is_not_the_most_novel() -> None:
+    attributes = [{"genres": ["drama"]}, {"genres": ["drama"]}, {}, {"genres": ["drama"]}]
+    one = candidates([1.0, 0.99, 0.5, 0.4], attributes=attributes)
+    assert positions(one, 3, RerankSettings(diversity=0.95, diversity_by=("genres",))) == [0, 1, 2]
+    # And it makes nothing else more or less novel.
+    first = candidates([1.0, 0.99, 0.5], attributes=[{}, *attributes[:2]])
+    assert positions(first, 3, RerankSettings(diversity=0.95, diversity_by=("genres",))) == [0, 1, 2]
+
+
+@given(any_candidates(), counts, st.floats(0.01, 1), st.sampled_from([(), ("tags",), ("colour", "tags")]))
+def test_diversity_does_not_depend_on_the_scale_of_scores(one, count, share, by) -> None:
+    """Powers of two, so that nothing is rounded otherwise."""
+    settings = RerankSettings(diversity=share, diversity_by=by)
+    scaled = replace(one, scores=one.scores * 1024)
+    assert positions(one, count, settings) == positions(scaled, count, settings)
 
 
 def test_an_item_without_vector_is_not_the_most_novel() -> None:
     vectors = [[1, 0], [1, 0.01], [0, 0], [1, 0.02]]
     one = candidates([1.0, 0.99, 0.5, 0.4], vectors=vectors)
-    assert positions(one, 2, RerankSettings(diversity=0.5)) == [0, 1]
+    assert positions(one, 2, RerankSettings(diversity=0.95)) == [0, 1]
 
 
 def test_diversity_does_not_fall_on_average_as_its_share_rises() -> None:
@@ -315,6 +352,6 @@ def test_diversity_does_not_fall_on_average_as_its_share_rises() -> None:
         vectors = one.vectors[positions(one, 10, RerankSettings(diversity=diversity))]
         return 1 - float((vectors @ vectors.T)[np.triu_indices(10, 1)].mean())
 
-    means = [np.mean([intra_list(d, seed) for seed in range(40)]) for d in (0, 0.15, 0.3, 0.5, 0.8)]
+    means = [np.mean([intra_list(d, seed) for seed in range(40)]) for d in (0, 0.3, 0.6, 0.8, 0.95)]
     assert means == sorted(means)
     assert means[-1] > means[0] + 0.05
