@@ -87,11 +87,11 @@ def _company(situation: Situation, recent: NDArray[np.int64]) -> NDArray[np.floa
     columns = situation.columns
     if not len(recent):
         return np.zeros((0, columns), np.float32)
-    each = np.eye(len(recent), dtype=np.float32) * (0.8 ** np.arange(len(recent), dtype=np.float32))
+    fading = 0.8 ** np.arange(len(recent), dtype=np.float32)
     pairs, now_s = situation.memory.pairs, situation.now_s
-    return pairs.combine(NEAR_AFTER, recent, each, 2.0, now_s, columns) + pairs.combine(
-        NEAR_BEFORE, recent, each, 2.0, now_s, columns
-    )
+    company = pairs.shares(NEAR_AFTER, recent, fading, 2.0, now_s, columns)
+    company += pairs.shares(NEAR_BEFORE, recent, fading, 2.0, now_s, columns)
+    return company
 
 
 @dataclass(frozen=True, slots=True)

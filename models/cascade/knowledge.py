@@ -28,7 +28,7 @@ class Knowledge:
         self.sequence: TrainedSequence | None = None
         self.item2vec: TrainedItem2Vec | None = None
         self.regressions: dict[str, TrainedRegression] = {}
-        self._to_index, self._from_index = RowLink(), RowLink()
+        self._rows = RowLink(self.memory.items, index)
 
     @property
     def log(self) -> EventLog:
@@ -37,20 +37,16 @@ class Knowledge:
 
     def positives(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Positive events so far of these rows of the index, int64 [n]."""
-        memory_rows = self.memory_rows_of_index(rows)
+        memory_rows = self.in_memory[rows]
         counts = self.memory.popularity.positives[np.maximum(memory_rows, 0)]
         return np.where(memory_rows >= 0, counts, 0.0).astype(np.int64)
 
-    def index_rows_of_memory(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Rows of the index for rows of the memory, −1 where the item is not in it, int64 [n]."""
-        row_of, items = self.index.item_rows, self.memory.items
-        hashes = self.index.hashes
-        return self._to_index.rows(rows, items.hashes, hashes, lambda row: row_of.get(items.item_id(row)))
+    @property
+    def in_index(self) -> NDArray[np.int64]:
+        """By row of the memory: the row of the index, −1 where the item is not in it, int64 [rows]."""
+        return self._rows.there
 
-    def memory_rows_of_index(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Rows of the memory for rows of the index, −1 where it does not know the item, int64 [n]."""
-        index, items = self.index, self.memory.items
-        hashes = self.index.hashes
-        return self._from_index.rows(
-            rows, hashes, items.hashes, lambda row: items.get(index.item_id(row)), version=items.changes
-        )
+    @property
+    def in_memory(self) -> NDArray[np.int64]:
+        """By row of the index: the row of the memory, −1 where it does not know the item, int64 [rows]."""
+        return self._rows.back

@@ -52,12 +52,12 @@ class Signals:
         """Signals of this regression for the items that it knows, float32 [its signals, items]."""
         history = situation.history
         if name == "regression":
-            entries = regression.items.of_memory(situation.memory.items, situation.recent.rows)
+            entries = regression.items.rows_from(situation.memory.items)[situation.recent.rows]
             return regression.scores(
                 entries,
                 item_regression.weightings(situation.ranks, situation.ages_s, situation.last_page),
             )
-        entries = regression.items.of_memory(situation.memory.items, history.rows)
+        entries = regression.items.rows_from(situation.memory.items)[history.rows]
         if name == "regression_signed":
             return regression.scores(entries, item_regression.signs(history.weights)[None])
         if name == "liking":
@@ -77,7 +77,7 @@ class Signals:
         """All signals of rows of the index, float32 [n, signals]."""
         knowledge, index = self.knowledge, self.knowledge.index
         signals = np.zeros((len(catalogue.NAMES), len(rows)), np.float32)
-        memory_rows = knowledge.memory_rows_of_index(rows)
+        memory_rows = knowledge.in_memory[rows]
         signals[: len(catalogue.BY_MEMORY_ROW)] = np.concatenate(
             [
                 covisitation.covisitation(self.situation, self.company, memory_rows),
@@ -86,7 +86,7 @@ class Signals:
             ]
         )
         for name, regression in knowledge.regressions.items():
-            model_rows = regression.items.of_index(index, rows)
+            model_rows = regression.items.rows_from(index)[rows]
             values = self.by_regression[name]
             first = catalogue.POSITION[_FIRST_SIGNAL[name]]
             found = signals[first : first + len(values)]
@@ -109,7 +109,7 @@ class Signals:
         self, items: ModelItems, scores: NDArray[np.float32], rows: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """A model's scores of rows of the index, float32 [n]."""
-        model_rows = items.of_index(self.knowledge.index, rows)
+        model_rows = items.rows_from(self.knowledge.index)[rows]
         found = np.zeros(len(rows), np.float32)
         met = model_rows >= 0
         found[met] = scores[model_rows[met]]
@@ -119,7 +119,7 @@ class Signals:
         return found
 
     def _recent_index_rows(self) -> NDArray[np.int64]:
-        return self.knowledge.index_rows_of_memory(self.situation.recent.rows)
+        return self.knowledge.in_index[self.situation.recent.rows]
 
 
 _FIRST_SIGNAL = {

@@ -10,10 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ModelError
-from models.interactions.rows import ItemRows
-from models.profile.hashing import hash64
-from models.retrieval.index import ItemIndex
-from models.retrieval.row_link import RowLink
+from models.retrieval.row_link import ItemsByRow, RowChanges, RowLink
 from models.sequence.attribute_columns import AttributeColumns
 from models.sequence.history import History as SequenceHistory
 from models.sequence.item2vec import Item2Vec, Item2VecSettings
@@ -36,7 +33,7 @@ def grades(weights: NDArray[np.float32]) -> NDArray[np.int64]:
 
 
 class ModelItems:
-    """The items that a model knows, in its rows, and links from the rows of others.
+    """The items that a model knows, in its rows, and links to the rows of others.
 
     Args:
         item_ids: By row of the model.
@@ -45,28 +42,36 @@ class ModelItems:
     def __init__(self, item_ids: Sequence[str]) -> None:
         self.item_ids = tuple(item_ids)
         self.row_of = {item_id: row for row, item_id in enumerate(self.item_ids)}
-        hashes = [int.from_bytes(hash64(item_id), "little") for item_id in self.item_ids]
-        self.hashes = np.array(hashes, np.uint64)
-        self._from_memory, self._from_index, self._to_index = RowLink(), RowLink(), RowLink()
+        self.changes = RowChanges()
+        self._links: dict[int, tuple[ItemsByRow, RowLink]] = {}
 
-    def of_memory(self, items: ItemRows, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Rows of the model for rows of a memory, −1 where it does not know the item, int64 [n]."""
-        row_of, item_id = self.row_of, items.item_id
-        return self._from_memory.rows(
-            rows, items.hashes, self.hashes, lambda row: row_of.get(item_id(row)), version=0
-        )
+    @property
+    def rows(self) -> int:
+        """Items."""
+        return len(self.item_ids)
 
-    def of_index(self, index: ItemIndex, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Rows of the model for rows of an index, −1 where it does not know the item, int64 [n]."""
-        row_of, item_id = self.row_of, index.item_id
-        return self._from_index.rows(
-            rows, index.hashes, self.hashes, lambda row: row_of.get(item_id(row)), version=0
-        )
+    def get(self, item_id: str) -> int | None:
+        """The row of an item; None where the model does not know it."""
+        return self.row_of.get(item_id)
 
-    def to_index(self, index: ItemIndex, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Rows of an index for rows of the model, −1 where the item is not in it, int64 [n]."""
-        row_of, item_ids = index.item_rows, self.item_ids
-        return self._to_index.rows(rows, self.hashes, index.hashes, lambda row: row_of.get(item_ids[row]))
+    def item_in(self, row: int) -> str | None:
+        """The item in a row."""
+        return self.item_ids[row]
+
+    def rows_in(self, others: ItemsByRow) -> NDArray[np.int64]:
+        """By row of the model: the row in another collection, −1 where the item is not in it, int64 [rows]."""
+        return self._link(others).there
+
+    def rows_from(self, others: ItemsByRow) -> NDArray[np.int64]:
+        """By row of another collection: the model's row, −1 where it does not know the item, int64 [rows]."""
+        return self._link(others).back
+
+    def _link(self, others: ItemsByRow) -> RowLink:
+        held = self._links.get(id(others))
+        if held is None:
+            # Held together with what it is about: nothing else can come to have its identity.
+            held = self._links[id(others)] = (others, RowLink(self, others))
+        return held[1]
 
 
 @dataclass(slots=True)
@@ -105,7 +110,7 @@ class TrainedSequence:
     def scores(self, situation: Situation) -> NDArray[np.float32]:
         """Scores of all items of the model, float32 [items]."""
         history = situation.history
-        rows = self.items.of_memory(situation.memory.items, history.rows[::-1])
+        rows = self.items.rows_from(situation.memory.items)[history.rows[::-1]]
         known = rows >= 0
         sequence = SequenceHistory(
             rows[known],
@@ -158,7 +163,7 @@ class TrainedItem2Vec:
     def scores(self, situation: Situation) -> NDArray[np.float32]:
         """Scores of all items of the model, float32 [items]."""
         recent = situation.recent
-        rows = self.items.of_memory(situation.memory.items, recent.rows)
+        rows = self.items.rows_from(situation.memory.items)[recent.rows]
         known = np.flatnonzero(rows >= 0)[: self.model.settings.recent]
         return self.model.scores(rows[known], situation.ages_s[known])
 

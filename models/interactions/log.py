@@ -9,12 +9,13 @@ from models.errors import SettingError
 
 NONE = -1
 Numbers = NDArray[np.int64]
+Slots = NDArray[np.int64]
 
 
 class EventLog:
     """A ring of events by number: 0, 1, 2 … in the order in which they came; old ones are overwritten.
 
-    Per item the numbers of its newest events are kept too.
+    Event n lies in slot ``n mod capacity``. Per item the numbers of its newest events are kept too.
 
     Args:
         capacity: Events.
@@ -29,12 +30,16 @@ class EventLog:
             raise SettingError(f"an event log needs room for an event; it has {capacity} and {per_item}")
         self.capacity = capacity
         self.count = 0
-        self._items = np.full(capacity, NONE, np.int32)
+        # The slot after the last stands for "none": its item is −1, and it is linked to itself.
+        self._items = np.full(capacity + 1, NONE, np.int32)
         self._people = np.full(capacity, NONE, np.int64)
-        self._times_s = np.zeros(capacity, np.float64)
+        self._times_s = np.zeros(capacity + 1, np.float64)
         self._weights = np.zeros(capacity, np.float32)
-        self._previous = np.full(capacity, NONE, np.int64)
-        self._next = np.full(capacity, NONE, np.int64)
+        # Links to the event after each, then those to the event before: both as positions in this array, so
+        # that to follow is to take.
+        self._before = capacity + 1
+        self._links = np.empty(2 * self._before, np.int64)
+        self._links[: self._before], self._links[self._before :] = capacity, self._before + capacity
         # User id → number of the person, and of their last event.
         self._person_of: dict[str, tuple[int, int]] = {}
         self._people_ever = 0
@@ -70,61 +75,69 @@ class EventLog:
             person, previous = self._people_ever, NONE
             self._people_ever += 1
             self._forget_people()
+        links, none = self._links, self.capacity
+        if number >= self.capacity and (follower := int(links[slot])) != none:
+            # What is overwritten here comes before nothing any more.
+            links[self._before + follower] = self._before + none
         self._items[slot] = row
         self._people[slot] = person
         self._times_s[slot] = time_s
         self._weights[slot] = weight
-        self._previous[slot] = previous
-        self._next[slot] = NONE
-        if previous > number - self.capacity:
-            self._next[previous % self.capacity] = number
+        links[slot], links[self._before + slot] = none, self._before + none
+        if previous > max(NONE, number - self.capacity):
+            links[previous % self.capacity] = slot
+            links[self._before + slot] = self._before + previous % self.capacity
         self._person_of[user_id] = (person, number)
         ring = self._recent.shape[1]
         self._recent[row, self._recent_count[row] % ring] = number
         self._recent_count[row] += 1
         self.count = number + 1
 
-    def occurrences(self, rows: Numbers) -> tuple[Numbers, Numbers]:
+    def occurrences(self, rows: Numbers) -> tuple[Slots, Numbers]:
         """The newest events of these items, and the position in ``rows`` that each is of; int64 [m] both."""
         numbers = self._recent[rows]
         held = numbers > max(NONE, self.count - 1 - self.capacity)
-        return numbers[held], np.nonzero(held)[0]
+        return numbers[held] % self.capacity, held.nonzero()[0]
 
-    def items(self, numbers: Numbers) -> NDArray[np.int32]:
-        """Rows of the items of events that are held; −1 where the item was forgotten."""
-        return self._items[numbers % self.capacity]
+    def items(self, slots: Slots) -> NDArray[np.int32]:
+        """Rows of the items of events; −1 where the item was forgotten, or there is no event."""
+        return self._items.take(slots)
 
-    def times_s(self, numbers: Numbers) -> NDArray[np.float64]:
-        """Times of events that are held."""
-        return self._times_s[numbers % self.capacity]
+    def times_s(self, slots: Slots) -> NDArray[np.float64]:
+        """Times of events; 0 where there is none."""
+        return self._times_s.take(slots)
 
-    def people_of(self, numbers: Numbers) -> Numbers:
+    def people_of(self, slots: Slots) -> Numbers:
         """Numbers of the people whose events these are."""
-        return self._people[numbers % self.capacity]
+        return self._people.take(slots)
 
-    def before(self, numbers: Numbers) -> Numbers:
-        """The same person's event before each, −1 where none is held; −1 gives −1."""
-        return self._follow(self._previous, numbers)
+    def around(self, slots: Slots, reach: int) -> tuple[Slots, Slots]:
+        """The same person's events after and before each of these events.
 
-    def after(self, numbers: Numbers) -> Numbers:
-        """The same person's event after each, −1 where there is none; −1 gives −1."""
-        return self._follow(self._next, numbers)
+        Returns:
+            Two arrays of slots int64 [reach, n], the nearest first; ``capacity`` where there is none.
+        """
+        count = len(slots)
+        reached = np.empty((reach, 2 * count), np.int64)
+        at = np.concatenate([slots, slots + self._before])
+        for step in range(reach):
+            # As `take` checks bounds when it writes elsewhere, unless it may clip.
+            at = self._links.take(at, out=reached[step], mode="clip")
+        return reached[:, :count], reached[:, count:] - self._before
 
     def sequences(self) -> tuple[NDArray[np.int32], Numbers, NDArray[np.float32], NDArray[np.float64]]:
         """All events held, by person and in their order: items, people, weights, times in seconds.
 
         Events on items that were forgotten are left out.
         """
-        numbers = self.numbers_by_person()
-        people = self.people_of(numbers)
-        weights = self._weights[numbers % self.capacity]
-        return self.items(numbers), people, weights, self.times_s(numbers)
+        slots = self.numbers_by_person() % self.capacity
+        return self.items(slots), self.people_of(slots), self._weights[slots], self.times_s(slots)
 
     def numbers_by_person(self) -> Numbers:
         """Numbers of the events of `sequences`."""
         numbers = np.arange(max(0, self.count - self.capacity), self.count)
         numbers = numbers[self._items[numbers % self.capacity] >= 0]
-        return numbers[np.argsort(self.people_of(numbers), kind="stable")]
+        return numbers[np.argsort(self.people_of(numbers % self.capacity), kind="stable")]
 
     def _forget_people(self) -> None:
         """Drop people with no event here any more, once these may be as many as those with one."""
@@ -132,9 +145,3 @@ class EventLog:
             return
         first = self.count - self.capacity
         self._person_of = {user_id: of for user_id, of in self._person_of.items() if of[1] >= first}
-
-    def _follow(self, links: Numbers, numbers: Numbers) -> Numbers:
-        found = links[numbers % self.capacity]
-        found = np.where(numbers >= 0, found, NONE)
-        found[found < self.count - self.capacity] = NONE
-        return found

@@ -116,6 +116,8 @@ class PairStatistics:
         self._values = np.zeros((channels, 0, 0), np.float32)
         self._sums = np.zeros((channels, self._capacity), np.float64)
         self._origin_s: float | None = None
+        # The time that growth was last asked for, and growth then: it is asked for often at one time.
+        self._grown: tuple[float, NDArray[np.float64]] = (math.nan, np.ones(channels))
 
     @property
     def dense(self) -> bool:
@@ -210,22 +212,52 @@ class PairStatistics:
         Returns:
             float32 [windows, rows].
         """
-        growth = float(self._growth(time_s)[channel])
-        scaled = weights / (self._sums[channel, partners] + smoothing * growth)
-        scaled = scaled.astype(np.float32)
+        scaled = self._scaled(channel, partners, weights, smoothing, time_s)
         if self._dense is not None:
-            return np.asarray(scaled @ self._dense[channel, partners, :rows])
-        ids = self._ids[partners]
-        values = self._values[channel, partners]
-        at = np.maximum(ids, 0).ravel()
+            # Rows as a whole are copied faster than a part of each.
+            held = self._dense[channel].take(partners, axis=0)[:, :rows]
+            return np.asarray(scaled @ held)
+        at = np.maximum(self._ids.take(partners, axis=0), 0).ravel()
+        values = self._values[channel].take(partners, axis=0)
         combined = np.empty((len(weights), rows), np.float32)
         for window, window_weights in enumerate(scaled):
             used = (values * window_weights[:, None]).ravel()
             combined[window] = np.bincount(at, used, minlength=rows)[:rows]
         return combined
 
+    def shares(
+        self,
+        channel: int,
+        partners: Rows,
+        weights: NDArray[np.float32],
+        smoothing: float,
+        time_s: float,
+        rows: int,
+    ) -> NDArray[np.float32]:
+        """As `combine`, with a weight for each partner and what each adds by itself, float32 [n, rows]."""
+        scaled = self._scaled(channel, partners, weights, smoothing, time_s)[:, None]
+        if self._dense is not None:
+            found = self._dense[channel].take(partners, axis=0)[:, :rows]
+            found *= scaled
+            return found
+        found = np.zeros((len(partners), rows + 1), np.float32)
+        # What free places hold, −1, comes into a last column.
+        at = self._ids.take(partners, axis=0)
+        found[np.arange(len(partners))[:, None], at] = self._values[channel].take(partners, axis=0) * scaled
+        return found[:, :rows]
+
+    def _scaled(
+        self, channel: int, partners: Rows, weights: NDArray[np.float32], smoothing: float, time_s: float
+    ) -> NDArray[np.float32]:
+        growth = float(self._growth(time_s)[channel])
+        sums = self._sums[channel].take(partners)
+        sums += smoothing * growth
+        return np.asarray(weights / sums, np.float32)
+
     def _growth(self, time_s: float) -> NDArray[np.float64]:
         """exp((t − t₀) / a) of each channel; moves t₀ before that grows too large."""
+        if time_s == self._grown[0]:
+            return self._grown[1]
         if self._origin_s is None:
             self._origin_s = time_s
         exponent = (time_s - self._origin_s) / AGE_S
@@ -236,7 +268,8 @@ class PairStatistics:
             held *= shrink[:, None, None].astype(np.float32)
             self._origin_s = time_s
             exponent = np.zeros(len(CHANNELS))
-        return np.asarray(np.exp(np.maximum(exponent, -_MAX_EXPONENT)))
+        self._grown = (time_s, np.exp(np.maximum(exponent, -_MAX_EXPONENT)))
+        return self._grown[1]
 
     def _strength(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """By which neighbours are kept: near in time first, then ever."""

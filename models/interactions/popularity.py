@@ -37,6 +37,8 @@ class Popularity:
         self._origins_s: Values = np.zeros(len(SPANS_S))
         self._stage_origin_s = 0.0
         self._begun = False
+        # Up to then no origin has to move.
+        self._settled_until_s = -np.inf
         self.count = np.zeros(self._rows)
         self.positives = np.zeros(self._rows)
         self.weight_sum = np.zeros(self._rows)
@@ -103,6 +105,12 @@ class Popularity:
         shrink = np.exp(np.minimum((self._origins_s[span] - now_s) / SPANS_S[span], _MAX_EXPONENT))
         return np.asarray(self._recent[span, rows] * shrink)
 
+    def most_recent_in(self, span: int, now_s: float) -> float:
+        """The largest of `recent_in`."""
+        self._settle(now_s)
+        shrink = np.exp(min((self._origins_s[span] - now_s) / SPANS_S[span], _MAX_EXPONENT))
+        return float(self._recent[span].max() * shrink)
+
     def at_stage(self, rows: Rows, now_s: float, events: int) -> Values:
         """Events of these items by people at this stage, and half those of the stages beside it, [n]."""
         self._settle(now_s)
@@ -123,6 +131,8 @@ class Popularity:
 
     def _settle(self, time_s: float) -> None:
         """Move the origins where growth would become too large."""
+        if time_s <= self._settled_until_s:
+            return
         if not self._begun:
             self._origins_s = np.full(len(SPANS_S), time_s)
             self._stage_origin_s = time_s
@@ -136,3 +146,7 @@ class Popularity:
             self._at_stage *= np.exp(-exponent)
             self._at_return *= np.exp(-exponent)
             self._stage_origin_s = time_s
+        self._settled_until_s = min(
+            float((self._origins_s + _MAX_EXPONENT * SPANS_S).min()),
+            self._stage_origin_s + _MAX_EXPONENT * _STAGE_SPAN_S,
+        )

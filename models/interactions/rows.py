@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models.errors import SettingError
 from models.profile.hashing import hash64
+from models.retrieval.row_link import RowChanges
 
 
 class ItemRows:
@@ -29,8 +30,7 @@ class ItemRows:
         self._row_of: OrderedDict[str, int] = OrderedDict()
         self._item_ids: list[str] = []
         self._hashes = np.zeros(256, np.uint64)
-        self.changes = 0
-        """How often a row was given to an item."""
+        self.changes = RowChanges()
 
     def __len__(self) -> int:
         return len(self._item_ids)
@@ -40,12 +40,21 @@ class ItemRows:
         """`hash64` of the item in each row, uint64 [rows]."""
         return self._hashes[: len(self._item_ids)]
 
+    @property
+    def rows(self) -> int:
+        """Rows in use."""
+        return len(self._item_ids)
+
     def get(self, item_id: str) -> int | None:
         """The row of an item; None where it has none. Does not count as use."""
         return self._row_of.get(item_id)
 
     def item_id(self, row: int) -> str:
         """The item in a row."""
+        return self._item_ids[row]
+
+    def item_in(self, row: int) -> str | None:
+        """As `item_id`: none of these rows is ever free."""
         return self._item_ids[row]
 
     def rows_of(self, item_ids: Iterable[str]) -> NDArray[np.int64]:
@@ -73,5 +82,5 @@ class ItemRows:
         if row == len(self._hashes):
             self._hashes = np.concatenate([self._hashes, np.zeros(row, np.uint64)])
         self._hashes[row] = int.from_bytes(hash64(item_id), "little")
-        self.changes += 1
+        self.changes.add(row)
         self._row_of[item_id] = row

@@ -20,6 +20,8 @@ from models.errors import DimensionError, EncoderOutputError
 from models.profile.hashing import hash64
 from models.retrieval.columns import AttributeColumn, Mask
 from models.retrieval.filters import AttributeValue, Filter, FilterRange, filter_values
+from models.retrieval.newest import NewestFirst
+from models.retrieval.row_link import RowChanges
 
 FUSED_DIMENSION = 256
 _FIRST_ROWS = 1_024
@@ -61,6 +63,8 @@ class ItemIndex:
         self._created_at_ms = np.zeros(0, np.int64)
         self._log_popularity = np.zeros(0, np.float32)
         self._hashes = np.zeros(0, np.uint64)
+        self._newest = NewestFirst()
+        self.changes = RowChanges()
 
     def __len__(self) -> int:
         """Items, also those that are not available."""
@@ -111,6 +115,14 @@ class ItemIndex:
             raise IndexError(f"row {row} of the item index is free")
         return item_id
 
+    def item_in(self, row: int) -> str | None:
+        """The item in a row that is in use; None where the row is free."""
+        return self._item_ids[row]
+
+    def get(self, item_id: str) -> int | None:
+        """The row of an item; None where it is not here."""
+        return self._row_of.get(item_id)
+
     def attributes(self, row: int) -> dict[str, AttributeValue]:
         """The attributes of the item in a row."""
         return _decode(self._attributes[row])
@@ -149,7 +161,9 @@ class ItemIndex:
         if row is None:
             row = self._take_row(item_id)
         self._vectors[row] = 0.0 if vector is None else vector
-        self._created_at_ms[row] = created_at_ms
+        if self._created_at_ms[row] != created_at_ms:
+            self._created_at_ms[row] = created_at_ms
+            self._newest.touch(row)
         self._available[row] = available
         if popularity is not None:
             self._put_popularity(row, popularity)
@@ -170,6 +184,8 @@ class ItemIndex:
         self._available[row] = False
         self._hashes[row] = 0
         self._free.append(row)
+        self._newest.touch(row)
+        self.changes.add(row)
         return True
 
     def set_popularity(self, popularity: Mapping[str, float]) -> None:
@@ -200,6 +216,15 @@ class ItemIndex:
         """The rows of those of these items that are here, each once, int64 [≤ n]."""
         found = (self._row_of.get(item_id) for item_id in dict.fromkeys(item_ids))
         return np.fromiter((row for row in found if row is not None), np.int64)
+
+    def newest(self, eligible: Mask, count: int) -> NDArray[np.int64]:
+        """The ``count`` eligible rows whose items were created last, newest first, equal ones by hash.
+
+        Args:
+            eligible: bool [rows].
+            count: At least 1.
+        """
+        return self._newest.best(self.created_at_ms, self.hashes, eligible, count)
 
     def matching(self, wanted: Filter) -> Mask:
         """Which rows hold an item that passes every part of the filter, bool [rows].
@@ -250,6 +275,8 @@ class ItemIndex:
         self._row_of_hash[number] = row
         self._hashes[row] = number
         self._live[row] = True
+        self._newest.touch(row)
+        self.changes.add(row)
         return row
 
     def _grow(self) -> None:

@@ -125,9 +125,9 @@ def covisitation(
         columns: Rows of the items, −1 for one that nobody has used, [n].
     """
     signals = np.zeros((len(NAMES), len(columns)), np.float32)
-    signals[:-2] = sums[:, columns]
-    signals[:-2] += FLOOR
-    np.log(signals[:-2], out=signals[:-2])
+    found = sums.take(columns, axis=1)
+    found += FLOOR
+    np.log(found, out=signals[:-2])
     if len(situation.recent):
         signals[-2:] = _agreement(situation, columns)
     return signals
@@ -166,21 +166,23 @@ def _agreement(situation: Situation, columns: NDArray[np.int64]) -> NDArray[np.f
     """
     pairs, now_s = situation.memory.pairs, situation.now_s
     partners = situation.recent.rows[:_AGREEING]
-    each = np.eye(len(partners), dtype=np.float32)
-    near = np.zeros((len(partners), len(columns)), np.float32)
+    ones = np.ones(len(partners), np.float32)
+    company = None
     for channel, share in (
         (NEAR_AFTER, 1.0),
         (NEAR_BEFORE, 1.0),
         (SESSION_AFTER, 0.5),
         (SESSION_BEFORE, 0.5),
     ):
-        weights = each * np.float32(share)
-        near += pairs.combine(channel, partners, weights, _SMOOTHING[channel], now_s, situation.columns)[
-            :, columns
-        ]
+        weights = ones * np.float32(share)
+        found = pairs.shares(channel, partners, weights, _SMOOTHING[channel], now_s, situation.columns)
+        company = found if company is None else company + found
+    assert company is not None
+    near = company.take(columns, axis=1)
     popularity = situation.memory.popularity
-    count = popularity.count[: situation.columns][columns]
-    near += (0.3 / (popularity.total + 1.0) * count).astype(np.float32) + FLOOR
+    share_of_all = popularity.count[: situation.columns].take(columns) * (0.3 / (popularity.total + 1.0))
+    near += share_of_all.astype(np.float32)
+    near += FLOOR
     np.log(near, out=near)
     on_page = situation.last_page[:_AGREEING]
     return np.stack([near[on_page].mean(axis=0), near.mean(axis=0)])

@@ -23,6 +23,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from models.interactions.log import EventLog
 from models.signals.situation import Situation
 
 NAMES = ("sessions_minute", "sessions_wide", "sessions_near", "sessions_after", "sessions_before")
@@ -32,6 +33,7 @@ _VOTERS, _REACH = 300, 30
 _LONGEST_S = 3_000.0
 _FLOOR = 1e-5
 _FADE_S = 90.0 * 86_400.0
+_NEARNESS_OF_STEP = 1.0 / (1.15 + 0.15 * np.arange(_REACH))
 
 
 def votes(situation: Situation) -> NDArray[np.float64]:
@@ -49,50 +51,60 @@ def sessions(gains: NDArray[np.float64], columns: NDArray[np.int64]) -> NDArray[
         gains: See `votes`.
         columns: Rows of the items, −1 for one that nobody has used, [n].
     """
-    return np.log(gains[:, columns] + _FLOOR).astype(np.float32)
+    found = gains.take(columns, axis=1) + _FLOOR
+    return np.log(found.astype(np.float32))
 
 
 def _gather(situation: Situation, gains: NDArray[np.float64]) -> None:
     log = situation.memory.log
     recent = situation.recent.rows[:_SIMILAR_ITEMS]
-    numbers, at = log.occurrences(recent)
-    people = log.people_of(numbers)
+    slots, at = log.occurrences(recent)
+    people = log.people_of(slots)
     others = people != log.person(situation.person.user_id)
-    numbers, at, people = numbers[others], at[others], people[others]
-    if not len(numbers):
+    slots, at, people = slots[others], at[others], people[others]
+    count = len(slots)
+    if not count:
         return
     rarity = (situation.memory.popularity.count[recent] + 5.0) ** -0.25
     ranks, ages_s = situation.ranks[: len(recent)], situation.ages_s[: len(recent)]
     _, person = np.unique(people, return_inverse=True)
     similarity = np.bincount(person, (0.85**ranks * rarity)[at])
     nearness = np.bincount(person, np.exp(ages_s / -100.0)[at])
-    times_s = log.times_s(numbers)
     vote = np.where(ranks < _VOTING_ITEMS, 0.8**ranks * rarity, 0.0)[at]
+    times_s = log.times_s(slots)
     vote *= np.exp((times_s - situation.now_s) / _FADE_S)
     by_similarity = vote * similarity[person]
-    if len(numbers) > _VOTERS:
-        kept = np.argpartition(-by_similarity, _VOTERS)[:_VOTERS]
-        numbers, person, times_s = numbers[kept], person[kept], times_s[kept]
+    if count > _VOTERS:
+        kept = by_similarity.argpartition(count - _VOTERS)[count - _VOTERS :]
+        slots, person, times_s = slots[kept], person[kept], times_s[kept]
         vote, by_similarity = vote[kept], by_similarity[kept]
     by_nearness = vote * nearness[person] ** 1.5
+    sides = log.around(slots, _REACH)
+    for direction, reached in enumerate(sides):
+        _vote(log, reached, times_s, by_similarity, by_nearness, gains, direction)
+
+
+def _vote(
+    log: EventLog,
+    reached: NDArray[np.int64],
+    times_s: NDArray[np.float64],
+    by_similarity: NDArray[np.float64],
+    by_nearness: NDArray[np.float64],
+    gains: NDArray[np.float64],
+    direction: int,
+) -> None:
+    """Add the votes of what stands to one side of the occurrences, [reach, voters]."""
+    gaps = np.abs(log.times_s(reached) - times_s)
+    items = log.items(reached)
+    used = ((gaps <= _LONGEST_S) & (items >= 0)).ravel().nonzero()[0]
+    step_of, voter = np.divmod(used, len(times_s))
+    items, gaps_s = items.ravel()[used], gaps.ravel()[used].astype(np.float32)
+    distance = _NEARNESS_OF_STEP[step_of]
+    similarity = by_similarity[voter]
+    minute = similarity * np.exp(gaps_s / np.float32(-60.0))
+    wide = np.exp(gaps_s / np.float32(-600.0)) * distance
     rows = gains.shape[1]
-    sides = []
-    for follow in (log.after, log.before):
-        reached = np.full((_REACH, len(numbers)), -1, np.int64)
-        at_number = numbers
-        for step in range(_REACH):
-            reached[step] = at_number = follow(at_number)
-        step_of, voter = np.nonzero(reached >= 0)
-        found = reached[step_of, voter]
-        items = log.items(found)
-        gaps_s = np.abs(log.times_s(found) - times_s[voter])
-        used = (gaps_s <= _LONGEST_S) & (items >= 0)
-        items, voter, gaps_s, step_of = items[used], voter[used], gaps_s[used], step_of[used]
-        distance = 1.0 / (1.15 + 0.15 * step_of)
-        minute = by_similarity[voter] * np.exp(gaps_s / -60.0)
-        wide = np.exp(gaps_s / -600.0) * distance
-        gains[0] += np.bincount(items, minute, minlength=rows)
-        gains[1] += np.bincount(items, by_similarity[voter] * wide, minlength=rows)
-        gains[2] += np.bincount(items, by_nearness[voter] * wide, minlength=rows)
-        sides.append(np.bincount(items, minute * distance, minlength=rows))
-    gains[3], gains[4] = sides
+    gains[0] += np.bincount(items, minute, minlength=rows)
+    gains[1] += np.bincount(items, similarity * wide, minlength=rows)
+    gains[2] += np.bincount(items, by_nearness[voter] * wide, minlength=rows)
+    gains[3 + direction] = np.bincount(items, minute * distance, minlength=rows)

@@ -24,4 +24,4 @@ def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArra
         moment.company[covisitation.NAMES.index(name), : len(knowledge.memory)] for name in _SUMS
     )
     wider = np.float32(0.3) * (session + page) + np.float32(0.1) * ever
-    return best_eligible(near_after + near_before + wider, knowledge.index_rows_of_memory, eligible, budget)
+    return best_eligible(near_after + near_before + wider, knowledge.in_index, eligible, budget)

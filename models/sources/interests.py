@@ -27,7 +27,7 @@ def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArra
     """See `models.sources.source.Source`: each interest has a share, by its entries' weight."""
     history, index = moment.situation.history, moment.knowledge.index
     liked = np.flatnonzero(history.weights > 0)[:_ENTRIES]
-    rows = moment.knowledge.index_rows_of_memory(history.rows[liked])
+    rows = moment.knowledge.in_index[history.rows[liked]]
     weights = (_FADE ** np.arange(len(liked)) * history.weights[liked])[rows >= 0].astype(np.float32)
     vectors = index.vectors[rows[rows >= 0]]
     told = vectors.any(axis=1)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,5 +15,5 @@ def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArra
     # Of a stranger the model says no more than what is popular, which other sources know better.
     if knowledge.item2vec is None or moment.by_item2vec is None or not len(moment.situation.recent):
         return np.zeros(0, np.int64)
-    index_rows = partial(knowledge.item2vec.items.to_index, knowledge.index)
-    return best_eligible(moment.by_item2vec, index_rows, eligible, budget)
+    there = knowledge.item2vec.items.rows_in(knowledge.index)
+    return best_eligible(moment.by_item2vec, there, eligible, budget)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.cascade.moment import Signals
 from models.signals import covisitation
-from models.sources.proposals import best_eligible, best_rows
+from models.sources.proposals import best_eligible
 
 # Items looked at for each one wanted: some of the newest are well known already.
 _LOOKED_AT = 8
@@ -41,16 +41,13 @@ def _used(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArray[
         names = [covisitation.NAMES.index(name) for name in _COMPANY]
         lift += moment.company[names, items].mean(axis=0)
     lift[counts.positives[items] >= knowledge.settings.new_item_events] = -np.inf
-    wanted = min(budget, int(np.isfinite(lift).sum()))
-    return best_eligible(lift, knowledge.index_rows_of_memory, eligible, wanted)
+    return best_eligible(lift, knowledge.in_index, eligible, budget)
 
 
 def _created(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArray[np.int64]:
     knowledge = moment.knowledge
     index = knowledge.index
-    created = index.created_at_ms.astype(np.float64)
-    created[~eligible] = -np.inf
-    newest = best_rows(created, index.hashes, _LOOKED_AT * budget)
+    newest = index.newest(eligible, _LOOKED_AT * budget)
     newest = newest[knowledge.positives(newest) < knowledge.settings.new_item_events]
     if moment.taste is not None:
         near = np.vecdot(index.vectors[newest], moment.taste.vector.astype(np.float32))

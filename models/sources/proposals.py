@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 Rows = NDArray[np.int64]
-# Items beyond a budget that are looked at, as many of the best are known to the person already.
-_SPARE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,35 +20,31 @@ class Proposals:
 
 
 def best_eligible(
-    scores: NDArray[np.floating],
-    index_rows: Callable[[Rows], Rows],
-    eligible: NDArray[np.bool_],
-    budget: int,
+    scores: NDArray[np.floating], there: Rows, eligible: NDArray[np.bool_], budget: int
 ) -> Rows:
-    """The eligible items of highest score, best first, int64 [≤ budget].
+    """The eligible items of highest score, best first, rows of the index, int64 [≤ budget].
 
     Args:
-        scores: Of items in rows of some model's own, [n].
-        index_rows: Such rows → rows of the index, −1 where the item is not in it.
+        scores: Of items in rows of some model's own, [n]; not eligible where it is −inf.
+        there: Such a row → the row of the index, −1 where the item is not in it, int64 [n].
         eligible: By row of the index.
         budget: How many.
     """
-    found = np.zeros(0, np.int64)
-    wanted = min(len(scores), 2 * budget + _SPARE)
-    falling = -scores
-    while len(found) < budget and wanted:
-        if wanted < len(scores):
-            best = np.sort(np.argpartition(falling, wanted - 1)[:wanted])
-        else:
-            best = np.arange(wanted)
-        best = best[np.argsort(falling[best], kind="stable")]
-        rows = index_rows(best)
-        rows = rows[(rows >= 0) & (rows < len(eligible))]
-        found = rows[eligible[rows]]
-        if wanted == len(scores):
-            break
-        wanted = min(len(scores), 4 * wanted)
-    return found[:budget]
+    mine = np.flatnonzero(eligible_here(there, eligible) & (scores > -np.inf))
+    if len(mine) > budget:
+        best = np.argpartition(scores[mine], len(mine) - budget)[len(mine) - budget :]
+        # Of equal ones the first come first.
+        mine = mine[np.sort(best)]
+    return there[mine[np.argsort(-scores[mine], kind="stable")]]
+
+
+def eligible_here(there: Rows, eligible: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which rows of a collection may be listed, bool [n]; see `best_eligible`."""
+    if not len(eligible):
+        return np.zeros(len(there), np.bool_)
+    found = eligible.take(there, mode="clip")
+    found &= there >= 0
+    return found
 
 
 def best_rows(scores: NDArray[np.floating], hashes: NDArray[np.uint64], budget: int) -> Rows:

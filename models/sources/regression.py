@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,5 +16,5 @@ def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArra
     knowledge = moment.knowledge
     if _MODEL not in moment.by_regression:
         return np.zeros(0, np.int64)
-    index_rows = partial(knowledge.regressions[_MODEL].items.to_index, knowledge.index)
-    return best_eligible(moment.by_regression[_MODEL][0], index_rows, eligible, budget)
+    there = knowledge.regressions[_MODEL].items.rows_in(knowledge.index)
+    return best_eligible(moment.by_regression[_MODEL][0], there, eligible, budget)

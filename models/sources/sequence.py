@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,5 +14,5 @@ def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArra
     knowledge = moment.knowledge
     if knowledge.sequence is None or moment.by_sequence is None:
         return np.zeros(0, np.int64)
-    index_rows = partial(knowledge.sequence.items.to_index, knowledge.index)
-    return best_eligible(moment.by_sequence, index_rows, eligible, budget)
+    there = knowledge.sequence.items.rows_in(knowledge.index)
+    return best_eligible(moment.by_sequence, there, eligible, budget)

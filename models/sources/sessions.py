@@ -18,4 +18,4 @@ def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArra
         return np.zeros(0, np.int64)
     knowledge = moment.knowledge
     votes = moment.votes[_VOTES, : len(knowledge.memory)]
-    return best_eligible(votes, knowledge.index_rows_of_memory, eligible, budget)
+    return best_eligible(votes, knowledge.in_index, eligible, budget)

@@ -14,4 +14,4 @@ def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArra
     knowledge, situation = moment.knowledge, moment.situation
     items = slice(0, len(knowledge.memory))
     scores = knowledge.memory.popularity.at_stage(items, situation.now_s, situation.person.events)
-    return best_eligible(scores, knowledge.index_rows_of_memory, eligible, budget)
+    return best_eligible(scores, knowledge.in_index, eligible, budget)

@@ -17,4 +17,4 @@ def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArra
     knowledge = moment.knowledge
     items = slice(0, len(knowledge.memory))
     scores = np.asarray(knowledge.memory.popularity.recent(items, moment.situation.now_s)[_SPAN])
-    return best_eligible(scores, knowledge.index_rows_of_memory, eligible, budget)
+    return best_eligible(scores, knowledge.in_index, eligible, budget)

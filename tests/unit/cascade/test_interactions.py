@@ -161,14 +161,18 @@ def test_the_log_follows_people() -> None:
     log = EventLog(4, 2)
     for number, (user_id, row) in enumerate([("u", 0), ("v", 0), ("u", 1), ("u", 2)]):
         log.append(user_id, row, 1.0, float(number))
-    assert log.after(rows(0)).tolist() == [2]
-    assert log.after(rows(3)).tolist() == [-1]
-    assert log.before(rows(3, -1)).tolist() == [2, -1]
+    after, before = log.around(rows(0, 3), 2)
+    none = log.capacity
+    assert after.tolist() == [[2, none], [3, none]]
+    assert before.tolist() == [[none, 2], [none, 0]]
+    assert log.items(after).tolist() == [[1, -1], [2, -1]]
     log.append("v", 3, 1.0, 9.0)
-    # The first event was overwritten.
-    assert log.before(rows(2)).tolist() == [-1]
-    numbers, at = log.occurrences(rows(0, 3))
-    assert numbers.tolist() == [1, 4]
+    # The first event was overwritten: u's second has none before it any more, and v's first one after it.
+    after, before = log.around(rows(2, 1), 1)
+    assert after.tolist() == [[3, 0]]
+    assert before.tolist() == [[none, none]]
+    slots, at = log.occurrences(rows(0, 3))
+    assert slots.tolist() == [1, 0]
     assert at.tolist() == [0, 1]
     items, people, _, times_s = log.sequences()
     assert items.tolist() == [1, 2, 0, 3]
