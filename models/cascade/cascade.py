@@ -32,9 +32,12 @@ SEQUENCE = "sequence"
 ITEM2VEC = "item2vec"
 REGRESSIONS = ("regression", "regression_ever", "regression_signed", "liking")
 _FAMILY_OF_SIGNAL = np.array([catalogue.FAMILIES.index(catalogue.family(name)) for name in catalogue.NAMES])
-# Signals ordered by family, and where each family begins among them.
+# Signals ordered by family, and where each family stands among them.
 _BY_FAMILY = np.argsort(_FAMILY_OF_SIGNAL, kind="stable")
-_FAMILY_STARTS = np.searchsorted(_FAMILY_OF_SIGNAL[_BY_FAMILY], np.arange(len(catalogue.FAMILIES)))
+_FAMILIES = [
+    slice(*np.searchsorted(_FAMILY_OF_SIGNAL[_BY_FAMILY], (number, number + 1)).tolist())
+    for number in range(len(catalogue.FAMILIES))
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,10 +233,14 @@ class Cascade(Knowledge):
         return Candidates(rows, sources, standardised, gates.gates(signals.situation))
 
     def _ranked(self, candidates: Candidates) -> Ranking:
-        weighted = candidates.standardised * self.weights.effective(candidates.gates)
-        # By rows, not as a product of matrices: sums of an item round alike in whatever row it stands.
-        parts = np.add.reduceat(weighted[:, _BY_FAMILY], _FAMILY_STARTS, axis=1, dtype=np.float64)
-        scores = parts.sum(axis=1)
+        weights = self.weights.effective(candidates.gates)[_BY_FAMILY, None]
+        weighted = candidates.standardised.T[_BY_FAMILY] * weights
+        # Not a product of matrices: an item's sums round alike in whatever row it stands.
+        by_family = np.empty((len(catalogue.FAMILIES), len(candidates.rows)))
+        for family, signals in enumerate(_FAMILIES):
+            np.add.reduce(weighted[signals], axis=0, dtype=np.float64, out=by_family[family])
+        parts = by_family.T
+        scores = np.add.reduce(by_family, axis=0)
         order = np.lexsort((self.index.hashes[candidates.rows], -scores))
         return Ranking(
             candidates.rows[order],

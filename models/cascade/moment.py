@@ -74,52 +74,55 @@ class Signals:
         return scores
 
     def of_rows(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """All signals of rows of the index, float32 [n, signals]."""
+        """All signals of rows of the index, float32 [n, signals], a signal's values next to each other."""
         knowledge, index = self.knowledge, self.knowledge.index
         signals = np.zeros((len(catalogue.NAMES), len(rows)), np.float32)
-        memory_rows = knowledge.in_memory[rows]
-        signals[: len(catalogue.BY_MEMORY_ROW)] = np.concatenate(
-            [
-                covisitation.covisitation(self.situation, self.company, memory_rows),
-                sessions.sessions(self.votes, memory_rows),
-                popularity.popularity(self.situation, memory_rows),
-            ]
+        memory_rows = knowledge.in_memory.take(rows)
+        vectors = index.vectors.take(rows, axis=0)
+        signals[_at(covisitation.NAMES)] = covisitation.covisitation(
+            self.situation, self.company, memory_rows
         )
+        signals[_at(sessions.NAMES)] = sessions.sessions(self.votes, memory_rows)
+        signals[_at(popularity.NAMES)] = popularity.popularity(self.situation, memory_rows)
         for name, regression in knowledge.regressions.items():
-            model_rows = regression.items.rows_from(index)[rows]
+            model_rows = regression.items.rows_from(index).take(rows)
             values = self.by_regression[name]
             first = catalogue.POSITION[_FIRST_SIGNAL[name]]
             found = signals[first : first + len(values)]
+            unknown = (model_rows < 0).nonzero()[0]
             if values.shape[1]:
-                found[:] = np.where(model_rows >= 0, values[:, model_rows], 0.0)
+                values.take(model_rows, axis=1, out=found, mode="clip")
+                found[:, unknown] = 0.0
             if name == "regression_ever":
-                found[0, model_rows < 0] = np.log(_LIKING_FLOOR)
+                found[0, unknown] = np.log(_LIKING_FLOOR)
         if knowledge.sequence is not None and self.by_sequence is not None:
             values = self._of_model(knowledge.sequence.items, self.by_sequence, rows)
             signals[catalogue.POSITION["sequence"]] = values
         if knowledge.item2vec is not None and self.by_item2vec is not None:
             values = self._of_model(knowledge.item2vec.items, self.by_item2vec, rows)
             signals[catalogue.POSITION["item2vec"]] = values
-        signals[_at(content.NAMES)] = content.content(self.situation, index, rows, self._recent_index_rows())
-        signals[_at(base.NAMES)] = base.base(self.situation, index, self.taste, rows, memory_rows)
+        signals[_at(content.NAMES)] = content.content(
+            self.situation, index, rows, vectors, knowledge.in_index.take(self.situation.recent.rows)
+        )
+        signals[_at(base.NAMES)] = base.base(
+            self.situation, index, self.taste, rows, vectors, memory_rows
+        )
         signals[_at(context.NAMES)] = context.context(self.situation, memory_rows)
-        return np.ascontiguousarray(signals.T)
+        # Signals after one another in memory: what follows reads, and sums up, a signal at a time.
+        return signals.T
 
     def _of_model(
         self, items: ModelItems, scores: NDArray[np.float32], rows: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """A model's scores of rows of the index, float32 [n]."""
-        model_rows = items.rows_from(self.knowledge.index)[rows]
+        model_rows = items.rows_from(self.knowledge.index).take(rows)
         found = np.zeros(len(rows), np.float32)
         met = model_rows >= 0
         found[met] = scores[model_rows[met]]
         if met.any() and not met.all():
             # An item that the model has not met is as likely as the less likely ones.
-            found[~met] = np.quantile(found[met], 0.25)
+            found[~met] = _lower_quartile(found[met])
         return found
-
-    def _recent_index_rows(self) -> NDArray[np.int64]:
-        return self.knowledge.in_index[self.situation.recent.rows]
 
 
 _FIRST_SIGNAL = {
@@ -134,3 +137,12 @@ def _at(names: tuple[str, ...]) -> slice:
     """Where a family of signals stands among all."""
     first = catalogue.POSITION[names[0]]
     return slice(first, first + len(names))
+
+
+def _lower_quartile(values: NDArray[np.float32]) -> np.float32:
+    """`numpy.quantile` at ¼, in a tenth of its time; at least one value."""
+    place = (len(values) - 1) * 0.25
+    low = int(place)
+    ordered = np.partition(values, (low, min(low + 1, len(values) - 1)))
+    below, above = ordered[low], ordered[min(low + 1, len(values) - 1)]
+    return np.float32(below + (above - below) * np.float32(place - low))

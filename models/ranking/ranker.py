@@ -24,10 +24,11 @@ Matrix = NDArray[np.float32]
 
 
 def standardise(signals: Matrix, spreads: NDArray[np.float32]) -> Matrix:
-    """z for signals [n, K] of one list of candidates, float32 [n, K]."""
-    centred = signals - signals.mean(axis=0, keepdims=True) if len(signals) else signals
-    centred = centred / spreads
-    return np.asarray(np.clip(centred, -_LIMIT, _LIMIT, out=centred), np.float32)
+    """z for signals [n, K] of one list of candidates, float32 [n, K], in the order in which they lie in memory."""
+    centred = signals - signals.mean(axis=0, keepdims=True) if len(signals) else signals.copy()
+    centred /= spreads
+    np.maximum(centred, -_LIMIT, out=centred)
+    return np.minimum(centred, _LIMIT, out=centred)
 
 
 @dataclass(frozen=True, slots=True)

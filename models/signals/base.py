@@ -52,33 +52,40 @@ def base(
     index: ItemIndex,
     own: Taste | None,
     rows: NDArray[np.int64],
+    vectors: NDArray[np.float32],
     memory_rows: NDArray[np.int64],
 ) -> NDArray[np.float32]:
     """The signals of candidates, float32 [signals, n].
 
     Args:
         situation: The person and moment.
-        index: Holds the vectors.
+        index: Knows when items were created.
         own: The person's taste.
         rows: Of the index: the candidates.
+        vectors: Theirs, float32 [n, D].
         memory_rows: The same in the memory, −1 where it does not know them.
     """
     signals = np.zeros((len(NAMES), len(rows)), np.float32)
     if own is not None:
-        signals[0] = np.vecdot(index.vectors[rows], own.vector.astype(np.float32))
-    known = memory_rows >= 0
+        np.vecdot(vectors, own.vector.astype(np.float32), out=signals[0])
     counts = situation.memory.popularity
-    recent = counts.recent_in(_POPULAR_SPAN, slice(0, len(situation.memory)), situation.now_s)
-    if len(recent) and (largest := float(recent.max())) > 0:
-        signals[1, known] = np.log1p(recent[memory_rows[known]]) / np.log1p(largest)
-    age_days = np.maximum(situation.now_s * 1_000.0 - index.created_at_ms[rows], 0.0) / 86_400_000.0
-    signals[2] = np.exp2(-age_days / _FRESH_HALF_LIFE_DAYS)
+    # The row after the last item's is always empty.
+    columns = np.where(memory_rows < 0, situation.columns - 1, memory_rows)
+    largest = counts.most_recent_in(_POPULAR_SPAN, situation.now_s)
+    if largest > 0:
+        recent = counts.recent_in(_POPULAR_SPAN, columns, situation.now_s).astype(np.float32)
+        np.multiply(np.log1p(recent), np.float32(1.0 / np.log1p(largest)), out=signals[1])
+    ages_ms = np.maximum(situation.now_s * 1_000.0 - index.created_at_ms.take(rows), 0.0)
+    np.exp2((ages_ms * (-1.0 / 86_400_000.0 / _FRESH_HALF_LIFE_DAYS)).astype(np.float32), out=signals[2])
     history = situation.history
-    if len(history) and known.any():
+    own_rows = np.zeros(situation.columns, np.bool_)
+    own_rows[history.rows] = True
+    met = own_rows.take(columns).nonzero()[0]
+    # Mostly none: what was used once is seldom listed again.
+    if len(met):
         used, newest, times = np.unique(history.rows, return_index=True, return_counts=True)
-        at = np.minimum(np.searchsorted(used, memory_rows), len(used) - 1)
-        met = known & (used[at] == memory_rows)
-        signals[3, met] = np.log1p(times[at[met]])
-        hours = (situation.now_s - history.times_s[newest[at[met]]]) / 3_600.0
+        at = np.searchsorted(used, columns[met])
+        signals[3, met] = np.log1p(times[at])
+        hours = (situation.now_s - history.times_s[newest[at]]) / 3_600.0
         signals[4, met] = -np.log1p(np.maximum(hours, 0.0))
     return signals

@@ -23,9 +23,10 @@ LIKING_NAMES = ("liking",)
 SEQUENCE_NAMES = ("sequence",)
 ITEM2VEC_NAMES = ("item2vec",)
 
-BY_MEMORY_ROW = (*covisitation.NAMES, *sessions.NAMES, *popularity.NAMES)
 NAMES = (
-    *BY_MEMORY_ROW,
+    *covisitation.NAMES,
+    *sessions.NAMES,
+    *popularity.NAMES,
     *REGRESSION_NAMES,
     *LIKING_NAMES,
     *SEQUENCE_NAMES,

@@ -28,7 +28,11 @@ NAMES = (
 
 
 def content(
-    situation: Situation, index: ItemIndex, rows: NDArray[np.int64], recent: NDArray[np.int64]
+    situation: Situation,
+    index: ItemIndex,
+    rows: NDArray[np.int64],
+    vectors: NDArray[np.float32],
+    recent: NDArray[np.int64],
 ) -> NDArray[np.float32]:
     """The signals of candidates, float32 [signals, n].
 
@@ -36,32 +40,34 @@ def content(
         situation: The person and moment.
         index: Holds the vectors.
         rows: Of the index: the candidates.
+        vectors: Theirs, float32 [n, D].
         recent: Rows of the index of the person's recent entries, −1 where it has none.
     """
     signals = np.zeros((len(NAMES), len(rows)), np.float32)
-    days = (situation.now_s - index.created_at_ms[rows] / 1_000.0) / 86_400.0
-    signals[-1] = np.log(np.maximum(days, 0.0) + 7.0)
-    held = np.flatnonzero(recent >= 0)
+    days = (situation.now_s - index.created_at_ms.take(rows) / 1_000.0) / 86_400.0
+    np.log((np.maximum(days, 0.0) + 7.0).astype(np.float32), out=signals[-1])
+    held = (recent >= 0).nonzero()[0]
     if not len(held) or not len(rows):
         return signals
     weights = _weightings(situation)[:, held]
-    candidates, entries = index.vectors[rows], index.vectors[recent[held]]
+    entries = index.vectors.take(recent[held], axis=0)
     at = 0
     for name, block in _BLOCKS.items():
         used = weights if name == "text" else weights[:2]
-        means = used @ _unit(entries[:, block])
-        signals[at : at + len(used)] = means @ _unit(candidates[:, block]).T
+        means = (used / _lengths(entries[:, block])) @ entries[:, block]
+        found = signals[at : at + len(used)]
+        np.divide(means @ vectors[:, block].T, _lengths(vectors[:, block]), out=found)
         at += len(used)
     return signals
 
 
 def _weightings(situation: Situation) -> NDArray[np.float32]:
-    recent = 0.9**situation.ranks
-    liked = recent * (situation.recent.weights > 0)
-    weights = np.stack([situation.last_page.astype(float), recent, liked])
+    weights = np.empty((3, len(situation.recent)))
+    weights[0] = situation.last_page
+    weights[1] = 0.9**situation.ranks
+    weights[2] = weights[1] * (situation.recent.weights > 0)
     return np.asarray(weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-9), np.float32)
 
 
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    lengths = np.sqrt(np.vecdot(vectors, vectors))[:, None]
-    return np.asarray(vectors / np.maximum(lengths, np.float32(1e-6)), np.float32)
+def _lengths(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.maximum(np.sqrt(np.vecdot(vectors, vectors)), np.float32(1e-6))

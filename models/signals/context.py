@@ -26,7 +26,7 @@ _PRIOR_EVENTS = 20.0
 def context(situation: Situation, memory_rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """The signals of candidates, float32 [signals, n]; ``memory_rows`` is −1 where nobody has used one."""
     signals = np.zeros((len(NAMES), len(memory_rows)), np.float32)
-    known = np.flatnonzero(memory_rows >= 0)
+    known = (memory_rows >= 0).nonzero()[0]
     popularity = situation.memory.popularity
     if not len(known) or not popularity.total:
         return signals
