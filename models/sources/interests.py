@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.cascade.moment import Signals
-from models.sources.proposals import best_rows
+from models.sources.proposals import best_rows, each_once
 
 INTERESTS = 3
 _ENTRIES = 50
@@ -37,15 +37,14 @@ def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArra
     members = cluster(vectors, weights)
     shares = members.sum(axis=1) / weights.sum()
     similarities = _similarities(members @ vectors, index.vectors)
-    similarities[:, ~eligible] = -np.inf
-    lists = [best_rows(one, index.hashes, budget) for one in similarities]
+    may_be_listed = eligible.nonzero()[0]
+    lists = [best_rows(one, index.hashes, may_be_listed, budget) for one in similarities]
     # In turn by share: the first half of a list holds half of what each interest gives.
     places = np.concatenate(
         [(np.arange(len(one)) + 0.5) / share for one, share in zip(lists, shares.tolist(), strict=True)]
     )
     proposed = np.concatenate(lists)[np.argsort(places, kind="stable")]
-    _, first = np.unique(proposed, return_index=True)
-    return proposed[np.sort(first)][:budget]
+    return each_once(proposed)[:budget]
 
 
 def cluster(vectors: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 
 from models.cascade.moment import Signals
 from models.signals import covisitation
-from models.sources.proposals import best_eligible
+from models.sources.proposals import best_eligible, each_once
 
 # Items looked at for each one wanted: some of the newest are well known already.
 _LOOKED_AT = 8
-_COMPANY = ("near_after_ten", "near_before_ten", "session_after_ten", "page_ten", "ever_ten")
+_COMPANY = [
+    covisitation.NAMES.index(name)
+    for name in ("near_after_ten", "near_before_ten", "session_after_ten", "page_ten", "ever_ten")
+]
 # Of company, which is a logarithm, and in events: what an item has for having been used at all.
 _PRIOR_EVENTS = 2.0
 
@@ -28,18 +31,22 @@ def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArra
     both = min(len(used), len(created))
     mixed[0 : 2 * both : 2], mixed[1 : 2 * both : 2] = used[:both], created[:both]
     mixed[2 * both :] = np.concatenate([used[both:], created[both:]])
-    _, first = np.unique(mixed, return_index=True)
-    return mixed[np.sort(first)][:budget]
+    return each_once(mixed)[:budget]
 
 
 def _used(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArray[np.int64]:
     knowledge = moment.knowledge
     items = slice(0, len(knowledge.memory))
     counts = knowledge.memory.popularity
-    lift = -np.log(counts.count[items] + _PRIOR_EVENTS)
+    events = counts.count[items].astype(np.float32)
+    events += np.float32(_PRIOR_EVENTS)
+    lift = -np.log(events, out=events)
     if len(moment.situation.recent):
-        names = [covisitation.NAMES.index(name) for name in _COMPANY]
-        lift += moment.company[names, items].mean(axis=0)
+        company = moment.company[:, items]
+        together = company[_COMPANY[0]].copy()
+        for sums in _COMPANY[1:]:
+            together += company[sums]
+        lift += together * np.float32(1.0 / len(_COMPANY))
     lift[counts.positives[items] >= knowledge.settings.new_item_events] = -np.inf
     return best_eligible(lift, knowledge.in_index, eligible, budget)
 

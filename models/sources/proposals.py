@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Rows = NDArray[np.int64]
+# By so much of a budget a place in an earlier list is better: less than there is between two places.
+_EARLIER = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +49,32 @@ def eligible_here(there: Rows, eligible: NDArray[np.bool_]) -> NDArray[np.bool_]
     return found
 
 
-def best_rows(scores: NDArray[np.floating], hashes: NDArray[np.uint64], budget: int) -> Rows:
-    """Positions of the highest finite scores, best first; equal ones by hash, as workers' rows differ."""
-    budget = min(budget, len(scores))
-    if not budget:
-        return np.zeros(0, np.int64)
-    least = np.partition(scores, len(scores) - budget)[len(scores) - budget]
-    best = np.flatnonzero((scores >= least) & np.isfinite(scores))
-    if len(best) > 2 * budget:
-        # Very many stand at the border, as where a catalogue came all at once: no need to sort them all.
-        border = best[scores[best] == least]
-        border = border[np.argpartition(hashes[border], budget)[:budget]]
-        best = np.concatenate([best[scores[best] > least], border])
-    return best[np.lexsort((hashes[best], -scores[best]))][:budget]
+def best_rows(scores: NDArray[np.floating], hashes: NDArray[np.uint64], rows: Rows, budget: int) -> Rows:
+    """The rows of highest score, best first; equal ones by hash, as workers' rows differ. int64 [≤ budget]
+
+    Args:
+        scores: By row.
+        hashes: By row.
+        rows: Those that may be chosen, int64 [n].
+        budget: How many.
+    """
+    mine = scores.take(rows)
+    if len(rows) > budget:
+        least = np.partition(mine, len(rows) - budget)[len(rows) - budget]
+        best = (mine >= least).nonzero()[0]
+        if len(best) > 2 * budget:
+            # Very many stand at the border, as where a catalogue came all at once: no need to sort them all.
+            above, border = (mine > least).nonzero()[0], (mine == least).nonzero()[0]
+            border = border[np.argpartition(hashes[rows[border]], budget)[:budget]]
+            best = np.concatenate([above, border])
+        rows, mine = rows[best], mine[best]
+    return rows[np.lexsort((hashes[rows], -mine))][:budget]
+
+
+def each_once(rows: Rows) -> Rows:
+    """Rows in their order, without those that stood before."""
+    _, first = np.unique(rows, return_index=True)
+    return rows[np.sort(first)]
 
 
 def unite(lists: Sequence[Rows], budgets: Sequence[int], limit: int) -> Proposals:
@@ -68,22 +83,16 @@ def unite(lists: Sequence[Rows], budgets: Sequence[int], limit: int) -> Proposal
     Of more than ``limit``, those stay that stand highest in some list, by share of its budget; where that is
     the same, those of an earlier list: rows are numbered differently in each worker.
     """
-    rows = np.concatenate([np.zeros(0, np.int64), *lists])
-    place = np.concatenate(
-        [
-            np.zeros(0),
-            *(np.arange(len(one)) / max(budget, 1) for one, budget in zip(lists, budgets, strict=True)),
-        ]
-    )
-    by_row = np.zeros(int(rows.max(initial=-1)) + 1, np.uint32)
+    count = 1 + max((int(one.max()) for one in lists if len(one)), default=-1)
+    by_row = np.zeros(count, np.uint32)
     for at, one in enumerate(lists):
         by_row[one] |= np.uint32(1 << at)
-    each = np.flatnonzero(by_row)
+    each = by_row.nonzero()[0]
     if len(each) > limit:
-        # Where each row comes first among all entries in the order of their places: no two are equal.
-        order = np.argsort(place, kind="stable")
-        first = np.zeros(len(by_row), np.int64)
-        # Of an index that repeats, the last value is assigned: from behind, the first place.
-        first[rows[order[::-1]]] = np.arange(len(order))[::-1]
-        each = np.sort(each[np.argsort(first[each])[:limit]])
+        # No two rows have the same key, as a place of a list is one row's.
+        key = np.full(count, np.inf)
+        for at, (one, budget) in enumerate(zip(lists, budgets, strict=True)):
+            place = np.arange(len(one)) / max(budget, 1) + at * _EARLIER
+            key[one] = np.minimum(key[one], place)
+        each = each[np.sort(np.argpartition(key[each], limit)[:limit])]
     return Proposals(each, by_row[each])

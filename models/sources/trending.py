@@ -16,5 +16,5 @@ def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArra
     """See `models.sources.source.Source`."""
     knowledge = moment.knowledge
     items = slice(0, len(knowledge.memory))
-    scores = np.asarray(knowledge.memory.popularity.recent(items, moment.situation.now_s)[_SPAN])
+    scores = knowledge.memory.popularity.recent_in(_SPAN, items, moment.situation.now_s)
     return best_eligible(scores, knowledge.in_index, eligible, budget)
