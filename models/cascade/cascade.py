@@ -206,6 +206,8 @@ class Cascade(Knowledge):
     def _proposals(
         self, signals: Signals, eligible: NDArray[np.bool_], budgets: Mapping[str, int]
     ) -> Proposals:
+        # Another object for each list: what is kept for one must not serve where it has changed since.
+        eligible = eligible.view()
         all_budgets = {**self.settings.budgets, **budgets}
         wanted = [all_budgets.get(name, 0) for name in SOURCES]
         lists = [

@@ -16,6 +16,7 @@ from models.signals import base, catalogue, content, context, covisitation, popu
 from models.signals.situation import Situation
 
 _LIKING_FLOOR = 1e-3
+Rows = NDArray[np.int64]
 
 
 @dataclass(slots=True)
@@ -30,6 +31,8 @@ class Signals:
     by_sequence: NDArray[np.float32] | None
     by_item2vec: NDArray[np.float32] | None
     taste: Taste | None
+    # What was last asked for, and the rows of each collection that it lets be listed.
+    _listable: tuple[NDArray[np.bool_], dict[int, Rows]] | None = None
 
     @classmethod
     def of(cls, knowledge: Knowledge, person: Person) -> Signals:
@@ -72,6 +75,24 @@ class Signals:
         scores = regression.scores(entries, weightings)
         scores[0] = np.log(np.maximum(scores[0], 0.0) + _LIKING_FLOOR)
         return scores
+
+    def listable(self, eligible: NDArray[np.bool_], items: ModelItems | None = None) -> Rows:
+        """Rows of a model, or of the memory, whose items may be listed, rising, int64 [n].
+
+        Args:
+            eligible: By row of the index; must not change any more.
+            items: Of the model; None for the memory.
+        """
+        if self._listable is None or self._listable[0] is not eligible:
+            self._listable = (eligible, {})
+        found = self._listable[1]
+        if id(items) not in found:
+            knowledge = self.knowledge
+            there = knowledge.in_index if items is None else items.rows_in(knowledge.index)
+            may = eligible.take(there, mode="clip") if len(eligible) else np.zeros(len(there), np.bool_)
+            may &= there >= 0
+            found[id(items)] = may.nonzero()[0]
+        return found[id(items)]
 
     def of_rows(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """All signals of rows of the index, float32 [n, signals], a signal's values next to each other."""

@@ -31,7 +31,7 @@ class EventLog:
         self.capacity = capacity
         self.count = 0
         # The slot after the last stands for "none": its item is −1, and it is linked to itself.
-        self._items = np.full(capacity + 1, NONE, np.int32)
+        self._items = np.full(capacity + 1, NONE, np.int64)
         self._people = np.full(capacity, NONE, np.int64)
         self._times_s = np.zeros(capacity + 1, np.float64)
         self._weights = np.zeros(capacity, np.float32)
@@ -99,7 +99,7 @@ class EventLog:
         held = numbers > max(NONE, self.count - 1 - self.capacity)
         return numbers[held] % self.capacity, held.nonzero()[0]
 
-    def items(self, slots: Slots) -> NDArray[np.int32]:
+    def items(self, slots: Slots) -> Numbers:
         """Rows of the items of events; −1 where the item was forgotten, or there is no event."""
         return self._items.take(slots)
 
@@ -111,21 +111,22 @@ class EventLog:
         """Numbers of the people whose events these are."""
         return self._people.take(slots)
 
-    def around(self, slots: Slots, reach: int) -> tuple[Slots, Slots]:
-        """The same person's events after and before each of these events.
+    def around(self, slots: Slots, reach: int) -> Slots:
+        """The same person's events around each of these events, the nearest first.
 
         Returns:
-            Two arrays of slots int64 [reach, n], the nearest first; ``capacity`` where there is none.
+            Slots int64 [reach, 2 · n], first those after each and then those before each; ``capacity`` where
+            there is none.
         """
-        count = len(slots)
-        reached = np.empty((reach, 2 * count), np.int64)
+        reached = np.empty((reach, 2 * len(slots)), np.int64)
         at = np.concatenate([slots, slots + self._before])
         for step in range(reach):
-            # As `take` checks bounds when it writes elsewhere, unless it may clip.
+            # To clip, which never happens, is what lets it write there without a copy.
             at = self._links.take(at, out=reached[step], mode="clip")
-        return reached[:, :count], reached[:, count:] - self._before
+        reached[:, len(slots) :] -= self._before
+        return reached
 
-    def sequences(self) -> tuple[NDArray[np.int32], Numbers, NDArray[np.float32], NDArray[np.float64]]:
+    def sequences(self) -> tuple[Numbers, Numbers, NDArray[np.float32], NDArray[np.float64]]:
         """All events held, by person and in their order: items, people, weights, times in seconds.
 
         Events on items that were forgotten are left out.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping
+from itertools import repeat
 from typing import Any
 
 import msgspec
@@ -209,8 +210,8 @@ class ItemIndex:
 
     def rows_of_hashes(self, hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
         """The rows of those of these items that are here, int64 [≤ n], in no order."""
-        found = map(self._row_of_hash.get, hashes.tolist())
-        return np.fromiter((row for row in found if row is not None), np.int64)
+        found = np.array(list(map(self._row_of_hash.get, hashes.tolist(), repeat(-1))), np.int64)
+        return found[found >= 0]
 
     def rows_of(self, item_ids: Iterable[str]) -> NDArray[np.int64]:
         """The rows of those of these items that are here, each once, int64 [≤ n]."""

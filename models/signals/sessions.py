@@ -23,7 +23,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from models.interactions.log import EventLog
 from models.signals.situation import Situation
 
 NAMES = ("sessions_minute", "sessions_wide", "sessions_near", "sessions_after", "sessions_before")
@@ -33,7 +32,7 @@ _VOTERS, _REACH = 300, 30
 _LONGEST_S = 3_000.0
 _FLOOR = 1e-5
 _FADE_S = 90.0 * 86_400.0
-_NEARNESS_OF_STEP = 1.0 / (1.15 + 0.15 * np.arange(_REACH))
+_NEARNESS_OF_STEP = (1.0 / (1.15 + 0.15 * np.arange(_REACH)))[:, None].astype(np.float32)
 
 
 def votes(situation: Situation) -> NDArray[np.float64]:
@@ -79,32 +78,34 @@ def _gather(situation: Situation, gains: NDArray[np.float64]) -> None:
         slots, person, times_s = slots[kept], person[kept], times_s[kept]
         vote, by_similarity = vote[kept], by_similarity[kept]
     by_nearness = vote * nearness[person] ** 1.5
-    sides = log.around(slots, _REACH)
-    for direction, reached in enumerate(sides):
-        _vote(log, reached, times_s, by_similarity, by_nearness, gains, direction)
-
-
-def _vote(
-    log: EventLog,
-    reached: NDArray[np.int64],
-    times_s: NDArray[np.float64],
-    by_similarity: NDArray[np.float64],
-    by_nearness: NDArray[np.float64],
-    gains: NDArray[np.float64],
-    direction: int,
-) -> None:
-    """Add the votes of what stands to one side of the occurrences, [reach, voters]."""
-    gaps = np.abs(log.times_s(reached) - times_s)
+    # After the occurrences, then before them: [reach, 2 · voters].
+    reached = log.around(slots, _REACH)
+    gaps_s = log.times_s(reached)
+    gaps_s -= np.concatenate([times_s, times_s])
+    fade = np.abs(gaps_s).astype(np.float32)
+    fade *= np.float32(1.0 / -600.0)
+    # What is too far away, as what is not there, adds nothing.
+    near = fade >= np.float32(_LONGEST_S / -600.0)
+    np.exp(fade, out=fade)
+    fade *= near
+    # exp(−Δ / 60) is the tenth power of exp(−Δ / 600).
+    minute = fade * fade
+    minute *= minute
+    minute *= fade
+    minute *= minute
+    fade *= _NEARNESS_OF_STEP
+    minute *= np.concatenate([by_similarity, by_similarity]).astype(np.float32)
     items = log.items(reached)
-    used = ((gaps <= _LONGEST_S) & (items >= 0)).ravel().nonzero()[0]
-    step_of, voter = np.divmod(used, len(times_s))
-    items, gaps_s = items.ravel()[used], gaps.ravel()[used].astype(np.float32)
-    distance = _NEARNESS_OF_STEP[step_of]
-    similarity = by_similarity[voter]
-    minute = similarity * np.exp(gaps_s / np.float32(-60.0))
-    wide = np.exp(gaps_s / np.float32(-600.0)) * distance
-    rows = gains.shape[1]
-    gains[0] += np.bincount(items, minute, minlength=rows)
-    gains[1] += np.bincount(items, similarity * wide, minlength=rows)
-    gains[2] += np.bincount(items, by_nearness[voter] * wide, minlength=rows)
-    gains[3 + direction] = np.bincount(items, minute * distance, minlength=rows)
+    # To where nobody's item stands; what comes together there is dropped.
+    items[items < 0] = gains.shape[1] - 1
+
+    def sums(weights: NDArray[np.float32], voters: slice = slice(None)) -> NDArray[np.float64]:
+        return np.bincount(items[:, voters].ravel(), weights[:, voters].ravel(), minlength=gains.shape[1])
+
+    gains[0] = sums(minute)
+    gains[1] = sums(fade * np.concatenate([by_similarity, by_similarity]).astype(np.float32))
+    gains[2] = sums(fade * np.concatenate([by_nearness, by_nearness]).astype(np.float32))
+    minute *= _NEARNESS_OF_STEP
+    gains[3] = sums(minute, slice(len(slots)))
+    gains[4] = sums(minute, slice(len(slots), None))
+    gains[:, -1] = 0.0

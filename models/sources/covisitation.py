@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.cascade.moment import Signals
 from models.signals import covisitation
-from models.sources.proposals import best_eligible
+from models.sources.proposals import best_of
 
 _SUMS = ("near_after_ten", "near_before_ten", "session_after_ten", "page_ten", "ever_ten")
 
@@ -24,4 +24,4 @@ def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArra
         moment.company[covisitation.NAMES.index(name), : len(knowledge.memory)] for name in _SUMS
     )
     wider = np.float32(0.3) * (session + page) + np.float32(0.1) * ever
-    return best_eligible(near_after + near_before + wider, knowledge.in_index, eligible, budget)
+    return best_of(near_after + near_before + wider, knowledge.in_index, moment.listable(eligible), budget)

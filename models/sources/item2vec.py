@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.cascade.moment import Signals
-from models.sources.proposals import best_eligible
+from models.sources.proposals import best_of
 
 
 def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArray[np.int64]:
@@ -15,5 +15,5 @@ def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArra
     # Of a stranger the model says no more than what is popular, which other sources know better.
     if knowledge.item2vec is None or moment.by_item2vec is None or not len(moment.situation.recent):
         return np.zeros(0, np.int64)
-    there = knowledge.item2vec.items.rows_in(knowledge.index)
-    return best_eligible(moment.by_item2vec, there, eligible, budget)
+    items = knowledge.item2vec.items
+    return best_of(moment.by_item2vec, items.rows_in(knowledge.index), moment.listable(eligible, items), budget)

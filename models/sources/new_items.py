@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from models.cascade.moment import Signals
 from models.signals import covisitation
-from models.sources.proposals import best_eligible, each_once
+from models.sources.proposals import best_of, each_once
 
 # Items looked at for each one wanted: some of the newest are well known already.
 _LOOKED_AT = 8
+_GATHERED = 8
 _COMPANY = [
     covisitation.NAMES.index(name)
     for name in ("near_after_ten", "near_before_ten", "session_after_ten", "page_ten", "ever_ten")
@@ -47,8 +48,9 @@ def _used(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArray[
         for sums in _COMPANY[1:]:
             together += company[sums]
         lift += together * np.float32(1.0 / len(_COMPANY))
-    lift[counts.positives[items] >= knowledge.settings.new_item_events] = -np.inf
-    return best_eligible(lift, knowledge.in_index, eligible, budget)
+    listable = moment.listable(eligible)
+    new = listable[counts.positives.take(listable) < knowledge.settings.new_item_events]
+    return best_of(lift, knowledge.in_index, new, budget)
 
 
 def _created(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArray[np.int64]:
@@ -57,6 +59,9 @@ def _created(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArr
     newest = index.newest(eligible, _LOOKED_AT * budget)
     newest = newest[knowledge.positives(newest) < knowledge.settings.new_item_events]
     if moment.taste is not None:
-        near = np.vecdot(index.vectors[newest], moment.taste.vector.astype(np.float32))
+        taste = moment.taste.vector.astype(np.float32)
+        # Of many, products with all of them are faster than to gather those.
+        many = _GATHERED * len(newest) > index.rows
+        near = np.vecdot(index.vectors, taste)[newest] if many else np.vecdot(index.vectors[newest], taste)
         newest = newest[np.lexsort((index.hashes[newest], -near))]
     return newest[:budget]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 Rows = NDArray[np.int64]
-# By so much of a budget a place in an earlier list is better: less than there is between two places.
-_EARLIER = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,32 +20,22 @@ class Proposals:
     sources: NDArray[np.uint32]
 
 
-def best_eligible(
-    scores: NDArray[np.floating], there: Rows, eligible: NDArray[np.bool_], budget: int
-) -> Rows:
-    """The eligible items of highest score, best first, rows of the index, int64 [≤ budget].
+def best_of(scores: NDArray[np.floating], there: Rows, listable: Rows, budget: int) -> Rows:
+    """The items of highest score, best first, as rows of the index, int64 [≤ budget].
 
     Args:
-        scores: Of items in rows of some model's own, [n]; not eligible where it is −inf.
-        there: Such a row → the row of the index, −1 where the item is not in it, int64 [n].
-        eligible: By row of the index.
+        scores: Of items in rows of some model's own, [n].
+        there: Such a row → the row of the index, int64 [n].
+        listable: Those that may be chosen, in the model's rows, rising.
         budget: How many.
     """
-    mine = np.flatnonzero(eligible_here(there, eligible) & (scores > -np.inf))
+    mine = scores.take(listable)
     if len(mine) > budget:
-        best = np.argpartition(scores[mine], len(mine) - budget)[len(mine) - budget :]
+        best = mine.argpartition(len(mine) - budget)[len(mine) - budget :]
         # Of equal ones the first come first.
-        mine = mine[np.sort(best)]
-    return there[mine[np.argsort(-scores[mine], kind="stable")]]
-
-
-def eligible_here(there: Rows, eligible: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which rows of a collection may be listed, bool [n]; see `best_eligible`."""
-    if not len(eligible):
-        return np.zeros(len(there), np.bool_)
-    found = eligible.take(there, mode="clip")
-    found &= there >= 0
-    return found
+        best.sort()
+        listable, mine = listable.take(best), mine.take(best)
+    return there.take(listable.take((-mine).argsort(kind="stable")))
 
 
 def best_rows(scores: NDArray[np.floating], hashes: NDArray[np.uint64], rows: Rows, budget: int) -> Rows:
@@ -83,16 +72,26 @@ def unite(lists: Sequence[Rows], budgets: Sequence[int], limit: int) -> Proposal
     Of more than ``limit``, those stay that stand highest in some list, by share of its budget; where that is
     the same, those of an earlier list: rows are numbered differently in each worker.
     """
-    count = 1 + max((int(one.max()) for one in lists if len(one)), default=-1)
+    rows = np.concatenate([np.zeros(0, np.int64), *lists])
+    count = int(rows.max(initial=-1)) + 1
     by_row = np.zeros(count, np.uint32)
     for at, one in enumerate(lists):
         by_row[one] |= np.uint32(1 << at)
     each = by_row.nonzero()[0]
     if len(each) > limit:
-        # No two rows have the same key, as a place of a list is one row's.
-        key = np.full(count, np.inf)
-        for at, (one, budget) in enumerate(zip(lists, budgets, strict=True)):
-            place = np.arange(len(one)) / max(budget, 1) + at * _EARLIER
-            key[one] = np.minimum(key[one], place)
-        each = each[np.sort(np.argpartition(key[each], limit)[:limit])]
+        # Where each row comes first among all entries in the order of their places: no two are equal. Of an
+        # index that repeats, the last value is assigned: from behind, the first place.
+        first = np.zeros(count, np.int64)
+        order = _last_place_first(tuple(map(len, lists)), tuple(budgets))
+        first[rows[order]] = np.arange(len(order) - 1, -1, -1)
+        each = each[np.sort(np.argpartition(first[each], limit)[:limit])]
     return Proposals(each, by_row[each])
+
+
+@lru_cache(maxsize=256)
+def _last_place_first(lengths: tuple[int, ...], budgets: tuple[int, ...]) -> Rows:
+    """The entries of lists after one another, in the order of their places, the last first. int64 [entries]"""
+    places = [np.arange(length) / max(budget, 1) for length, budget in zip(lengths, budgets, strict=True)]
+    order = np.argsort(np.concatenate(places), kind="stable")[::-1]
+    order.setflags(write=False)
+    return order

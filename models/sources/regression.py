@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.cascade.moment import Signals
-from models.sources.proposals import best_eligible
+from models.sources.proposals import best_of
 
 _MODEL = "regression"
 
@@ -16,5 +16,5 @@ def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArra
     knowledge = moment.knowledge
     if _MODEL not in moment.by_regression:
         return np.zeros(0, np.int64)
-    there = knowledge.regressions[_MODEL].items.rows_in(knowledge.index)
-    return best_eligible(moment.by_regression[_MODEL][0], there, eligible, budget)
+    items = knowledge.regressions[_MODEL].items
+    return best_of(moment.by_regression[_MODEL][0], items.rows_in(knowledge.index), moment.listable(eligible, items), budget)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.cascade.moment import Signals
-from models.sources.proposals import best_eligible
+from models.sources.proposals import best_of
 
 
 def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArray[np.int64]:
@@ -14,5 +14,5 @@ def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArra
     knowledge = moment.knowledge
     if knowledge.sequence is None or moment.by_sequence is None:
         return np.zeros(0, np.int64)
-    there = knowledge.sequence.items.rows_in(knowledge.index)
-    return best_eligible(moment.by_sequence, there, eligible, budget)
+    items = knowledge.sequence.items
+    return best_of(moment.by_sequence, items.rows_in(knowledge.index), moment.listable(eligible, items), budget)

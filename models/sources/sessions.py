@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from models.cascade.moment import Signals
 from models.signals import sessions
-from models.sources.proposals import best_eligible
+from models.sources.proposals import best_of
 
 _VOTES = sessions.NAMES.index("sessions_wide")
 
@@ -18,4 +18,4 @@ def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArra
         return np.zeros(0, np.int64)
     knowledge = moment.knowledge
     votes = moment.votes[_VOTES, : len(knowledge.memory)]
-    return best_eligible(votes, knowledge.in_index, eligible, budget)
+    return best_of(votes, knowledge.in_index, moment.listable(eligible), budget)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.cascade.moment import Signals
-from models.sources.proposals import best_eligible
+from models.sources.proposals import best_of
 
 
 def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArray[np.int64]:
@@ -14,4 +14,4 @@ def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArra
     knowledge, situation = moment.knowledge, moment.situation
     items = slice(0, len(knowledge.memory))
     scores = knowledge.memory.popularity.at_stage(items, situation.now_s, situation.person.events)
-    return best_eligible(scores, knowledge.in_index, eligible, budget)
+    return best_of(scores, knowledge.in_index, moment.listable(eligible), budget)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.cascade.moment import Signals
-from models.sources.proposals import best_eligible
+from models.sources.proposals import best_of
 
 # Of the spans of popularity: two days.
 _SPAN = 1
@@ -17,4 +17,4 @@ def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArra
     knowledge = moment.knowledge
     items = slice(0, len(knowledge.memory))
     scores = knowledge.memory.popularity.recent_in(_SPAN, items, moment.situation.now_s)
-    return best_eligible(scores, knowledge.in_index, eligible, budget)
+    return best_of(scores, knowledge.in_index, moment.listable(eligible), budget)

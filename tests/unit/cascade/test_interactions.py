@@ -161,16 +161,14 @@ def test_the_log_follows_people() -> None:
     log = EventLog(4, 2)
     for number, (user_id, row) in enumerate([("u", 0), ("v", 0), ("u", 1), ("u", 2)]):
         log.append(user_id, row, 1.0, float(number))
-    after, before = log.around(rows(0, 3), 2)
     none = log.capacity
-    assert after.tolist() == [[2, none], [3, none]]
-    assert before.tolist() == [[none, 2], [none, 0]]
-    assert log.items(after).tolist() == [[1, -1], [2, -1]]
+    around = log.around(rows(0, 3), 2)
+    # After each of the two, then before each.
+    assert around.tolist() == [[2, none, none, 2], [3, none, none, 0]]
+    assert log.items(around).tolist() == [[1, -1, -1, 1], [2, -1, -1, 0]]
     log.append("v", 3, 1.0, 9.0)
     # The first event was overwritten: u's second has none before it any more, and v's first one after it.
-    after, before = log.around(rows(2, 1), 1)
-    assert after.tolist() == [[3, 0]]
-    assert before.tolist() == [[none, none]]
+    assert log.around(rows(2, 1), 1).tolist() == [[3, 0, none, none]]
     slots, at = log.occurrences(rows(0, 3))
     assert slots.tolist() == [1, 0]
     assert at.tolist() == [0, 1]
