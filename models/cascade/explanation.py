@@ -32,6 +32,7 @@ from models.interactions.pairs import NEAR_AFTER, NEAR_BEFORE
 from models.profile.taste import Taste
 from models.ranking.reasons import Reason
 from models.retrieval.index import ItemIndex
+from models.signals.covisitation import SMOOTHING
 from models.signals.situation import Situation
 
 _NAMED_ENTRIES = 10
@@ -87,10 +88,11 @@ def _company(situation: Situation, recent: NDArray[np.int64]) -> NDArray[np.floa
     columns = situation.columns
     if not len(recent):
         return np.zeros((0, columns), np.float32)
-    fading = 0.8 ** np.arange(len(recent), dtype=np.float32)
-    pairs, now_s = situation.memory.pairs, situation.now_s
-    company = pairs.shares(NEAR_AFTER, recent, fading, 2.0, now_s, columns)
-    company += pairs.shares(NEAR_BEFORE, recent, fading, 2.0, now_s, columns)
+    pairs = situation.memory.pairs
+    weights = pairs.scales(recent, SMOOTHING, situation.now_s)
+    weights *= 0.8 ** np.arange(len(recent), dtype=np.float32)
+    company = pairs.each(NEAR_AFTER, recent, weights[NEAR_AFTER], columns)
+    company += pairs.each(NEAR_BEFORE, recent, weights[NEAR_BEFORE], columns)
     return company
 
 

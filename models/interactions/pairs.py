@@ -190,69 +190,61 @@ class PairStatistics:
         else:
             self._add_to_table(row, partners, forward, backward)
 
-    def combine(
-        self,
-        channel: int,
-        partners: Rows,
-        weights: NDArray[np.float32],
-        smoothing: float,
-        time_s: float,
-        rows: int,
+    def scales(
+        self, partners: Rows, smoothing: NDArray[np.float64], time_s: float
     ) -> NDArray[np.float32]:
-        """``Σ_h w_h · S[h, i] / (Σ_j S[h, j] + smoothing)`` of every item i, for several weightings at once.
+        """``1 / (Σ_j S[h, j] + smoothing)`` of every channel and partner h, float32 [channels, n].
+
+        Args:
+            partners: Rows h, int64 [n].
+            smoothing: Of each channel, in pairs of now, float64 [channels].
+            time_s: Now.
+        """
+        sums = self._sums.take(partners, axis=1)
+        sums += (smoothing * self._growth(time_s))[:, None]
+        return np.divide(1.0, sums, out=sums).astype(np.float32)
+
+    def combine(
+        self, channel: int, partners: Rows, weights: NDArray[np.float32], rows: int
+    ) -> NDArray[np.float32]:
+        """``Σ_h w_h · S[h, i]`` of every item i, for several weightings at once.
 
         Args:
             channel: Which.
             partners: Rows h, int64 [n].
-            weights: float32 [windows, n].
-            smoothing: In pairs of now.
-            time_s: Now.
+            weights: float32 [windows, n], with their `scales` in them.
             rows: How many items there are.
 
         Returns:
             float32 [windows, rows].
         """
-        scaled = self._scaled(channel, partners, weights, smoothing, time_s)
         if self._dense is not None:
             # Rows as a whole are copied faster than a part of each.
             held = self._dense[channel].take(partners, axis=0)[:, :rows]
-            return np.asarray(scaled @ held)
+            return np.asarray(weights @ held)
         at = np.maximum(self._ids.take(partners, axis=0), 0).ravel()
         values = self._values[channel].take(partners, axis=0)
         combined = np.empty((len(weights), rows), np.float32)
-        for window, window_weights in enumerate(scaled):
+        for window, window_weights in enumerate(weights):
             used = (values * window_weights[:, None]).ravel()
             combined[window] = np.bincount(at, used, minlength=rows)[:rows]
         return combined
 
-    def shares(
-        self,
-        channel: int,
-        partners: Rows,
-        weights: NDArray[np.float32],
-        smoothing: float,
-        time_s: float,
-        rows: int,
+    def each(
+        self, channel: int, partners: Rows, weights: NDArray[np.float32], rows: int
     ) -> NDArray[np.float32]:
-        """As `combine`, with a weight for each partner and what each adds by itself, float32 [n, rows]."""
-        scaled = self._scaled(channel, partners, weights, smoothing, time_s)[:, None]
+        """``w_h · S[h, i]`` of every partner h and item i, float32 [n, rows]; weights as in `combine`, [n]."""
         if self._dense is not None:
             found = self._dense[channel].take(partners, axis=0)[:, :rows]
-            found *= scaled
+            found *= weights[:, None]
             return found
         found = np.zeros((len(partners), rows + 1), np.float32)
         # What free places hold, −1, comes into a last column.
         at = self._ids.take(partners, axis=0)
-        found[np.arange(len(partners))[:, None], at] = self._values[channel].take(partners, axis=0) * scaled
+        values = self._values[channel].take(partners, axis=0)
+        values *= weights[:, None]
+        found[np.arange(len(partners))[:, None], at] = values
         return found[:, :rows]
-
-    def _scaled(
-        self, channel: int, partners: Rows, weights: NDArray[np.float32], smoothing: float, time_s: float
-    ) -> NDArray[np.float32]:
-        growth = float(self._growth(time_s)[channel])
-        sums = self._sums[channel].take(partners)
-        sums += smoothing * growth
-        return np.asarray(weights / sums, np.float32)
 
     def _growth(self, time_s: float) -> NDArray[np.float64]:
         """exp((t − t₀) / a) of each channel; moves t₀ before that grows too large."""

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.interactions.pairs import (
+    CHANNELS,
     EVER,
     NEAR_AFTER,
     NEAR_BEFORE,
@@ -30,23 +31,14 @@ from models.signals.situation import Situation
 
 FLOOR = 1e-5
 # Pairs of now that are added to the sum of a row, so that the company of a rare item counts less.
-_SMOOTHING = {
-    PAGE: 2.0,
-    NEAR_AFTER: 2.0,
-    NEAR_BEFORE: 2.0,
-    SESSION_AFTER: 5.0,
-    SESSION_BEFORE: 5.0,
-    EVER: 10.0,
-}
-_DELAY_SMOOTHING = 3.0
-_WINDOWS = {
-    PAGE: ("page", "ten", "long"),
-    NEAR_AFTER: ("page", "ten", "fade", "before"),
-    NEAR_BEFORE: ("page", "ten", "fade", "before"),
-    SESSION_AFTER: ("ten",),
-    SESSION_BEFORE: ("ten",),
-    EVER: ("ten", "long", "fade"),
-}
+SMOOTHING: NDArray[np.float64] = np.full(len(CHANNELS), 3.0)
+_DELAY_SMOOTHING = SMOOTHING.copy()
+SMOOTHING[[PAGE, NEAR_AFTER, NEAR_BEFORE]] = 2.0
+SMOOTHING[[SESSION_AFTER, SESSION_BEFORE]] = 5.0
+SMOOTHING[EVER] = 10.0
+# Weights below this count for nothing where others of an entry are larger.
+_LEAST_WEIGHT = 1e-4
+_TEN = 10
 NAMES = (
     "page_page",
     "page_ten",
@@ -75,42 +67,36 @@ def company(situation: Situation) -> NDArray[np.float32]:
     """Sums of company of every item by row, one for each signal but the last two, float32 [sums, columns]."""
     rows = situation.columns
     sums = np.zeros((len(NAMES) - 2, rows), np.float32)
-    if not len(situation.recent):
+    recent = situation.recent.rows
+    if not len(recent):
         return sums
-    windows = _weights(situation)
-    combined = {}
-    for channel, names in _WINDOWS.items():
-        weights = np.stack([windows[name] for name in names])
-        used = np.flatnonzero((weights > 1e-4).any(axis=0))
-        found = situation.memory.pairs.combine(
-            channel,
-            situation.recent.rows[used],
-            weights[:, used],
-            _SMOOTHING[channel],
-            situation.now_s,
-            rows,
-        )
-        combined.update({(channel, name): row for name, row in zip(names, found, strict=True)})
-    for at, found_sum in enumerate(
-        (
-            combined[PAGE, "page"],
-            combined[PAGE, "ten"],
-            combined[PAGE, "long"],
-            combined[NEAR_AFTER, "page"],
-            combined[NEAR_AFTER, "ten"],
-            combined[NEAR_BEFORE, "page"],
-            combined[NEAR_BEFORE, "ten"],
-            combined[NEAR_AFTER, "fade"] + combined[NEAR_BEFORE, "fade"],
-            combined[NEAR_AFTER, "before"] + combined[NEAR_BEFORE, "before"],
-            combined[SESSION_AFTER, "ten"],
-            combined[SESSION_BEFORE, "ten"],
-            combined[EVER, "ten"],
-            combined[EVER, "long"],
-            combined[EVER, "fade"],
-            *_delayed(situation, windows, rows),
-        )
-    ):
-        sums[at] = found_sum
+    pairs = situation.memory.pairs
+    weights, scales = _weights(situation), pairs.scales(recent, SMOOTHING, situation.now_s)
+
+    def combined(channel: int, *windows: str) -> NDArray[np.float32]:
+        chosen = np.stack([weights[name] for name in windows])
+        used = (chosen > _LEAST_WEIGHT).any(axis=0).nonzero()[0]
+        if len(used) == len(recent):
+            return pairs.combine(channel, recent, chosen * scales[channel], rows)
+        return pairs.combine(channel, recent[used], (chosen * scales[channel])[:, used], rows)
+
+    sums[0:3] = combined(PAGE, "page", "ten", "long")
+    sums[[3, 4, 7, 8]] = combined(NEAR_AFTER, "page", "ten", "fade", "before")
+    before = combined(NEAR_BEFORE, "page", "ten", "fade", "before")
+    sums[5:7] = before[:2]
+    sums[7:9] += before[2:]
+    sums[9:10] = combined(SESSION_AFTER, "ten")
+    sums[10:11] = combined(SESSION_BEFORE, "ten")
+    sums[11:14] = combined(EVER, "ten", "long", "fade")
+    # What came after each entry as long ago as it is now: entries with equal channels follow on each other.
+    delayed = np.stack([weights["ten"], weights["long"]])
+    scales = pairs.scales(recent, _DELAY_SMOOTHING, situation.now_s)
+    channels = delay_channels(situation.ages_s)
+    starts = [0, *((channels[1:] != channels[:-1]).nonzero()[0] + 1).tolist()]
+    for begin, end in zip(starts, [*starts[1:], len(recent)], strict=True):
+        channel, entries = int(channels[begin]), slice(begin, end)
+        scaled = delayed[:, entries] * scales[channel, entries]
+        sums[14:16] += pairs.combine(channel, recent[entries], scaled, rows)
     return sums
 
 
@@ -138,24 +124,11 @@ def _weights(situation: Situation) -> dict[str, NDArray[np.float32]]:
     weights = {
         "page": situation.last_page,
         "before": situation.page_before,
-        "ten": np.where(ranks < 10, 0.8**ranks, 0.0),
+        "ten": np.where(ranks < _TEN, 0.8**ranks, 0.0),
         "fade": np.exp(ages_s / -300.0),
         "long": 0.97**ranks,
     }
     return {name: values.astype(np.float32) for name, values in weights.items()}
-
-
-def _delayed(situation: Situation, windows: dict[str, NDArray[np.float32]], rows: int) -> NDArray[np.float32]:
-    """Sums over entries of what came after each as long ago as it is now, "ten" and "long". [2, rows]"""
-    weights = np.stack([windows["ten"], windows["long"]])
-    channels = delay_channels(situation.ages_s)
-    delayed = np.zeros((2, rows), np.float32)
-    for channel in np.unique(channels).tolist():
-        at = np.flatnonzero(channels == channel)
-        delayed += situation.memory.pairs.combine(
-            channel, situation.recent.rows[at], weights[:, at], _DELAY_SMOOTHING, situation.now_s, rows
-        )
-    return delayed
 
 
 def _agreement(situation: Situation, columns: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -164,20 +137,13 @@ def _agreement(situation: Situation, columns: NDArray[np.int64]) -> NDArray[np.f
     ``mean_h log(near_h + ½ session_h + 0.3 · p_i + ε)``, p_i the item's share of all events; over the five
     newest entries, and those of them on the last page.
     """
-    pairs, now_s = situation.memory.pairs, situation.now_s
+    pairs, columns_there = situation.memory.pairs, situation.columns
     partners = situation.recent.rows[:_AGREEING]
-    ones = np.ones(len(partners), np.float32)
-    company = None
-    for channel, share in (
-        (NEAR_AFTER, 1.0),
-        (NEAR_BEFORE, 1.0),
-        (SESSION_AFTER, 0.5),
-        (SESSION_BEFORE, 0.5),
-    ):
-        weights = ones * np.float32(share)
-        found = pairs.shares(channel, partners, weights, _SMOOTHING[channel], now_s, situation.columns)
-        company = found if company is None else company + found
-    assert company is not None
+    scales = pairs.scales(partners, SMOOTHING, situation.now_s)
+    scales[[SESSION_AFTER, SESSION_BEFORE]] *= np.float32(0.5)
+    company = pairs.each(NEAR_AFTER, partners, scales[NEAR_AFTER], columns_there)
+    for channel in (NEAR_BEFORE, SESSION_AFTER, SESSION_BEFORE):
+        company += pairs.each(channel, partners, scales[channel], columns_there)
     near = company.take(columns, axis=1)
     popularity = situation.memory.popularity
     share_of_all = popularity.count[: situation.columns].take(columns) * (0.3 / (popularity.total + 1.0))

@@ -95,12 +95,14 @@ def _gather(situation: Situation, gains: NDArray[np.float64]) -> None:
     minute *= minute
     fade *= _NEARNESS_OF_STEP
     minute *= np.concatenate([by_similarity, by_similarity]).astype(np.float32)
+    # Before the first row comes what is none.
     items = log.items(reached)
-    # To where nobody's item stands; what comes together there is dropped.
-    items[items < 0] = gains.shape[1] - 1
+    items += 1
+    rows = gains.shape[1]
 
     def sums(weights: NDArray[np.float32], voters: slice = slice(None)) -> NDArray[np.float64]:
-        return np.bincount(items[:, voters].ravel(), weights[:, voters].ravel(), minlength=gains.shape[1])
+        found = np.bincount(items[:, voters].ravel(), weights[:, voters].ravel(), minlength=rows + 1)
+        return found[1:]
 
     gains[0] = sums(minute)
     gains[1] = sums(fade * np.concatenate([by_similarity, by_similarity]).astype(np.float32))
@@ -108,4 +110,3 @@ def _gather(situation: Situation, gains: NDArray[np.float64]) -> None:
     minute *= _NEARNESS_OF_STEP
     gains[3] = sums(minute, slice(len(slots)))
     gains[4] = sums(minute, slice(len(slots), None))
-    gains[:, -1] = 0.0

@@ -74,8 +74,10 @@ def test_delays_are_told_apart() -> None:
 def combined(
     pairs: PairStatistics, channel: int, partner: int, count: int, now_s: float = 0.0
 ) -> list[float]:
-    weights = np.ones((1, 1), np.float32)
-    return pairs.combine(channel, rows(partner), weights, 1e-9, now_s, count)[0].tolist()
+    scales = pairs.scales(rows(partner), np.full(len(CHANNELS), 1e-9), now_s)
+    found = pairs.combine(channel, rows(partner), scales[channel][None], count)
+    np.testing.assert_array_equal(pairs.each(channel, rows(partner), scales[channel], count), found)
+    return found[0].tolist()
 
 
 def test_company_is_a_share_of_the_pairs_of_an_item() -> None:
