@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.cascade.moment import Signals
 from models.signals import covisitation
-from models.sources.proposals import best_of, each_once
+from models.sources.proposals import best_of, best_rows, each_once
 
 # Items looked at for each one wanted: some of the newest are well known already.
 _LOOKED_AT = 8
@@ -58,10 +58,11 @@ def _created(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArr
     index = knowledge.index
     newest = index.newest(eligible, _LOOKED_AT * budget)
     newest = newest[knowledge.positives(newest) < knowledge.settings.new_item_events]
-    if moment.taste is not None:
-        taste = moment.taste.vector.astype(np.float32)
-        # Of many, products with all of them are faster than to gather those.
-        many = _GATHERED * len(newest) > index.rows
-        near = np.vecdot(index.vectors, taste)[newest] if many else np.vecdot(index.vectors[newest], taste)
-        newest = newest[np.lexsort((index.hashes[newest], -near))]
-    return newest[:budget]
+    if moment.taste is None:
+        return newest[:budget]
+    taste = moment.taste.vector.astype(np.float32)
+    # Of many, products with all of them are faster than to gather those.
+    if _GATHERED * len(newest) > index.rows:
+        return best_rows(np.vecdot(index.vectors, taste), index.hashes, newest, budget)
+    near = np.vecdot(index.vectors[newest], taste)
+    return newest[best_rows(near, index.hashes[newest], np.arange(len(newest)), budget)]

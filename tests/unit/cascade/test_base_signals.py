@@ -47,7 +47,12 @@ def test_the_base_scorer_s_parts() -> None:
     situation = Situation.of(known, who)
     rows = items.rows_of(["a", "b", "c"])
     signals = base.base(
-        situation, items, base.taste_of(who, items), rows, known.items.rows_of(["a", "b", "c"])
+        situation,
+        items,
+        base.taste_of(who, items),
+        rows,
+        items.vectors[rows],
+        known.items.rows_of(["a", "b", "c"]),
     )
     taste, popular, fresh, own_times, own_age = signals
     np.testing.assert_allclose(taste, [1.0, 0.0, 0.6], atol=1e-6)
@@ -60,7 +65,8 @@ def test_the_base_scorer_s_parts() -> None:
 def test_a_stranger_has_no_taste_and_unknown_items_no_popularity() -> None:
     known, items, who = memory(), index(), person()
     rows = items.rows_of(["a", "b"])
-    signals = base.base(Situation.of(known, who), items, base.taste_of(who, items), rows, np.array([-1, -1]))
+    unknown, vectors = np.array([-1, -1]), items.vectors[rows]
+    signals = base.base(Situation.of(known, who), items, base.taste_of(who, items), rows, vectors, unknown)
     assert not signals[[0, 1, 3, 4]].any()
 
 

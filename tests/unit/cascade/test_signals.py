@@ -114,7 +114,7 @@ def test_content_is_compared_block_by_block() -> None:
     memory = memory_of([("i0", 1.0, 0.0)])
     now = situation(memory, [("i0", 1.0, 0.0)], 0.0)
     rows = index.rows_of(["like"])
-    found = content.content(now, index, rows, index.rows_of(["i0"]))[:, 0]
+    found = content.content(now, index, rows, index.vectors[rows], index.rows_of(["i0"]))[:, 0]
     by_name = dict(zip(content.NAMES, found.tolist(), strict=True))
     assert by_name["text_page"] == pytest.approx(1.0, abs=1e-5)
     assert by_name["image_page"] == 0.0
