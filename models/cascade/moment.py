@@ -125,9 +125,7 @@ class Signals:
         signals[_at(content.NAMES)] = content.content(
             self.situation, index, rows, vectors, knowledge.in_index.take(self.situation.recent.rows)
         )
-        signals[_at(base.NAMES)] = base.base(
-            self.situation, index, self.taste, rows, vectors, memory_rows
-        )
+        signals[_at(base.NAMES)] = base.base(self.situation, index, self.taste, rows, vectors, memory_rows)
         signals[_at(context.NAMES)] = context.context(self.situation, memory_rows)
         # Signals after one another in memory: what follows reads, and sums up, a signal at a time.
         return signals.T

@@ -59,7 +59,7 @@ class ModelItems:
         return self.item_ids[row]
 
     def rows_in(self, others: ItemsByRow) -> NDArray[np.int64]:
-        """By row of the model: the row in another collection, −1 where the item is not in it, int64 [rows]."""
+        """By row of the model: the row in another collection, −1 where it is not in it, int64 [rows]."""
         return self._link(others).there
 
     def rows_from(self, others: ItemsByRow) -> NDArray[np.int64]:

@@ -190,9 +190,7 @@ class PairStatistics:
         else:
             self._add_to_table(row, partners, forward, backward)
 
-    def scales(
-        self, partners: Rows, smoothing: NDArray[np.float64], time_s: float
-    ) -> NDArray[np.float32]:
+    def scales(self, partners: Rows, smoothing: NDArray[np.float64], time_s: float) -> NDArray[np.float32]:
         """``1 / (Σ_j S[h, j] + smoothing)`` of every channel and partner h, float32 [channels, n].
 
         Args:
@@ -202,7 +200,7 @@ class PairStatistics:
         """
         sums = self._sums.take(partners, axis=1)
         sums += (smoothing * self._growth(time_s))[:, None]
-        return np.divide(1.0, sums, out=sums).astype(np.float32)
+        return np.asarray(np.divide(1.0, sums, out=sums), np.float32)
 
     def combine(
         self, channel: int, partners: Rows, weights: NDArray[np.float32], rows: int
@@ -233,11 +231,10 @@ class PairStatistics:
     def each(
         self, channel: int, partners: Rows, weights: NDArray[np.float32], rows: int
     ) -> NDArray[np.float32]:
-        """``w_h · S[h, i]`` of every partner h and item i, float32 [n, rows]; weights as in `combine`, [n]."""
+        """``w_h · S[h, i]`` of every partner h and item i, float32 [n, rows]; weights as `combine`'s, [n]."""
         if self._dense is not None:
-            found = self._dense[channel].take(partners, axis=0)[:, :rows]
-            found *= weights[:, None]
-            return found
+            held = self._dense[channel].take(partners, axis=0)[:, :rows]
+            return np.asarray(np.multiply(held, weights[:, None], out=held))
         found = np.zeros((len(partners), rows + 1), np.float32)
         # What free places hold, −1, comes into a last column.
         at = self._ids.take(partners, axis=0)
@@ -260,8 +257,9 @@ class PairStatistics:
             held *= shrink[:, None, None].astype(np.float32)
             self._origin_s = time_s
             exponent = np.zeros(len(CHANNELS))
-        self._grown = (time_s, np.exp(np.maximum(exponent, -_MAX_EXPONENT)))
-        return self._grown[1]
+        growth: NDArray[np.float64] = np.exp(np.maximum(exponent, -_MAX_EXPONENT))
+        self._grown = (time_s, growth)
+        return growth
 
     def _strength(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """By which neighbours are kept: near in time first, then ever."""

@@ -24,7 +24,7 @@ Matrix = NDArray[np.float32]
 
 
 def standardise(signals: Matrix, spreads: NDArray[np.float32]) -> Matrix:
-    """z for signals [n, K] of one list of candidates, float32 [n, K], in the order in which they lie in memory."""
+    """z for signals [n, K] of one list of candidates, float32 [n, K], laid out in memory as these."""
     centred = signals - signals.mean(axis=0, keepdims=True) if len(signals) else signals.copy()
     centred /= spreads
     np.maximum(centred, -_LIMIT, out=centred)

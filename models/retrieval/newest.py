@@ -14,7 +14,7 @@ _TOUCHED_SHARE = 16
 
 
 class NewestFirst:
-    """Newest first; of those created at the same time, by hash: rows are numbered otherwise in each worker."""
+    """Newest first; those created at the same time by hash, as rows are numbered otherwise in each worker."""
 
     def __init__(self) -> None:
         self._order = np.zeros(0, np.int64)

@@ -70,4 +70,4 @@ def _weightings(situation: Situation) -> NDArray[np.float32]:
 
 
 def _lengths(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.maximum(np.sqrt(np.vecdot(vectors, vectors)), np.float32(1e-6))
+    return np.asarray(np.maximum(np.sqrt(np.vecdot(vectors, vectors)), np.float32(1e-6)), np.float32)

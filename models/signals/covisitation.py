@@ -75,7 +75,7 @@ def company(situation: Situation) -> NDArray[np.float32]:
 
     def combined(channel: int, *windows: str) -> NDArray[np.float32]:
         chosen = np.stack([weights[name] for name in windows])
-        used = (chosen > _LEAST_WEIGHT).any(axis=0).nonzero()[0]
+        used = np.flatnonzero((chosen > _LEAST_WEIGHT).any(axis=0))
         if len(used) == len(recent):
             return pairs.combine(channel, recent, chosen * scales[channel], rows)
         return pairs.combine(channel, recent[used], (chosen * scales[channel])[:, used], rows)

@@ -100,8 +100,9 @@ def popularity(situation: Situation, columns: NDArray[np.int64]) -> NDArray[np.f
     return signals
 
 
-def _rarity(counts: Popularity, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    return np.asarray(np.log((counts.count[rows] + 1.0) / (counts.total + 1.0)))
+def _rarity(counts: Popularity, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    shares = (counts.count[rows] + 1.0) / (counts.total + 1.0)
+    return np.log(shares.astype(np.float32))
 
 
 def _mean_weight(counts: Popularity, rows: NDArray[np.int64]) -> NDArray[np.float64]:

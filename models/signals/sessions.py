@@ -102,7 +102,7 @@ def _gather(situation: Situation, gains: NDArray[np.float64]) -> None:
 
     def sums(weights: NDArray[np.float32], voters: slice = slice(None)) -> NDArray[np.float64]:
         found = np.bincount(items[:, voters].ravel(), weights[:, voters].ravel(), minlength=rows + 1)
-        return found[1:]
+        return np.asarray(found[1:], np.float64)
 
     gains[0] = sums(minute)
     gains[1] = sums(fade * np.concatenate([by_similarity, by_similarity]).astype(np.float32))

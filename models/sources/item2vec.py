@@ -16,4 +16,6 @@ def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArra
     if knowledge.item2vec is None or moment.by_item2vec is None or not len(moment.situation.recent):
         return np.zeros(0, np.int64)
     items = knowledge.item2vec.items
-    return best_of(moment.by_item2vec, items.rows_in(knowledge.index), moment.listable(eligible, items), budget)
+    return best_of(
+        moment.by_item2vec, items.rows_in(knowledge.index), moment.listable(eligible, items), budget
+    )

@@ -90,7 +90,7 @@ def unite(lists: Sequence[Rows], budgets: Sequence[int], limit: int) -> Proposal
 
 @lru_cache(maxsize=256)
 def _last_place_first(lengths: tuple[int, ...], budgets: tuple[int, ...]) -> Rows:
-    """The entries of lists after one another, in the order of their places, the last first. int64 [entries]"""
+    """Entries of lists after one another, by their places, the last first, int64 [entries]."""
     places = [np.arange(length) / max(budget, 1) for length, budget in zip(lengths, budgets, strict=True)]
     order = np.argsort(np.concatenate(places), kind="stable")[::-1]
     order.setflags(write=False)

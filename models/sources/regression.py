@@ -17,4 +17,9 @@ def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArra
     if _MODEL not in moment.by_regression:
         return np.zeros(0, np.int64)
     items = knowledge.regressions[_MODEL].items
-    return best_of(moment.by_regression[_MODEL][0], items.rows_in(knowledge.index), moment.listable(eligible, items), budget)
+    return best_of(
+        moment.by_regression[_MODEL][0],
+        items.rows_in(knowledge.index),
+        moment.listable(eligible, items),
+        budget,
+    )

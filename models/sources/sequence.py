@@ -15,4 +15,6 @@ def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArra
     if knowledge.sequence is None or moment.by_sequence is None:
         return np.zeros(0, np.int64)
     items = knowledge.sequence.items
-    return best_of(moment.by_sequence, items.rows_in(knowledge.index), moment.listable(eligible, items), budget)
+    return best_of(
+        moment.by_sequence, items.rows_in(knowledge.index), moment.listable(eligible, items), budget
+    )
