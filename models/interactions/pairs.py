@@ -185,8 +185,11 @@ class PairStatistics:
         self._sums[:, partners] += forward
         self._sums[:, row] += backward.sum(axis=1)
         if self._dense is not None:
-            self._dense[:, partners, row] += forward
-            self._dense[:, row, partners] += backward
+            # Most pairs are far apart, and add to few channels: elsewhere memory is not touched.
+            channels, at = forward.nonzero()
+            self._dense[channels, partners[at], row] += forward[channels, at]
+            channels, at = backward.nonzero()
+            self._dense[channels, row, partners[at]] += backward[channels, at]
         else:
             self._add_to_table(row, partners, forward, backward)
 
