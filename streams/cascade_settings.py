@@ -44,6 +44,13 @@ class InteractionSettings(_Section):
         100_000, ge=1_000, description="Newest events of all people: neighbours and trainings read them."
     )
     item_events: int = Field(100, ge=1, le=1_000, description="Of these, those looked at for an item.")
+    segment_by: str = Field(
+        "",
+        max_length=64,
+        description="Entry of `context`, such as `country`, whose value is the segment that things trend in; "
+        "empty: there are no segments.",
+    )
+    segments: int = Field(64, ge=1, le=1_024, description="Kept, those used last.")
     replay_events: int = Field(
         100_000, ge=0, description="Newest events of all histories from which a starting worker builds this."
     )
@@ -62,6 +69,9 @@ class SourceSettings(_Section):
     trending: int = Field(60, ge=0, le=2_000, description="Used most in the last days.")
     new_items: int = Field(100, ge=0, le=2_000)
     own_items: int = Field(20, ge=0, le=2_000, description="The person's own that may repeat.")
+    trending_segment: int = Field(
+        60, ge=0, le=2_000, description="Used most in the person's segment, see `interactions.segment_by`."
+    )
 
 
 class LearnSettings(_Section):

@@ -71,6 +71,8 @@ def cascade_settings(settings: Settings) -> CascadeSettings:
             recent_entries=remembered.recent_entries,
             log_events=remembered.log_events,
             item_events=remembered.item_events,
+            segment_by=remembered.segment_by,
+            segments=remembered.segments,
         ),
         budgets=settings.sources.model_dump(),
         candidates=settings.recommend.candidates,

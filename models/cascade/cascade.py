@@ -198,7 +198,7 @@ class Cascade(Knowledge):
         self.regressions = dict(regressions)
 
     def _signals(self, person: Person) -> Signals:
-        key = (person.user_id, person.events, person.now_ms, len(person.item_ids))
+        key = (person.user_id, person.events, person.now_ms, len(person.item_ids), person.context)
         if self._cached is None or self._cached[0] != key:
             self._cached = (key, Signals.of(self, person))
         return self._cached[1]

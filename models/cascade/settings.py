@@ -22,6 +22,7 @@ SOURCES = (
     "trending",
     "new_items",
     "own_items",
+    "trending_segment",
 )
 
 
@@ -38,6 +39,7 @@ def default_budgets() -> dict[str, int]:
         "trending": 60,
         "new_items": 100,
         "own_items": 20,
+        "trending_segment": 60,
     }
 
 

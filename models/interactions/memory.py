@@ -14,6 +14,7 @@ from models.interactions.log import EventLog
 from models.interactions.pairs import PairStatistics
 from models.interactions.popularity import Popularity
 from models.interactions.rows import ItemRows
+from models.interactions.segments import SegmentPopularity
 
 # A history holds 200; one read back from the profile after an event has one entry less before it.
 HISTORY_ENTRIES = 199
@@ -30,6 +31,8 @@ class InteractionSettings:
         recent_entries: Of a history, those that pair with a new event.
         log_events: Newest events of all people.
         item_events: Of these, those kept by item.
+        segment_by: Entry of the context whose value is a person's segment; empty: there are no segments.
+        segments: Kept, those used last.
     """
 
     max_items: int = 200_000
@@ -38,10 +41,12 @@ class InteractionSettings:
     recent_entries: int = HISTORY_ENTRIES
     log_events: int = 100_000
     item_events: int = 100
+    segment_by: str = ""
+    segments: int = 64
 
     def __post_init__(self) -> None:
         numbers = (self.max_items, self.neighbours, self.recent_entries, self.log_events, self.item_events)
-        if min(numbers) < 1:
+        if min(*numbers, self.segments) < 1:
             raise SettingError("what is remembered of interactions must be at least 1 of each")
 
 
@@ -76,6 +81,7 @@ class InteractionMemory:
         self.pairs = PairStatistics(settings.memory_bytes, settings.neighbours, settings.max_items)
         self.popularity = Popularity()
         self.contexts = ContextCounts()
+        self.segments = SegmentPopularity(settings.segment_by, settings.segments)
         self.log = EventLog(settings.log_events, settings.item_events)
 
     def __len__(self) -> int:
@@ -100,7 +106,7 @@ class InteractionMemory:
         row, reused = self.items.use(interaction.item_id)
         # One row stays empty: it stands for items that nobody has used.
         rows = len(self.items) + 1
-        for part in (self.pairs, self.popularity, self.contexts, self.log):
+        for part in (self.pairs, self.popularity, self.contexts, self.segments, self.log):
             part.grow(rows)
             if reused:
                 part.clear(row)
@@ -112,6 +118,7 @@ class InteractionMemory:
             self._pair(row, history.newest(self._settings.recent_entries), time_s)
         self.popularity.add(row, interaction.weight, time_s, person.events, gap_s)
         self.contexts.add(row, time_s, interaction.context)
+        self.segments.add(row, time_s, interaction.context)
         self.log.append(interaction.user_id, row, interaction.weight, time_s)
         return row
 

@@ -55,13 +55,13 @@ def family(name: str) -> str:
         return "freshness" if name == "created" else f"content.{modality}"
     if name == "taste":
         return "taste"
-    if name in context.NAMES:
+    if name in ("context_time", "context_named"):
         return "context"
     if name in ("own_times", "own_age"):
         return "history"
     if name == "fresh":
         return "freshness"
-    if name in ("popular_6h", "popular_2d"):
+    if name in ("popular_6h", "popular_2d", "segment_trend"):
         return "trend"
     if name in ("known_for", "last_used"):
         return "freshness"

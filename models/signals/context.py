@@ -8,6 +8,7 @@ signal           value
 ===============  ==================================================================
 context_time     the lift in this part of the day, of eight
 context_named    the mean lift over what the context names, such as device or page
+segment_trend    the lift in the person's segment of late, see `interactions.segments`
 ===============  ==================================================================
 """
 
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from models.interactions.contexts import day_part, named_situations
 from models.signals.situation import Situation
 
-NAMES = ("context_time", "context_named")
+NAMES = ("context_time", "context_named", "segment_trend")
 _PRIOR_EVENTS = 20.0
 
 
@@ -37,13 +38,19 @@ def context(situation: Situation, memory_rows: NDArray[np.int64]) -> NDArray[np.
     if named:
         lifts = [_lift(situation, one, rows, share) for one in named]
         signals[1, known] = np.mean(lifts, axis=0)
+    in_segment = situation.memory.segments.counts(situation.person.context, situation.now_s)
+    if in_segment is not None:
+        signals[2, known] = _lift_of(in_segment[rows], float(in_segment.sum()), share)
     return signals
 
 
 def _lift(
     situation: Situation, number: int, rows: NDArray[np.int64], share: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    found, total = situation.memory.contexts.counts(number, rows, situation.now_s)
+    return _lift_of(*situation.memory.contexts.counts(number, rows, situation.now_s), share)
+
+
+def _lift_of(found: NDArray[np.float32], total: float, share: NDArray[np.float32]) -> NDArray[np.float32]:
     expected = np.maximum(share, np.float32(1e-9))
     prior = np.float32(_PRIOR_EVENTS)
     return np.asarray(

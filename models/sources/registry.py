@@ -15,6 +15,7 @@ from models.sources import (
     sessions,
     stage,
     trending,
+    trending_segment,
 )
 from models.sources.source import Source
 
@@ -29,4 +30,5 @@ REGISTRY: Mapping[str, Source] = {
     "trending": trending.propose,
     "new_items": new_items.propose,
     "own_items": own_items.propose,
+    "trending_segment": trending_segment.propose,
 }
