@@ -21,6 +21,7 @@ from models.errors import DimensionError, EncoderOutputError
 from models.profile.hashing import hash64
 from models.retrieval.columns import AttributeColumn, Mask
 from models.retrieval.filters import AttributeValue, Filter, FilterRange, filter_values
+from models.retrieval.neighbourhoods import Neighbourhoods
 from models.retrieval.newest import NewestFirst
 from models.retrieval.row_link import RowChanges
 
@@ -65,6 +66,7 @@ class ItemIndex:
         self._log_popularity = np.zeros(0, np.float32)
         self._hashes = np.zeros(0, np.uint64)
         self._newest = NewestFirst()
+        self._neighbourhoods = Neighbourhoods()
         self.changes = RowChanges()
 
     def __len__(self) -> int:
@@ -161,7 +163,7 @@ class ItemIndex:
         row = self._row_of.get(item_id)
         if row is None:
             row = self._take_row(item_id)
-        self._vectors[row] = 0.0 if vector is None else vector
+        self._put_vector(row, vector)
         if self._created_at_ms[row] != created_at_ms:
             self._created_at_ms[row] = created_at_ms
             self._newest.touch(row)
@@ -180,7 +182,7 @@ class ItemIndex:
         self._put_attributes(row, {}, _NO_ATTRIBUTES)
         self._put_popularity(row, 0.0)
         self._item_ids[row] = None
-        self._vectors[row] = 0.0
+        self._put_vector(row, None)
         self._live[row] = False
         self._available[row] = False
         self._hashes[row] = 0
@@ -226,6 +228,14 @@ class ItemIndex:
             count: At least 1.
         """
         return self._newest.best(self.created_at_ms, self.hashes, eligible, count)
+
+    def near(self, direction: NDArray[np.float32], eligible: Mask, least: int) -> NDArray[np.int64]:
+        """Eligible rows whose vectors may lie near a direction, at least ``least`` where there are so many.
+
+        See `models.retrieval.neighbourhoods`: the nearest of all are among them where vectors lie in groups,
+        and most of them elsewhere. Rising rows, int64 [n].
+        """
+        return self._neighbourhoods.near(direction, self.vectors, self.hashes, eligible, least)
 
     def matching(self, wanted: Filter) -> Mask:
         """Which rows hold an item that passes every part of the filter, bool [rows].
@@ -294,6 +304,13 @@ class ItemIndex:
         self._hashes = np.concatenate([self._hashes, np.zeros(more, np.uint64)])
         for column in self._columns.values():
             column.grow(capacity)
+
+    def _put_vector(self, row: int, vector: NDArray[np.floating] | None) -> None:
+        put = np.float32(0.0) if vector is None else vector.astype(np.float32)
+        # Mostly it is a price or a stock that changed.
+        if not np.array_equal(self._vectors[row], np.broadcast_to(put, self.dimension)):
+            self._vectors[row] = put
+            self._neighbourhoods.touch(row)
 
     def _put_popularity(self, row: int, popularity: float) -> None:
         before = float(self._log_popularity[row])

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.cascade.moment import Signals
+from models.retrieval.index import ItemIndex
 from models.sources.proposals import best_rows, each_once
 
 INTERESTS = 3
@@ -21,6 +22,9 @@ _FADE = 0.9
 # Vectors at least so similar are not two interests.
 _SAME = 0.95
 _BLOCK_ROWS = 512
+# From so many rows on, only those of the nearest cells are looked at, so many or such a share of all.
+_SCANNED_ROWS = 32_768
+_LEAST_NEAR, _NEAR_SHARE = 4_096, 32
 
 
 def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArray[np.int64]:
@@ -36,9 +40,12 @@ def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArra
         return np.zeros(0, np.int64)
     members = cluster(vectors, weights)
     shares = members.sum(axis=1) / weights.sum()
-    similarities = _similarities(members @ vectors, index.vectors)
-    may_be_listed = eligible.nonzero()[0]
-    lists = [best_rows(one, index.hashes, may_be_listed, budget) for one in similarities]
+    centres = members @ vectors
+    if index.rows >= _SCANNED_ROWS:
+        lists = [_best_near(index, centre, eligible, budget) for centre in centres]
+    else:
+        similarities, may_be_listed = _similarities(centres, index.vectors), eligible.nonzero()[0]
+        lists = [best_rows(one, index.hashes, may_be_listed, budget) for one in similarities]
     # In turn by share: the first half of a list holds half of what each interest gives.
     places = np.concatenate(
         [(np.arange(len(one)) + 0.5) / share for one, share in zip(lists, shares.tolist(), strict=True)]
@@ -75,6 +82,15 @@ def _nearest_of(similarity: NDArray[np.float32], weights: NDArray[np.float32]) -
     """Each entry's weight at the centre that it is nearest to, without centres that have none."""
     members = (similarity.argmax(axis=0) == np.arange(len(similarity))[:, None]) * weights
     return np.asarray(members[members.any(axis=1)], np.float32)
+
+
+def _best_near(
+    index: ItemIndex, centre: NDArray[np.float32], eligible: NDArray[np.bool_], budget: int
+) -> NDArray[np.int64]:
+    """The nearest rows of those whose cells are the nearest, best first, int64 [≤ budget]."""
+    rows = index.near(centre, eligible, max(_LEAST_NEAR, index.rows // _NEAR_SHARE))
+    near = np.vecdot(index.vectors[rows], centre)
+    return rows[best_rows(near, index.hashes[rows], np.arange(len(rows)), budget)]
 
 
 def _similarities(centres: NDArray[np.float32], vectors: NDArray[np.float32]) -> NDArray[np.float32]:

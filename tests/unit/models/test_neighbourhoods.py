@@ -1,0 +1,97 @@
+"""Rows near a direction: all that is near where vectors lie in groups, whatever came, moved and went."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.retrieval import ItemIndex, neighbourhoods
+
+DIMENSION = 16
+GROUPS = 20
+ITEMS = 3_000
+
+
+def grouped(seed: int, items: int) -> np.ndarray:
+    """Unit vectors around the same centres, float32 [items, DIMENSION]."""
+    centres = np.random.default_rng(0).normal(size=(GROUPS, DIMENSION))
+    random = np.random.default_rng(seed)
+    vectors = centres[np.arange(items) % GROUPS] + 0.3 * random.normal(size=(items, DIMENSION))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def index_of(vectors: np.ndarray, order: np.ndarray) -> ItemIndex:
+    index = ItemIndex(DIMENSION)
+    for number in order.tolist():
+        index.upsert(f"i{number}", vectors[number], created_at_ms=0)
+    return index
+
+
+def best(index: ItemIndex, direction: np.ndarray, rows: np.ndarray, count: int = 30) -> set[str]:
+    order = rows[np.argsort(-(index.vectors[rows] @ direction), kind="stable")]
+    return {index.item_id(row) for row in order[:count].tolist()}
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbourhoods, "_MOST_TOUCHED", 50)
+    monkeypatch.setattr(neighbourhoods, "_SAMPLE", 1_000)
+
+
+def test_of_vectors_in_groups_the_nearest_are_found_among_few() -> None:
+    vectors = grouped(1, ITEMS)
+    index = index_of(vectors, np.arange(ITEMS))
+    eligible = index.available.copy()
+    eligible[::7] = False
+    for query in grouped(2, 10):
+        rows = index.near(query, eligible, 400)
+        assert 400 <= len(rows) < 700
+        assert eligible[rows].all()
+        assert (np.diff(rows) > 0).all()
+        assert len(best(index, query, rows) & best(index, query, np.flatnonzero(eligible))) >= 28
+
+
+def test_workers_that_number_rows_otherwise_find_the_same() -> None:
+    vectors = grouped(1, ITEMS)
+    one = index_of(vectors, np.arange(ITEMS))
+    other = index_of(vectors, np.random.default_rng(5).permutation(ITEMS))
+    for query in grouped(3, 5):
+        found = [
+            {index.item_id(row) for row in index.near(query, index.available, 300).tolist()}
+            for index in (one, other)
+        ]
+        assert found[0] == found[1]
+
+
+def test_what_has_just_come_moved_or_gone_is_known_at_once() -> None:
+    vectors = grouped(1, ITEMS)
+    index = index_of(vectors, np.arange(ITEMS))
+    query = vectors[0]
+    index.near(query, index.available, 100)
+    index.remove("i0")
+    index.upsert("new", query, created_at_ms=0)
+    index.upsert("i1", query, created_at_ms=0)
+    rows = index.near(query, index.available, 100)
+    found = {index.item_id(row) for row in rows.tolist()}
+    assert {"new", "i1"} <= found
+    assert index.item_rows["new"] == 0, "the row of what has gone"
+    # Enough changes that all are put into cells: nothing is looked at twice, or lost.
+    for number in range(100, 160):
+        index.upsert(f"i{number}", query, created_at_ms=0)
+    rows = index.near(query, index.available, 100)
+    assert len(set(rows.tolist())) == len(rows)
+    assert {f"i{number}" for number in range(100, 160)} <= {index.item_id(row) for row in rows.tolist()}
+
+
+def test_all_that_is_eligible_is_found_where_it_is_little() -> None:
+    index = index_of(grouped(1, ITEMS), np.arange(ITEMS))
+    eligible = np.zeros(ITEMS, np.bool_)
+    eligible[[3, 700, 2_999]] = True
+    assert index.near(index.vectors[0], eligible, 400).tolist() == [3, 700, 2_999]
+
+
+def test_an_index_without_vectors_has_nothing_near() -> None:
+    index = ItemIndex(DIMENSION)
+    for number in range(200):
+        index.upsert(f"i{number}", None, created_at_ms=0)
+    assert index.near(np.ones(DIMENSION, np.float32), index.available, 10).tolist() == []
