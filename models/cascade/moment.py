@@ -91,6 +91,9 @@ class Signals:
             there = knowledge.in_index if items is None else items.rows_in(knowledge.index)
             may = eligible.take(there, mode="clip") if len(eligible) else np.zeros(len(there), np.bool_)
             may &= there >= 0
+            if len(eligible) < knowledge.index.rows:
+                # Items came since: nobody has said of them that they may be listed.
+                may &= there < len(eligible)
             found[id(items)] = may.nonzero()[0]
         return found[id(items)]
 

@@ -97,7 +97,8 @@ class Popularity:
         self._settle(now_s)
         # Held back as of a moment long before the newest event, where nothing of its time is left.
         shrink = np.exp(np.minimum((self._origins_s - now_s) / SPANS_S, _MAX_EXPONENT))
-        return self._recent[:, rows] * shrink[:, None]
+        recent = self._recent[:, rows] if isinstance(rows, slice) else self._recent.take(rows, axis=1)
+        return recent * shrink[:, None]
 
     def recent_in(self, span: int, rows: Rows, now_s: float) -> Values:
         """As `recent`, within one of the spans alone, [n]."""

@@ -15,7 +15,8 @@ from models.errors import ModelError, SettingError
 from models.interactions import InteractionSettings
 from models.ranking.online import OnlineSettings
 from models.sequence.settings import SequenceSettings
-from tests.unit.cascade.people import START_MS, index_of, person, stream
+from models.signals import catalogue
+from tests.unit.cascade.people import START_MS, event, index_of, person, stream
 
 ITEMS = 40
 LEARN = LearnSettings(
@@ -73,6 +74,31 @@ def test_content_leads_before_anything_was_learned() -> None:
     eligible[made.index.item_rows["i1"]] = False
     ranking = made.rank(person("u", [("i1", 2.0, 0.0)], 10.0), eligible)
     assert made.index.item_id(int(ranking.rows[0])) == "twin"
+
+
+def test_what_may_no_longer_be_listed_is_not_even_where_nothing_else_has_changed() -> None:
+    made, _, _ = played()
+    eligible = everything(made)
+    before = made.rank(SOMEBODY, eligible)
+    gone = before.rows[:5]
+    # In the caller's own array, for the same person at the same moment.
+    eligible[gone] = False
+    after = made.rank(SOMEBODY, eligible)
+    assert len(after) == len(before)
+    assert not np.isin(gone, after.rows).any()
+
+
+def test_another_context_is_another_moment() -> None:
+    made = cascade(candidates=ITEMS)
+    for number in range(30):
+        happened = event(f"v{number}", f"i{number % 3}", float(number))
+        made.observe(person(f"v{number}"), replace(happened, context={"device": "phone"}))
+    column = catalogue.POSITION["context_named"]
+    eligible = everything(made)
+    without = made.candidates(SOMEBODY, eligible).standardised[:, column].copy()
+    on_phone = made.candidates(replace(SOMEBODY, context={"device": "phone"}), eligible)
+    assert not without.any()
+    assert on_phone.standardised[:, column].any()
 
 
 def test_only_what_is_eligible_is_ranked_and_best_first() -> None:
