@@ -83,6 +83,12 @@ class LearnSettings(_Section):
     )
     positive_objective: float = Field(1.0, ge=0, description="Of an event whose weight is above 0.")
     other_objective: float = Field(0.2, ge=0, description="Of any other event.")
+    share: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="Of all events, those that the ranker learns from; less saves processor time.",
+    )
     step_size: float = Field(0.001, gt=0, le=1)
     warm_up_events: int = Field(
         10_000, ge=0, description="Over the first events steps grow from 0: few events say more of chance."

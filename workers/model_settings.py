@@ -88,6 +88,7 @@ def learn_settings(settings: Settings) -> LearnSettings:
         objectives=learn.objectives,
         positive_objective=learn.positive_objective,
         other_objective=learn.other_objective,
+        share=learn.share,
         online=OnlineSettings(
             step_size=learn.step_size,
             warm_up_events=learn.warm_up_events,

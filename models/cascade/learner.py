@@ -14,6 +14,7 @@ from models.cascade.person import Interaction, Person
 from models.cascade.settings import LearnSettings
 from models.cascade.trained import TrainedItem2Vec, TrainedRegression, TrainedSequence, grades
 from models.errors import ModelError
+from models.profile.hashing import hash64
 from models.ranking.online import OnlineLearner
 from models.ranking.ranker import RankerWeights, encode_weights
 from models.retrieval.filters import AttributeValue
@@ -71,6 +72,11 @@ class Learner:
             eligible: By row of the index: what could have been listed.
         """
         weight = self._objective(interaction)
+        share = self._settings.share
+        if share < 1.0:
+            if _lot(interaction) >= share:
+                return LearnStep(None)
+            weight /= share
         index = self._cascade.index
         row = index.item_rows.get(interaction.item_id)
         if row is None or weight <= 0.0 or row >= len(eligible) or not eligible[row]:
@@ -246,3 +252,9 @@ class Learner:
                 (times_s[kept] * 1_000.0).astype(np.int64),
                 first_target=int((numbers[kept] < first).sum()),
             )
+
+
+def _lot(interaction: Interaction) -> float:
+    """A number within [0, 1) that an event always draws, so that a successor skips the same ones."""
+    event = f"{interaction.user_id}\x00{interaction.item_id}\x00{interaction.occurred_at_ms}"
+    return int.from_bytes(hash64(event), "little") / 2.0**64

@@ -78,6 +78,7 @@ class LearnSettings:
     Attributes:
         objectives: Action → how much it counts as a target; others count ``positive_objective`` where
             their weight is above 0 and ``other_objective`` where it is not.
+        share: Of all events, those that the ranker learns from, within (0, 1]; each then counts so much more.
         online: Steps of the ranker.
         publish_events: Weights are published after so many events.
         refit_events: Models of sources are trained anew after so many events, at first after
@@ -96,6 +97,7 @@ class LearnSettings:
     objectives: Mapping[str, float] = field(default_factory=dict)
     positive_objective: float = 1.0
     other_objective: float = 0.2
+    share: float = 1.0
     online: OnlineSettings = field(default_factory=OnlineSettings)
     publish_events: int = 50
     refit_events: int = 2_500
@@ -115,3 +117,5 @@ class LearnSettings:
             raise SettingError("publish_events and refit_events must be at least 1")
         if min(self.objectives.values(), default=0.0) < 0:
             raise SettingError("an objective must count at least 0")
+        if not 0 < self.share <= 1:
+            raise SettingError(f"share must be above 0 and at most 1; it is {self.share}")

@@ -76,6 +76,29 @@ def test_content_leads_before_anything_was_learned() -> None:
     assert made.index.item_id(int(ranking.rows[0])) == "twin"
 
 
+def test_a_share_of_the_events_teaches_and_counts_so_much_more() -> None:
+    def learned(share: float) -> list[tuple[float | None, float]]:
+        made = cascade(candidates=ITEMS)
+        learner = Learner(made, replace(LEARN, share=share, online=OnlineSettings(batch_events=1_000)))
+        found = []
+        for before, happened in stream(1, people=12, items=ITEMS, events=200):
+            pending = learner._online._pending.copy()
+            step = learner.learn(before, happened, everything(made))
+            found.append((step.loss, float(np.abs(learner._online._pending - pending).sum())))
+            made.observe(before, happened)
+        return found
+
+    every, some = learned(1.0), learned(0.25)
+    taught = [number for number, (loss, _) in enumerate(some) if loss is not None]
+    assert 25 < len(taught) < 75
+    assert some == learned(0.25), "the same ones again"
+    for number in taught:
+        assert some[number][0] == every[number][0]
+        assert some[number][1] == pytest.approx(4.0 * every[number][1], rel=1e-3)
+    with pytest.raises(SettingError, match="share must be above 0"):
+        LearnSettings(share=0.0)
+
+
 def test_what_may_no_longer_be_listed_is_not_even_where_nothing_else_has_changed() -> None:
     made, _, _ = played()
     eligible = everything(made)
