@@ -56,8 +56,15 @@ def explain(
         row = index.item_rows.get(item_id)
         if row is not None:
             vectors[at] = index.vectors[row]
+    # Of all positions at once: small products cost more by their number than by their size.
+    listed = index.vectors[ranking.rows[list(positions)]]
+    similar = {
+        modality: np.maximum(vectors[:, block] @ listed[:, block].T, 0.0)
+        for modality, block in BLOCK_ROWS.items()
+    }
+    taste_parts = None if own is None else np.maximum(own.coefficients * (listed @ own.item_vectors.T), 0.0)
     explained = []
-    for position in positions:
+    for at, position in enumerate(positions):
         row = int(ranking.rows[position])
         memory_row = situation.memory.items.get(index.item_id(row))
         found: list[Reason] = []
@@ -69,13 +76,10 @@ def explain(
                 named = _Shares(past_items, company[:, -1 if memory_row is None else memory_row])
                 found += _shared(group, group, amount, named, reason_items)
             elif group == "content":
-                block = BLOCK_ROWS[_MODALITY_OF[modality]]
-                similar = vectors[:, block] @ index.vectors[row][block]
-                named = _Shares(past_items, np.maximum(similar, 0.0))
+                named = _Shares(past_items, similar[_MODALITY_OF[modality]][:, at])
                 found += _shared(group, group, amount, named, reason_items, _MODALITY_OF[modality])
-            elif group == "taste" and own is not None:
-                parts = own.coefficients * (own.item_vectors @ index.vectors[row])
-                named = _Shares(own.item_ids, np.maximum(parts, 0.0))
+            elif group == "taste" and own is not None and taste_parts is not None:
+                named = _Shares(own.item_ids, taste_parts[at])
                 found += _shared("similar_item", group, amount, named, reason_items)
             else:
                 found.append(Reason(family, amount))

@@ -131,7 +131,7 @@ def _rerank_input(index: ItemIndex, cascade: Ranks, ranking: Ranking, order: Lis
     rows = ranking.rows
     numbers = rows.tolist()
     return RerankInput(
-        item_ids=tuple(index.item_id(row) for row in numbers),
+        item_ids=index.item_ids(numbers),
         scores=ranking.scores,
         vectors=index.vectors[rows],
         hashes=index.hashes[rows],

@@ -63,7 +63,7 @@ class ContentDistances:
         """See `Distances.to`."""
         row = self._rows.get(candidate)
         if row is None:
-            row = self._rows[candidate] = 1.0 - np.vecdot(self._vectors, self._vectors[candidate])
+            row = self._rows[candidate] = 1.0 - self._vectors @ self._vectors[candidate]
         return row
 
 

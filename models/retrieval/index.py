@@ -118,6 +118,10 @@ class ItemIndex:
             raise IndexError(f"row {row} of the item index is free")
         return item_id
 
+    def item_ids(self, rows: Iterable[int]) -> tuple[str, ...]:
+        """The items in rows that are in use."""
+        return tuple([item_id for row in rows if (item_id := self._item_ids[row]) is not None])
+
     def item_in(self, row: int) -> str | None:
         """The item in a row that is in use; None where the row is free."""
         return self._item_ids[row]
