@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import SettingError
-from models.profile.hashing import hash64
 from models.retrieval.row_link import RowChanges
 
 
@@ -29,16 +28,10 @@ class ItemRows:
         self._max_items = max_items
         self._row_of: OrderedDict[str, int] = OrderedDict()
         self._item_ids: list[str] = []
-        self._hashes = np.zeros(256, np.uint64)
         self.changes = RowChanges()
 
     def __len__(self) -> int:
         return len(self._item_ids)
-
-    @property
-    def hashes(self) -> NDArray[np.uint64]:
-        """`hash64` of the item in each row, uint64 [rows]."""
-        return self._hashes[: len(self._item_ids)]
 
     @property
     def rows(self) -> int:
@@ -79,8 +72,5 @@ class ItemRows:
         return row, True
 
     def _put(self, item_id: str, row: int) -> None:
-        if row == len(self._hashes):
-            self._hashes = np.concatenate([self._hashes, np.zeros(row, np.uint64)])
-        self._hashes[row] = int.from_bytes(hash64(item_id), "little")
         self.changes.add(row)
         self._row_of[item_id] = row

@@ -59,6 +59,7 @@ NAMES = (
     "agreement_page",
     "agreement_five",
 )
+_AT = {name: position for position, name in enumerate(NAMES)}
 # Entries whose company is multiplied instead of added.
 _AGREEING = 5
 
@@ -80,14 +81,18 @@ def company(situation: Situation) -> NDArray[np.float32]:
             return pairs.combine(channel, recent, chosen * scales[channel], rows)
         return pairs.combine(channel, recent[used], (chosen * scales[channel])[:, used], rows)
 
-    sums[0:3] = combined(PAGE, "page", "ten", "long")
-    sums[[3, 4, 7, 8]] = combined(NEAR_AFTER, "page", "ten", "fade", "before")
-    before = combined(NEAR_BEFORE, "page", "ten", "fade", "before")
-    sums[5:7] = before[:2]
-    sums[7:9] += before[2:]
-    sums[9:10] = combined(SESSION_AFTER, "ten")
-    sums[10:11] = combined(SESSION_BEFORE, "ten")
-    sums[11:14] = combined(EVER, "ten", "long", "fade")
+    def put(found: NDArray[np.float32], *names: str) -> None:
+        for name, of_name in zip(names, found, strict=True):
+            sums[_AT[name]] += of_name
+
+    put(combined(PAGE, "page", "ten", "long"), "page_page", "page_ten", "page_long")
+    near = ("page", "ten", "fade", "before")
+    both = ("near_fade", "near_page_before")
+    put(combined(NEAR_AFTER, *near), "near_after_page", "near_after_ten", *both)
+    put(combined(NEAR_BEFORE, *near), "near_before_page", "near_before_ten", *both)
+    put(combined(SESSION_AFTER, "ten"), "session_after_ten")
+    put(combined(SESSION_BEFORE, "ten"), "session_before_ten")
+    put(combined(EVER, "ten", "long", "fade"), "ever_ten", "ever_long", "ever_fade")
     # What came after each entry as long ago as it is now: entries with equal channels follow on each other.
     delayed = np.stack([weights["ten"], weights["long"]])
     scales = pairs.scales(recent, _DELAY_SMOOTHING, situation.now_s)
@@ -96,7 +101,7 @@ def company(situation: Situation) -> NDArray[np.float32]:
     for begin, end in zip(starts, [*starts[1:], len(recent)], strict=True):
         channel, entries = int(channels[begin]), slice(begin, end)
         scaled = delayed[:, entries] * scales[channel, entries]
-        sums[14:16] += pairs.combine(channel, recent[entries], scaled, rows)
+        put(pairs.combine(channel, recent[entries], scaled, rows), "delay_ten", "delay_long")
     return sums
 
 
