@@ -87,8 +87,8 @@ def learn_settings(settings: Settings) -> LearnSettings:
         positive_objective=learn.positive_objective,
         other_objective=learn.other_objective,
         online=OnlineSettings(
-            step_size=learn.step_size,
-            warm_up_events=learn.warm_up_events,
+            prior_curvature=learn.prior_curvature,
+            memory_events=learn.memory_events,
             max_step=learn.max_step,
             batch_events=learn.batch_events,
             drift_window_events=learn.drift_window_events,
