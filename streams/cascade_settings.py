@@ -79,6 +79,9 @@ class LearnSettings(_Section):
     memory_events: FiniteFloat = Field(
         20_000.0, ge=1, description="After so many events what the ranker learned has faded to 1/e."
     )
+    warm_up_events: int = Field(
+        10_000, ge=0, description="Over so many events the learned weights take over from the first."
+    )
     batch_events: int = Field(32, ge=1, le=1_000, description="Events of one step.")
     max_step: float = Field(0.05, gt=0, description="The most that one step moves any weight by.")
     publish_events: int = Field(50, ge=1, description="Weights are published after so many events …")

@@ -89,6 +89,7 @@ def learn_settings(settings: Settings) -> LearnSettings:
         online=OnlineSettings(
             prior_curvature=learn.prior_curvature,
             memory_events=learn.memory_events,
+            warm_up_events=learn.warm_up_events,
             max_step=learn.max_step,
             batch_events=learn.batch_events,
             drift_window_events=learn.drift_window_events,

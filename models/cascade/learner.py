@@ -84,7 +84,7 @@ class Learner:
             candidates.standardised, candidates.gates, int(target[0]), weight
         )
         weights = self._cascade.weights
-        self._cascade.weights = RankerWeights(weights.gates, weights.signals, self._online.values)
+        self._cascade.weights = RankerWeights(weights.gates, weights.signals, self._online.served)
         return LearnStep(loss, fell_back)
 
     def refit_due(self) -> bool:
@@ -163,7 +163,7 @@ class Learner:
         self._trained_at = self._cascade.log.count if trained else None
         self._published_steps = self.steps
         weights = self._cascade.weights
-        self._cascade.weights = RankerWeights(weights.gates, weights.signals, self._online.values)
+        self._cascade.weights = RankerWeights(weights.gates, weights.signals, self._online.served)
 
     def _objective(self, interaction: Interaction) -> float:
         settings = self._settings

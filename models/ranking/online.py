@@ -16,6 +16,9 @@ first. As n grows, steps shrink, as in a Kalman filter (Ollivier, Electronic Jou
 all the remembered events say is learned in one pass, which gradients alone need many for. No weight moves by
 more than ``max_step`` in a step.
 
+The first events are few, and say more of one small catalogue than of people: what serves goes from the first
+weights to the learned ones over ``warm_up_events``. Learning itself does not wait.
+
 The mean loss over a short window and over a long one are followed. Where the short one exceeds
 ``drift_ratio`` times the long one, the ranker has drifted: the weights come back that stood at the end of
 the last window in which all was well.
@@ -44,6 +47,7 @@ class OnlineSettings:
     Attributes:
         prior_curvature: κ, above 0: so many events of curvature 1 would move a weight as little.
         memory_events: After so many events what was learned has faded to 1/e.
+        warm_up_events: Over so many events the learned weights take over from the first, at least 0.
         max_step: The most that one step moves any weight by.
         batch_events: Of one step.
         place: The last place of a list.
@@ -54,6 +58,7 @@ class OnlineSettings:
 
     prior_curvature: float = 100.0
     memory_events: float = 20_000.0
+    warm_up_events: int = 10_000
     max_step: float = 0.05
     batch_events: int = 32
     place: int = 20
@@ -64,8 +69,8 @@ class OnlineSettings:
     def __post_init__(self) -> None:
         if not (self.prior_curvature > 0 and self.max_step > 0 and self.drift_ratio > 1):
             raise SettingError("prior_curvature and max_step must be above 0, drift_ratio above 1")
-        if not (self.memory_events >= 1 and self.place_weight >= 0):
-            raise SettingError("memory_events must be at least 1, place_weight at least 0")
+        if not (self.memory_events >= 1 and self.place_weight >= 0 and self.warm_up_events >= 0):
+            raise SettingError("memory_events must be at least 1, place_weight and warm_up_events at least 0")
         if min(self.batch_events, self.drift_window_events, self.place) < 1:
             raise SettingError("batch_events, drift_window_events and place must be at least 1")
 
@@ -96,7 +101,7 @@ def place_gradient(scores: NDArray[np.floating], target: int, place: int) -> tup
 
 
 class OnlineLearner:
-    """Owns the weights W that are learned, ``values`` float32 [gates, signals].
+    """Owns the weights W that are learned, ``values`` float32 [gates, signals]; ``served`` rank.
 
     Args:
         start: Where to begin.
@@ -106,6 +111,7 @@ class OnlineLearner:
     def __init__(self, start: Matrix, settings: OnlineSettings) -> None:
         self._settings = settings
         self.values = start.astype(np.float32)
+        self._start = self.values.copy()
         self._good = self.values.copy()
         gates, signals = self.values.shape
         self._pending = np.zeros((gates, signals))
@@ -117,6 +123,14 @@ class OnlineLearner:
         self._window_loss, self._window_events = 0.0, 0
         self._long_loss: float | None = None
         self.steps = 0
+
+    @property
+    def served(self) -> Matrix:
+        """What ranks: the first weights, and more and more those that are learned."""
+        if self.steps >= self._settings.warm_up_events:
+            return self.values
+        share = np.float32(self.steps / self._settings.warm_up_events)
+        return self._start + share * (self.values - self._start)
 
     def learn(
         self, standardised: Matrix, gates: NDArray[np.float32], target: int, weight: float
@@ -130,7 +144,8 @@ class OnlineLearner:
             weight: How much it counts; not negative.
 
         Returns:
-            The loss of the softmax on it before the step, and whether the last good weights came back.
+            The loss of the softmax with ``values`` on it before the step, and whether the last good weights came
+            back.
         """
         settings = self._settings
         scores = standardised @ (gates @ self.values)
@@ -155,7 +170,7 @@ class OnlineLearner:
 
     def state(self) -> bytes:
         """Everything, as MessagePack."""
-        arrays = (self.values, self._good, self._pending, self._gates, self._signals)
+        arrays = (self.values, self._start, self._good, self._pending, self._gates, self._signals)
         raw = [array.astype("<f8").tobytes() for array in arrays]
         numbers = (self._pending_events, self._window_events, self.steps)
         means = (self._weight, self._window_loss, self._long_loss)
@@ -177,13 +192,13 @@ class OnlineLearner:
         except msgspec.MsgspecError as error:
             raise ModelError(f"the state of the ranker's learner cannot be read: {error}") from None
         gates, signals = self.values.shape
-        shapes = [shape, shape, shape, (gates, gates), (signals, signals)]
+        shapes = [shape, shape, shape, shape, (gates, gates), (signals, signals)]
         sizes = [8 * rows * columns for rows, columns in shapes]
         if shape != self.values.shape or [len(one) for one in raw] != sizes:
             raise ModelError(f"the learner's state is of weights {shape}; they are {self.values.shape}")
         arrays = [np.frombuffer(one, "<f8").reshape(of).copy() for one, of in zip(raw, shapes, strict=True)]
-        self.values, self._good = arrays[0].astype(np.float32), arrays[1].astype(np.float32)
-        self._pending, self._gates, self._signals = arrays[2:]
+        self.values, self._start, self._good = (array.astype(np.float32) for array in arrays[:3])
+        self._pending, self._gates, self._signals = arrays[3:]
         self._pending_events, self._window_events, self.steps = numbers
         self._weight, self._window_loss, self._long_loss = means
 

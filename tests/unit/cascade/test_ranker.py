@@ -88,6 +88,17 @@ def choose(learner: OnlineLearner, true: NDArray[np.float64], events: int, seed:
         learner.learn(z, np.ones(1, np.float32), target, 1.0)
 
 
+def test_learned_weights_take_over_with_events() -> None:
+    start = np.ones((2, 3), np.float32)
+    learner = OnlineLearner(start, OnlineSettings(batch_events=5, warm_up_events=200))
+    np.testing.assert_array_equal(learner.served, start)
+    learn(learner, 50, 0)
+    np.testing.assert_allclose(learner.served, 0.75 * start + 0.25 * learner.values)
+    learn(learner, 150, 1)
+    assert not np.allclose(learner.values, start)
+    np.testing.assert_array_equal(learner.served, learner.values)
+
+
 def test_one_pass_finds_what_all_events_together_say() -> None:
     true = np.array([0.8, -0.4, 0.0])
     settings = OnlineSettings(prior_curvature=1.0, memory_events=1e6, batch_events=8, place_weight=0.0)
@@ -161,11 +172,12 @@ def test_a_successor_goes_on_as_the_writer_would_have() -> None:
     settings = OnlineSettings(batch_events=4, drift_window_events=50)
     one = OnlineLearner(np.zeros((2, 3), np.float32), settings)
     learn(one, 130, 3)
-    other = OnlineLearner(np.zeros((2, 3), np.float32), settings)
+    other = OnlineLearner(np.ones((2, 3), np.float32), settings)
     other.restore(one.state())
     for learner in (one, other):
         learn(learner, 60, 4)
     np.testing.assert_array_equal(one.values, other.values)
+    np.testing.assert_array_equal(one.served, other.served)
     assert one.steps == other.steps == 190
     with pytest.raises(ModelError):
         other.restore(b"?")
