@@ -144,7 +144,7 @@ class OnlineLearner:
             weight: How much it counts; not negative.
 
         Returns:
-            The loss of the softmax with ``values`` before the step, and whether the last good weights came back.
+            The loss of the softmax before the step, and whether the last good weights came back.
         """
         settings = self._settings
         scores = standardised @ (gates @ self.values)
