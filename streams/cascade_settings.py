@@ -89,11 +89,16 @@ class LearnSettings(_Section):
         le=1,
         description="Of all events, those that the ranker learns from; less saves processor time.",
     )
-    step_size: float = Field(0.001, gt=0, le=1)
-    warm_up_events: int = Field(
-        10_000, ge=0, description="Over the first events steps grow from 0: few events say more of chance."
+    prior_curvature: FiniteFloat = Field(
+        100.0, gt=0, description="How firmly the first weights stand; the larger, the slower they give way."
     )
-    batch_events: int = Field(8, ge=1, le=1_000, description="Events of one step.")
+    memory_events: FiniteFloat = Field(
+        20_000.0, ge=1, description="After so many events what the ranker learned has faded to 1/e."
+    )
+    warm_up_events: int = Field(
+        10_000, ge=0, description="Over so many events the learned weights take over from the first."
+    )
+    batch_events: int = Field(32, ge=1, le=1_000, description="Events of one step.")
     max_step: float = Field(0.05, gt=0, description="The most that one step moves any weight by.")
     publish_events: int = Field(50, ge=1, description="Weights are published after so many events …")
     publish_s: float = Field(2.0, gt=0, description="… or after so long, where any were learned.")

@@ -90,7 +90,8 @@ def learn_settings(settings: Settings) -> LearnSettings:
         other_objective=learn.other_objective,
         share=learn.share,
         online=OnlineSettings(
-            step_size=learn.step_size,
+            prior_curvature=learn.prior_curvature,
+            memory_events=learn.memory_events,
             warm_up_events=learn.warm_up_events,
             max_step=learn.max_step,
             batch_events=learn.batch_events,

@@ -1,10 +1,23 @@
 """Learning the ranker from one event at a time, with bounds on what an event can do.
 
-An event's item i is to stand above the other candidates of its moment: the loss is that of a softmax over
-the candidates, ``−w · log softmax(score)_i``. Gradients of ``batch_events`` events make one step of Adam
-(Kingma and Ba, 2015) with decoupled decay. No weight moves by more than ``max_step`` in a step. What
-serves is the mean of the weights over the last steps, fading as ``average_decay`` to the power of a step's
-age (Polyak and Juditsky, 1992): single events are noise.
+An event's item t is to stand above the other candidates of its moment, and on the list at all: with scores s
+and r the score on the last place of a list of the others, the loss is::
+
+    −w · (log softmax(s)_t + ρ · σ(s_t − r))
+
+the second part being a smooth form of the hit rate at that place. Gradients g of ``batch_events`` events make
+one step of Newton's method, ``W ← W − H⁻¹ g``, with the curvature of the softmax in Kronecker's form (Martens
+and Grosse, ICML 2015)::
+
+    H = n · A ⊗ C + κ · I      A: mean of w · gate gateᵀ, C: mean of w · covariance of signals under softmax
+
+n counts the events, fading over ``memory_events``; κ is ``prior_curvature``: how firmly the weights stand at
+first. As n grows, steps shrink, as in a Kalman filter (Ollivier, Electronic Journal of Statistics 2018): what
+all the remembered events say is learned in one pass, which gradients alone need many for. No weight moves by
+more than ``max_step`` in a step.
+
+The first events are few, and say more of one small catalogue than of people: what serves goes from the first
+weights to the learned ones over ``warm_up_events``. Learning itself does not wait.
 
 The mean loss over a short window and over a long one are followed. Where the short one exceeds
 ``drift_ratio`` times the long one, the ranker has drifted: the weights come back that stood at the end of
@@ -23,8 +36,6 @@ from numpy.typing import NDArray
 from models.errors import ModelError, SettingError
 
 Matrix = NDArray[np.float32]
-_FIRST_MOMENT, _SECOND_MOMENT = 0.9, 0.999
-_EPSILON = 1e-7
 # The long mean forgets over so many windows.
 _LONG_WINDOWS = 8.0
 
@@ -33,27 +44,35 @@ _LONG_WINDOWS = 8.0
 class OnlineSettings:
     """How far and how carefully the ranker learns.
 
-    Steps grow from 0 to ``step_size`` over the first ``warm_up_events``.
+    Attributes:
+        prior_curvature: κ, above 0: so many events of curvature 1 would move a weight as little.
+        memory_events: After so many events what was learned has faded to 1/e.
+        warm_up_events: Over so many events the learned weights take over from the first, at least 0.
+        max_step: The most that one step moves any weight by.
+        batch_events: Of one step.
+        place: The last place of a list.
+        place_weight: ρ, at least 0.
+        drift_window_events: Of the short mean of losses.
+        drift_ratio: Of short to long mean, above 1, that is an alarm.
     """
 
-    step_size: float = 0.001
+    prior_curvature: float = 100.0
+    memory_events: float = 20_000.0
     warm_up_events: int = 10_000
-    decay: float = 0.01
     max_step: float = 0.05
-    batch_events: int = 8
-    average_decay: float = 0.995
+    batch_events: int = 32
+    place: int = 20
+    place_weight: float = 1.0
     drift_window_events: int = 2_000
     drift_ratio: float = 1.3
 
     def __post_init__(self) -> None:
-        if not (self.step_size > 0 and self.max_step > 0 and self.decay >= 0 and self.drift_ratio > 1):
-            raise SettingError(
-                "step_size and max_step must be above 0, decay at least 0, drift_ratio above 1"
-            )
-        if not 0 <= self.average_decay < 1:
-            raise SettingError("average_decay must be at least 0 and below 1")
-        if self.batch_events < 1 or self.drift_window_events < 1:
-            raise SettingError("batch_events and drift_window_events must be at least 1")
+        if not (self.prior_curvature > 0 and self.max_step > 0 and self.drift_ratio > 1):
+            raise SettingError("prior_curvature and max_step must be above 0, drift_ratio above 1")
+        if not (self.memory_events >= 1 and self.place_weight >= 0 and self.warm_up_events >= 0):
+            raise SettingError("memory_events must be at least 1, place_weight and warm_up_events at least 0")
+        if min(self.batch_events, self.drift_window_events, self.place) < 1:
+            raise SettingError("batch_events, drift_window_events and place must be at least 1")
 
 
 def softmax_gradient(scores: NDArray[np.floating], target: int) -> tuple[float, NDArray[np.float32]]:
@@ -66,8 +85,23 @@ def softmax_gradient(scores: NDArray[np.floating], target: int) -> tuple[float, 
     return math.log(total) - float(shifted[target]), gradient
 
 
+def place_gradient(scores: NDArray[np.floating], target: int, place: int) -> tuple[float, int, float]:
+    """The smooth hit rate of one list, σ(s_t − r), and its slope.
+
+    Returns:
+        The hit rate; the candidate on the last place of a list of the others, −1 where all of them would be
+        listed; the slope by the target's score, which is minus that by the other's.
+    """
+    others = np.delete(scores, target)
+    if len(others) < place:
+        return 1.0, -1, 0.0
+    at = int(np.argpartition(-others, place - 1)[place - 1])
+    hit = 1.0 / (1.0 + math.exp(min(max(float(others[at] - scores[target]), -50.0), 50.0)))
+    return hit, at + (at >= target), hit * (1.0 - hit)
+
+
 class OnlineLearner:
-    """Owns the weights W that are learned, float32 [gates, signals]; ``served`` is their mean.
+    """Owns the weights W that are learned, ``values`` float32 [gates, signals]; ``served`` rank.
 
     Args:
         start: Where to begin.
@@ -77,16 +111,26 @@ class OnlineLearner:
     def __init__(self, start: Matrix, settings: OnlineSettings) -> None:
         self._settings = settings
         self.values = start.astype(np.float32)
-        self.served = self.values.copy()
+        self._start = self.values.copy()
         self._good = self.values.copy()
-        self._first = np.zeros_like(self.values)
-        self._second = np.zeros_like(self.values)
-        self._pending = np.zeros_like(self.values)
+        gates, signals = self.values.shape
+        self._pending = np.zeros((gates, signals))
         self._pending_events = 0
-        self._adam_steps = 0
+        # Sums over events, fading: of w, w · gate gateᵀ and w · covariance.
+        self._weight = 0.0
+        self._gates = np.zeros((gates, gates))
+        self._signals = np.zeros((signals, signals))
         self._window_loss, self._window_events = 0.0, 0
         self._long_loss: float | None = None
         self.steps = 0
+
+    @property
+    def served(self) -> Matrix:
+        """What ranks: the first weights, and more and more those that are learned."""
+        if self.steps >= self._settings.warm_up_events:
+            return self.values
+        share = np.float32(self.steps / self._settings.warm_up_events)
+        return self._start + share * (self.values - self._start)
 
     def learn(
         self, standardised: Matrix, gates: NDArray[np.float32], target: int, weight: float
@@ -100,31 +144,36 @@ class OnlineLearner:
             weight: How much it counts; not negative.
 
         Returns:
-            The loss of what serves before the step, and whether the last good weights came back.
+            The loss of the softmax before the step, and whether the last good weights came back.
         """
-        loss, _ = softmax_gradient(standardised @ (gates @ self.served), target)
-        _, by_score = softmax_gradient(standardised @ (gates @ self.values), target)
+        settings = self._settings
+        scores = standardised @ (gates @ self.values)
+        loss, by_score = softmax_gradient(scores, target)
         if not math.isfinite(loss):
             self._fall_back()
             return loss, True
-        by_weight = np.float32(weight) * (by_score @ standardised)
-        self._pending += gates[:, None] * by_weight[None, :]
+        shares = by_score.copy()
+        shares[target] += 1.0
+        self._add_curvature(standardised, gates, shares, weight)
+        if settings.place_weight > 0:
+            _, other, slope = place_gradient(scores, target, settings.place)
+            if other >= 0:
+                by_score[target] -= settings.place_weight * slope
+                by_score[other] += settings.place_weight * slope
+        self._pending += weight * np.outer(gates, by_score @ standardised)
         self._pending_events += 1
         self.steps += 1
-        if self._pending_events >= self._settings.batch_events:
+        if self._pending_events >= settings.batch_events:
             self._step()
         return loss, self._followed(loss)
 
     def state(self) -> bytes:
         """Everything, as MessagePack."""
-        arrays = [
-            array.astype("<f4").tobytes()
-            for array in (self.values, self.served, self._good, self._first, self._second, self._pending)
-        ]
-        numbers = (self._pending_events, self._adam_steps, self._window_events, self.steps)
-        return msgspec.msgpack.encode(
-            (self.values.shape, arrays, numbers, self._window_loss, self._long_loss)
-        )
+        arrays = (self.values, self._start, self._good, self._pending, self._gates, self._signals)
+        raw = [array.astype("<f8").tobytes() for array in arrays]
+        numbers = (self._pending_events, self._window_events, self.steps)
+        means = (self._weight, self._window_loss, self._long_loss)
+        return msgspec.msgpack.encode((self.values.shape, raw, numbers, means))
 
     def restore(self, state: bytes) -> None:
         """Go on where `state` was taken.
@@ -133,36 +182,51 @@ class OnlineLearner:
             ModelError: It is something else, or of weights of another shape.
         """
         try:
-            shape, raw, numbers, window_loss, long_loss = msgspec.msgpack.decode(
+            shape, raw, numbers, means = msgspec.msgpack.decode(
                 state,
-                type=tuple[tuple[int, int], list[bytes], tuple[int, int, int, int], float, float | None],
+                type=tuple[
+                    tuple[int, int], list[bytes], tuple[int, int, int], tuple[float, float, float | None]
+                ],
             )
-            arrays = [np.frombuffer(one, "<f4").reshape(shape).astype(np.float32) for one in raw]
-        except (msgspec.MsgspecError, ValueError) as error:
+        except msgspec.MsgspecError as error:
             raise ModelError(f"the state of the ranker's learner cannot be read: {error}") from None
-        if shape != self.values.shape or len(arrays) != 6:
+        gates, signals = self.values.shape
+        shapes = [shape, shape, shape, shape, (gates, gates), (signals, signals)]
+        sizes = [8 * rows * columns for rows, columns in shapes]
+        if shape != self.values.shape or [len(one) for one in raw] != sizes:
             raise ModelError(f"the learner's state is of weights {shape}; they are {self.values.shape}")
-        self.values, self.served, self._good, self._first, self._second, self._pending = arrays
-        self._pending_events, self._adam_steps, self._window_events, self.steps = numbers
-        self._window_loss, self._long_loss = window_loss, long_loss
+        arrays = [np.frombuffer(one, "<f8").reshape(of).copy() for one, of in zip(raw, shapes, strict=True)]
+        self.values, self._start, self._good = (array.astype(np.float32) for array in arrays[:3])
+        self._pending, self._gates, self._signals = arrays[3:]
+        self._pending_events, self._window_events, self.steps = numbers
+        self._weight, self._window_loss, self._long_loss = means
+
+    def _add_curvature(
+        self, standardised: Matrix, gates: NDArray[np.float32], shares: NDArray[np.float32], weight: float
+    ) -> None:
+        """Count an event into A, C and n; ``shares`` is the softmax over the candidates, float32 [n]."""
+        kept = 1.0 - 1.0 / self._settings.memory_events
+        mean = shares @ standardised
+        weighed = standardised * np.sqrt(shares)[:, None]
+        covariance = weighed.T @ weighed - np.outer(mean, mean)
+        self._weight = kept * self._weight + weight
+        self._gates = kept * self._gates + weight * np.outer(gates, gates)
+        self._signals = kept * self._signals + weight * covariance
 
     def _step(self) -> None:
         settings = self._settings
-        gradient = self._pending / np.float32(self._pending_events)
-        self._pending = np.zeros_like(self.values)
+        gradient = self._pending
+        self._pending = np.zeros_like(gradient)
         self._pending_events = 0
-        self._adam_steps += 1
-        self._first = _FIRST_MOMENT * self._first + (1.0 - _FIRST_MOMENT) * gradient
-        self._second = _SECOND_MOMENT * self._second + (1.0 - _SECOND_MOMENT) * gradient * gradient
-        first = self._first / (1.0 - _FIRST_MOMENT**self._adam_steps)
-        second = self._second / (1.0 - _SECOND_MOMENT**self._adam_steps)
-        # The first events are few, and say more of chance than of people: steps grow with them.
-        step_size = settings.step_size * min(1.0, self.steps / max(1, settings.warm_up_events))
-        move = step_size * (first / (np.sqrt(second) + _EPSILON) + settings.decay * self.values)
-        self.values = self.values - np.clip(move, -settings.max_step, settings.max_step)
-        # Of few steps the mean is over all of them.
-        decay = min(settings.average_decay, (1.0 + self._adam_steps) / (10.0 + self._adam_steps))
-        self.served = decay * self.served + (1.0 - decay) * self.values
+        if self._weight <= 0.0:
+            return
+        # (n A ⊗ C + κ I)⁻¹ exactly, by the axes of A and C.
+        by_gate, gate_axes = np.linalg.eigh(self._gates / self._weight)
+        by_signal, signal_axes = np.linalg.eigh(self._signals / self._weight)
+        curvature = self._weight * np.maximum(by_gate, 0.0)[:, None] * np.maximum(by_signal, 0.0)[None, :]
+        turned = gate_axes.T @ gradient @ signal_axes / (curvature + settings.prior_curvature)
+        move = np.clip(gate_axes @ turned @ signal_axes.T, -settings.max_step, settings.max_step)
+        self.values = (self.values - move).astype(np.float32)
 
     def _followed(self, loss: float) -> bool:
         """Follow the loss; whether the last good weights came back."""
@@ -177,14 +241,15 @@ class OnlineLearner:
             return True
         before = mean if self._long_loss is None else self._long_loss
         self._long_loss = before + (mean - before) / _LONG_WINDOWS
-        self._good = self.served.copy()
+        self._good = self.values.copy()
         return False
 
     def _fall_back(self) -> None:
         self.values = self._good.copy()
-        self.served = self._good.copy()
-        self._first = np.zeros_like(self.values)
-        self._second = np.zeros_like(self.values)
-        self._pending = np.zeros_like(self.values)
-        self._pending_events = self._adam_steps = 0
+        self._pending = np.zeros_like(self._pending)
+        self._pending_events = 0
+        # What was learned of the curvature led astray, too.
+        self._weight = 0.0
+        self._gates = np.zeros_like(self._gates)
+        self._signals = np.zeros_like(self._signals)
         self._window_loss, self._window_events = 0.0, 0

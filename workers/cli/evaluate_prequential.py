@@ -93,7 +93,7 @@ class _Options:
 @click.option(
     "--diversity",
     type=click.FloatRange(0, 1),
-    default=0.25,
+    default=0.3,
     show_default=True,
     help="Of the third pass: the weight of diversity …",
 )

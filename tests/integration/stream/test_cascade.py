@@ -73,7 +73,13 @@ def shop(kafka: KafkaServer, redis_server: RedisServer, topic_prefix: str, tmp_p
         tmp_path,
         recommend={"ranker": "cascade", "popularity_refresh_s": 0.2},
         # So few people are to teach it something.
-        learn={"publish_events": 5, "publish_s": 0.5, "step_size": 0.05, "warm_up_events": 0},
+        learn={
+            "publish_events": 5,
+            "publish_s": 0.5,
+            "prior_curvature": 1.0,
+            "warm_up_events": 0,
+            "batch_events": 1,
+        },
     ) as stream:
         shop = Shop(stream)
         stream.start(*ROLES)

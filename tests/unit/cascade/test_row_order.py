@@ -18,7 +18,7 @@ from tests.unit.cascade.people import START_MS, index_of, person, stream
 
 ITEMS = 60
 LEARN = LearnSettings(
-    online=OnlineSettings(step_size=0.01),
+    online=OnlineSettings(prior_curvature=10.0, batch_events=8, warm_up_events=1_000),
     publish_events=20,
     first_refit_events=100,
     refit_events=150,

@@ -47,7 +47,16 @@ def test_the_report_has_what_is_asked_for(
 def test_workers_that_start_anew_in_the_middle_go_on_from_what_kafka_holds(
     tiny_folder: Path, tmp_path: Path
 ) -> None:
-    options = ("--ranker", "cascade", "-o", "learn.publish_events=1", "-o", "learn.warm_up_events=0")
+    options = (
+        "--ranker",
+        "cascade",
+        "-o",
+        "learn.publish_events=1",
+        "-o",
+        "learn.batch_events=1",
+        "-o",
+        "learn.warm_up_events=0",
+    )
     steady = report_of(tiny_folder, tmp_path, *options)
     restarted = report_of(tiny_folder, tmp_path, *options, "--restart-at", "9")
     assert restarted["restart_at"] == 9

@@ -18,7 +18,9 @@ ITEMS = 12
 
 def played(index: ItemIndex, events: int) -> tuple[CascadeContender, list[Person]]:
     """A contender that learned from these events, and people as they are after them."""
-    settings = load_settings(learn={"publish_events": 1, "warm_up_events": 0, "step_size": 0.01})
+    settings = load_settings(
+        learn={"publish_events": 1, "warm_up_events": 0, "prior_curvature": 1.0, "batch_events": 1}
+    )
     made = make_contender("cascade", index, settings)
     assert isinstance(made, CascadeContender)
     after: dict[str, Person] = {}
