@@ -6,7 +6,7 @@ Every method runs on the consumer thread's event loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import aiokafka
@@ -194,6 +194,8 @@ class KafkaMember:
             if share <= 0 or state is None or not state.has_valid_position:
                 continue
             start = state.position
+            source = self._sessions[tp].source
+            _make_records_directly(fetcher._records[tp], source.topic_uuid)
             try:
                 # Without a time-out this does not give way to other tasks: nothing seeks in between.
                 found = (await fetcher.fetched_records({tp}, timeout=0, max_records=share)).get(tp, [])
@@ -208,7 +210,7 @@ class KafkaMember:
                         self._sessions[tp],
                         start,
                         state.position,
-                        _records(self._sessions[tp].source.topic_uuid, found),
+                        found,
                         state.highwater or 0,
                     )
                 )
@@ -271,17 +273,20 @@ class KafkaMember:
         return True
 
 
-def _records(topic_uuid: str, found: Iterable[Any]) -> list[Record]:
-    return [
-        Record(
-            record.topic,
-            topic_uuid,
-            record.partition,
-            record.offset,
-            record.timestamp,
-            record.key,
-            record.value,
-            tuple((name, value or b"") for name, value in record.headers) if record.headers else (),
+def _make_records_directly(fetched: Any, topic_uuid: str) -> None:
+    """Let what was fetched be unpacked into our records, not first into aiokafka's: a third of all time.
+
+    Args:
+        fetched: aiokafka's `FetchResult`, or a `FetchError`, which holds no records.
+    """
+    unpacked = getattr(fetched, "_partition_records", None)
+    if unpacked is None:
+        return
+
+    def record_of(tp: TopicPartition, found: Any) -> Record:
+        headers = tuple([(name, value or b"") for name, value in found.headers]) if found.headers else ()
+        return Record(
+            tp.topic, topic_uuid, tp.partition, found.offset, found.timestamp, found.key, found.value, headers
         )
-        for record in found
-    ]
+
+    unpacked._consumer_record = record_of

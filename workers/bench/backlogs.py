@@ -165,7 +165,7 @@ async def _requests(topics: TopicNames, settings: Settings, count: int) -> int:
 
 
 async def put_profiles(settings: Settings, people: int, history: int, items: int = ITEMS) -> None:
-    """Store the profiles of people who clicked so many items, one an hour, as the profile role stores them."""
+    """Store profiles as the profile role does, of people who clicked so many items, one an hour."""
     store = RedisStateStore(settings.redis, settings.topics.prefix)
     try:
         for begin in range(0, people, _PROFILES_AT_ONCE):
@@ -181,7 +181,9 @@ def profile_write(settings: Settings, number: int, history: int, items: int = IT
     chance = random.Random(number)
     user_id, now_ms = f"person-{number}", round(datetime.now(UTC).timestamp() * 1_000)
     clicks = [
-        ProfileEvent(f"event-{number}-{k}", f"item-{chance.randrange(items)}", "click", now_ms - 3_600_000 * k)
+        ProfileEvent(
+            f"event-{number}-{k}", f"item-{chance.randrange(items)}", "click", now_ms - 3_600_000 * k
+        )
         for k in range(history)
     ]
     profile, _ = apply_events(new_profile(user_id), clicks, transition_settings(settings.profile))
@@ -240,5 +242,3 @@ def _list_and_change(
         Outgoing(topics.recommendations, key, encode(shown)),
         Outgoing(topics.profiles, key, encode(changed)),
     )
-
-

@@ -1,7 +1,7 @@
 """A catalogue and people, made up: items around centres, people who like some of these. Seeded.
 
-Its vectors are published straight to `item-vectors`, so that 100,000 items are there in seconds: where lists are
-measured, it is not the encoders that are.
+Its vectors are published straight to `item-vectors`, so that 100,000 items are there in seconds: where lists
+are measured, it is not the encoders that are.
 """
 
 from __future__ import annotations

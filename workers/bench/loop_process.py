@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import msgspec
 from aiokafka.client import AIOKafkaClient
@@ -89,7 +89,10 @@ class _Counting:
             plain_loops.decode_small(delivery.record.value or b"")
         if self._target:
             await self._publisher.publish(
-                [Outgoing(self._target, delivery.record.key, delivery.record.value) for delivery in deliveries]
+                [
+                    Outgoing(self._target, delivery.record.key, delivery.record.value)
+                    for delivery in deliveries
+                ]
             )
         for delivery in deliveries:
             delivery.done()
@@ -132,7 +135,7 @@ async def _through_driver(
 
 async def _run(spec: Spec, settings: Settings) -> Taken:
     if spec.work in ROLES:
-        return await _run_role(cast("Role", spec.work), spec, settings)
+        return await _run_role(spec.work, spec, settings)
     if spec.through == "plain":
         if spec.target:
             return await plain_loops.echo(
@@ -158,9 +161,7 @@ async def _run_role(role: Role, spec: Spec, settings: Settings) -> Taken:
         else:
             kafka = await resources.enter_async_context(Publisher(settings))
             publisher = MeteredPublisher(kafka, role, topics.dead_letters)
-        wiring = await wire(
-            role, settings, topics, store, publisher, lambda is_lost: None, False, resources
-        )
+        wiring = await wire(role, settings, topics, store, publisher, lambda is_lost: None, False, resources)
         if spec.through == "plain":
             uuids = await _topic_ids(settings, wiring.topics)
             return await plain_loops.drive_role(

@@ -61,17 +61,19 @@ def title(number: int) -> str:
     return " ".join(_WORDS[index] for index in random.integers(0, len(_WORDS), 9)) + f" {number}"
 
 
-_WORDS = (
-    "red blue summer cotton leather boots rain dog bark city night music story of the old garden "
-    "winter travel cooking history light small river mountain"
-).split()
+_WORDS = tuple(
+    (
+        "red blue summer cotton leather boots rain dog bark city night music story of the old garden "
+        "winter travel cooking history light small river mountain"
+    ).split(" ")
+)
 
 
 def _pixels(number: int, size: tuple[int, int]) -> NDArray[np.uint8]:
     random = np.random.default_rng(number)
     coarse = Image.fromarray(random.integers(0, 256, (6, 8, 3), np.uint8)).resize(size)
     noise = random.integers(-12, 13, (size[1], size[0], 3), np.int16)
-    return np.clip(np.asarray(coarse, np.int16) + noise, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.asarray(coarse, np.int16) + noise, 0, 255), np.uint8)
 
 
 def _samples(number: int) -> NDArray[np.int16]:
@@ -79,7 +81,7 @@ def _samples(number: int) -> NDArray[np.int16]:
     time_s = np.arange(SOUND_S * SOUND_HZ) / SOUND_HZ
     tones = sum(np.sin(2 * np.pi * hertz * time_s) for hertz in random.uniform(80, 4_000, 4))
     noise = 0.1 * random.standard_normal(len(time_s))
-    return (6_000 * (tones / 4 + noise)).clip(-32_000, 32_000).astype("<i2")
+    return np.asarray((6_000 * (tones / 4 + noise)).clip(-32_000, 32_000), "<i2")
 
 
 def _saved(image: Image.Image) -> bytes:

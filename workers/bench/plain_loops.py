@@ -1,9 +1,9 @@
 """The baselines: what anybody would write with aiokafka and nothing else.
 
 They give what Freshet gives, at least once: an offset is committed after the effect of all before it, and an
-output counts once Kafka has acknowledged it (`acks=all`, idempotent producer). Like Freshet's driver they read
-up to 500 records at a time with `getmany`, which is faster than `async for`, decode each record's JSON once, and
-commit once a second. What they lack: groups that survive, fences, budgets, dead letters, pauses.
+output counts once Kafka has acknowledged it (`acks=all`, idempotent producer). Like Freshet's driver they
+read up to 500 records at a time with `getmany`, which is faster than `async for`, decode each record's JSON
+once, and commit once a second. What they lack: groups that survive, fences, budgets, dead letters, pauses.
 """
 
 from __future__ import annotations
@@ -87,9 +87,7 @@ async def plain_producer(settings: Settings) -> AsyncIterator[Any]:
         await producer.stop()
 
 
-async def consume(
-    settings: Settings, topics: Sequence[str], work: Work, records: int | None = None
-) -> Taken:
+async def consume(settings: Settings, topics: Sequence[str], work: Work, records: int | None = None) -> Taken:
     """Do the work on ``records`` records, or until cancelled, and commit after the effect."""
     clock, done = Clock(), 0
     async with plain_consumer(settings, topics, f"{settings.topics.prefix}plain-{topics[0]}") as consumer:
@@ -296,5 +294,3 @@ class PlainPublisher:
                 )
             )
         await asyncio.gather(*sent)
-
-

@@ -15,9 +15,9 @@ Setting = Mapping[str, str | int | float]
 class Row(msgspec.Struct, frozen=True):
     """One figure.
 
-    ``ratio`` is ``value / baseline``, whatever the unit: of a rate more is better, of a time less is. It is None
-    where there is no baseline or it is 0. ``baseline`` is of the same unit and from the same run; what it is
-    stands in the guide for each row, and in ``setting`` where it differs between rows of a name.
+    ``ratio`` is ``value / baseline``, whatever the unit: of a rate more is better, of a time less is. It is
+    None where there is no baseline or it is 0. ``baseline`` is of the same unit and from the same run; what it
+    is stands in the guide for each row.
     """
 
     name: str

@@ -10,7 +10,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, TypeVar
 
-from streams.errors import FreshetError
 from workers.bench.rows import Row
 from workers.flags import Flags, merged
 from workers.local_deployment import LocalDeployment
@@ -37,7 +36,7 @@ class Bench:
     """What every part is given.
 
     Attributes:
-        size: `short` for ten minutes a part on two cores, `long` for the full sizes, `tiny` to see that it runs.
+        size: `short`: ten minutes a part on two cores; `long`: the full sizes; `tiny`: to see that it runs.
         flags: Settings of the workers.
         config: The settings file, where it is not freshet.toml in the working folder.
         say: Told what happens, in lines for a person.
@@ -81,9 +80,9 @@ def run_parts(
     names: Sequence[str],
     bench: Bench,
     on_rows: Callable[[str, Sequence[Row]], None],
-    on_failure: Callable[[str, FreshetError], None],
+    on_failure: Callable[[str, Exception], None],
 ) -> None:
-    """Measure parts. One that fails costs itself alone.
+    """Measure parts. One that fails, also by a defect, costs itself alone: others may have run for hours.
 
     Args:
         names: Of `PARTS`.
@@ -95,7 +94,7 @@ def run_parts(
         bench.say(f"{name}: {description}")
         try:
             rows = import_module(module).measure(bench)
-        except FreshetError as error:
+        except Exception as error:
             on_failure(name, error)
         else:
             on_rows(name, rows)

@@ -1,10 +1,11 @@
 """Part (a): records/s of each role from a backlog, beside a plain aiokafka loop that does the same work.
 
 `in` decodes an event and lets go of it, `one_in_one_out` publishes it again too; their baselines are
-`plain_loops.count` and `plain_loops.echo`. The profile role's baseline is a straight line with the same commands
-to Redis, `plain_loops.update_profiles`; that of the other roles is the role's own work in a plain loop, so what
-their ratio shows is the cost of the driver and the metrics. Both sides are processes of their own that read a
-backlog of the same records from topics of their own, turn about; a figure is the median of the rounds.
+`plain_loops.count` and `plain_loops.echo`. The profile role's baseline is a straight line with the same
+commands to Redis, `plain_loops.update_profiles`; that of the other roles is the role's own work in a plain
+loop, so what their ratio shows is the cost of the driver and the metrics. Both sides are processes of their
+own that read a backlog of the same records from topics of their own, turn about; a figure is the median of
+the rounds.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,6 @@ from workers.cli.stopping import StopAsked, stop_on_signals
 from workers.exit_codes import BAD_INPUT, INTERRUPTED, OK
 
 if TYPE_CHECKING:
-    from streams.errors import FreshetError
     from workers.bench.rows import Row
     from workers.bench.run import Size
 
@@ -67,9 +67,11 @@ def bench(
         rows.extend(found)
         _write(rows, json_file, report, size)
 
-    def fail(name: str, error: FreshetError) -> None:
+    def fail(name: str, error: Exception) -> None:
         failures.append(name)
-        note(f"error: {name}: {error}")
+        note(f"error: {name}: {type(error).__name__}: {error}")
+        if given.debug:
+            traceback.print_exception(error)
 
     try:
         with stop_on_signals():
