@@ -42,15 +42,19 @@ class World:
         items: How many.
         dimension: Of the fused space.
         people: How many.
+
+    Attributes:
+        item_vectors: Unit vectors, float16 [items, dimension].
+        centre_of: Of each item, int64 [items].
     """
 
     def __init__(self, items: int, dimension: int, people: int, seed: int = 7) -> None:
         self._random = np.random.default_rng(seed)
-        vectors, self._centre_of = clustered_vectors(items, dimension, self._random)
-        self._vectors = vectors.astype("<f2")
+        vectors, self.centre_of = clustered_vectors(items, dimension, self._random)
+        self.item_vectors = vectors.astype("<f2")
         self._by_centre = [
             found if len(found) else np.arange(items)
-            for found in (np.flatnonzero(self._centre_of == centre) for centre in range(CENTRES))
+            for found in (np.flatnonzero(self.centre_of == centre) for centre in range(CENTRES))
         ]
         self._tastes = self._random.integers(0, CENTRES, (people, TASTES))
         self._people = people
@@ -59,7 +63,7 @@ class World:
     def vectors(self, topic: str) -> Iterator[Outgoing]:
         """Every item as the fuse role publishes it."""
         born = datetime.now(UTC) - timedelta(days=30)
-        for number, vector in enumerate(self._vectors):
+        for number, vector in enumerate(self.item_vectors):
             message = ItemVector(
                 item_id=f"item-{number}",
                 version=ItemVersion(1, 0, number, 0),
@@ -67,7 +71,7 @@ class World:
                 vector=vector.tobytes(),
                 modalities=["text"],
                 title=f"Item {number}",
-                attributes={"category": f"c{self._centre_of[number] % 20}"},
+                attributes={"category": f"c{self.centre_of[number] % 20}"},
                 created_at=born,
             )
             yield Outgoing(topic, message.item_id.encode(), encode(message))

@@ -61,12 +61,11 @@ def title(number: int) -> str:
     return " ".join(_WORDS[index] for index in random.integers(0, len(_WORDS), 9)) + f" {number}"
 
 
-_WORDS = tuple(
-    (
-        "red blue summer cotton leather boots rain dog bark city night music story of the old garden "
-        "winter travel cooking history light small river mountain"
-    ).split(" ")
+_TEXT = (
+    "red blue summer cotton leather boots rain dog bark city night music story of the old garden "
+    "winter travel cooking history light small river mountain"
 )
+_WORDS = tuple(_TEXT.split())
 
 
 def _pixels(number: int, size: tuple[int, int]) -> NDArray[np.uint8]:

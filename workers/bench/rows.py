@@ -16,8 +16,8 @@ class Row(msgspec.Struct, frozen=True):
     """One figure.
 
     ``ratio`` is ``value / baseline``, whatever the unit: of a rate more is better, of a time less is. It is
-    None where there is no baseline or it is 0. ``baseline`` is of the same unit and from the same run; what it
-    is stands in the guide for each row.
+    None where there is no baseline or it is 0. ``baseline`` is of the same unit and from the same run; the
+    guide says what it is for each row.
     """
 
     name: str
