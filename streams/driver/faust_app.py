@@ -75,8 +75,14 @@ class _ConsumerThread(AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         link = self.app.link
+        worker = link.settings.worker
         consumer = new_consumer(link.settings, self.app.conf.id)
-        self.member = KafkaMember(consumer, on_doubt=lambda: link.call_soon(link.positions.check_soon))
+        self.member = KafkaMember(
+            consumer,
+            # A batch, unless few may be in flight: then several partitions have a share of these.
+            min(worker.batch_records, worker.max_in_flight_records // 4),
+            on_doubt=lambda: link.call_soon(link.positions.check_soon),
+        )
         return consumer
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:

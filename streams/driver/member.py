@@ -69,11 +69,15 @@ class KafkaMember:
     is pinned.
 
     Args:
+        least_share: Records of a partition in one fetch, where it has them and no other topic is read.
         on_doubt: Called where a topic turns out not to be the one that was positioned.
     """
 
-    def __init__(self, consumer: aiokafka.AIOKafkaConsumer, on_doubt: Callable[[], None]) -> None:
+    def __init__(
+        self, consumer: aiokafka.AIOKafkaConsumer, least_share: int, on_doubt: Callable[[], None]
+    ) -> None:
         self._consumer: Any = consumer
+        self._least_share = least_share
         self._on_doubt = on_doubt
         self._sessions: dict[TopicPartition, Assignment] = {}
         self._turn = 0
@@ -185,13 +189,18 @@ class KafkaMember:
         if subscription.reassignment_in_progress:
             return []
         ready = [tp for tp in fetcher._records if tp in self._sessions]
-        batches: list[Batch] = []
+        # Of one topic, whole batches from one partition after the other, in turn: a batch then holds more
+        # records of each key. Of several, a share for each: a request waits for no other topic's backlog.
+        least = self._least_share if len({tp.topic for tp in ready}) == 1 else 0
+        turn, batches = self._turn, list[Batch]()
         for index in range(len(ready)):
-            # Every partition gets its share, and another one is first each time.
-            tp = ready[(index + self._turn) % len(ready)]
-            share = -(-max_records // (len(ready) - index))
+            tp = ready[(index + turn) % len(ready)]
+            share = min(max_records, max(least, -(-max_records // (len(ready) - index))))
             state = subscription.subscription.assignment.state_value(tp)
-            if share <= 0 or state is None or not state.has_valid_position:
+            if share <= 0:
+                break
+            self._turn += 1
+            if state is None or not state.has_valid_position:
                 continue
             start = state.position
             source = self._sessions[tp].source
@@ -215,7 +224,6 @@ class KafkaMember:
                     )
                 )
                 max_records -= len(found)
-        self._turn += 1
         return batches
 
     async def _confirmed(self, batches: Sequence[Batch]) -> list[Batch]:

@@ -39,7 +39,7 @@ class FakeConsumer:
 
 def member_of(consumer: FakeConsumer, doubts: list[bool]) -> KafkaMember:
     made: Any = consumer
-    return KafkaMember(made, on_doubt=lambda: doubts.append(True))
+    return KafkaMember(made, 100, on_doubt=lambda: doubts.append(True))
 
 
 def batch(topic: str, uuid: str) -> Batch:
