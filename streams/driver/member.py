@@ -81,6 +81,10 @@ class KafkaMember:
         self._on_doubt = on_doubt
         self._sessions: dict[TopicPartition, Assignment] = {}
         self._turn = 0
+        # What of each assignment was read last, and what of it is known to be of the right topic: aiokafka's
+        # `FetchResult`, one response of the broker, which is handed out in parts.
+        self._read: dict[Assignment, Any] = {}
+        self._known: dict[Assignment, Any] = {}
 
     def _alive(self) -> Any:
         """The consumer, unless it is stopped or broken for good.
@@ -108,6 +112,7 @@ class KafkaMember:
     def forget(self) -> None:
         """The group takes everything back."""
         self._sessions = {}
+        self._read, self._known = {}, {}
 
     async def touch(self) -> None:
         """The role's event loop is alive: put off what aiokafka takes for ``max.poll.interval`` exceeded."""
@@ -162,6 +167,10 @@ class KafkaMember:
             tp = TopicPartition(assignment.source.topic, assignment.source.partition)
             if tp in consumer.assignment():
                 consumer.seek(tp, position)
+                before = self._sessions.get(tp)
+                if before is not None:
+                    self._read.pop(before, None)
+                    self._known.pop(before, None)
                 self._sessions[tp] = assignment
         # A fetch that waits may find that what it waits for is there already.
         for waiter in list(consumer._fetcher._fetch_waiters):
@@ -203,8 +212,8 @@ class KafkaMember:
             if state is None or not state.has_valid_position:
                 continue
             start = state.position
-            source = self._sessions[tp].source
-            _make_records_directly(fetcher._records[tp], source.topic_uuid)
+            assignment, fetched = self._sessions[tp], fetcher._records[tp]
+            _make_records_directly(fetched, assignment.source.topic_uuid)
             try:
                 # Without a time-out this does not give way to other tasks: nothing seeks in between.
                 found = (await fetcher.fetched_records({tp}, timeout=0, max_records=share)).get(tp, [])
@@ -214,26 +223,23 @@ class KafkaMember:
                 await asyncio.sleep(ERROR_PAUSE_S)
                 continue
             if state.position != start:
-                batches.append(
-                    Batch(
-                        self._sessions[tp],
-                        start,
-                        state.position,
-                        found,
-                        state.highwater or 0,
-                    )
-                )
+                self._read[assignment] = fetched
+                batches.append(Batch(assignment, start, state.position, found, state.highwater or 0))
                 max_records -= len(found)
         return batches
 
     async def _confirmed(self, batches: Sequence[Batch]) -> list[Batch]:
         """Drop what was read of a topic that is not the one its offsets were counted in.
 
-        Asked after the fetch, and of the broker that served it, the answer holds for the records fetched.
+        Asked after the fetch, and of the broker that served it, the answer holds for the records fetched, also
+        for those that are handed out later.
         """
+        unsure = [batch for batch in batches if not self._is_known(batch.assignment)]
+        if not unsure:
+            return list(batches)
         consumer = self._alive()
         topics: dict[int, set[str]] = {}
-        for batch in batches:
+        for batch in unsure:
             source = batch.assignment.source
             leader = consumer._client.cluster.leader_for_partition(
                 TopicPartition(source.topic, source.partition)
@@ -251,11 +257,18 @@ class KafkaMember:
         confirmed = [
             batch
             for batch in batches
-            if ids.get(batch.assignment.source.topic) == batch.assignment.source.topic_uuid
+            if self._is_known(batch.assignment)
+            or ids.get(batch.assignment.source.topic) == batch.assignment.source.topic_uuid
         ]
         if len(confirmed) < len(batches):
             self._on_doubt()
+        for batch in confirmed:
+            self._known[batch.assignment] = self._read.get(batch.assignment)
         return confirmed
+
+    def _is_known(self, assignment: Assignment) -> bool:
+        read = self._read.get(assignment)
+        return read is not None and self._known.get(assignment) is read
 
     def _seek_back(self, consumer: aiokafka.AIOKafkaConsumer, batch: Batch) -> None:
         tp = TopicPartition(batch.assignment.source.topic, batch.assignment.source.partition)
