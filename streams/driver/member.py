@@ -231,7 +231,7 @@ class KafkaMember:
     async def _confirmed(self, batches: Sequence[Batch]) -> list[Batch]:
         """Drop what was read of a topic that is not the one its offsets were counted in.
 
-        Asked after the fetch, and of the broker that served it, the answer holds for the records fetched, also
+        Asked after the fetch, and of the broker that served it, the answer holds for what was fetched, also
         for those that are handed out later.
         """
         unsure = [batch for batch in batches if not self._is_known(batch.assignment)]
