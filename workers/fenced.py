@@ -17,6 +17,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import structlog
 
@@ -40,6 +41,7 @@ MAX_CONFLICTS = 5
 _log = structlog.get_logger()
 
 
+@lru_cache(10_000)
 def source_name(topic_uuid: str, partition: int) -> str:
     """The name of a source partition's life in the fence record."""
     return f"{topic_uuid}:{partition}"
@@ -127,9 +129,9 @@ class FencedRole(ABC):
             self._known_fences[source] = max(self._known_fences.get(source, 0), fence or 0)
 
     async def _apply(self, records: Sequence[Record]) -> Plan:
+        sources = [source_name(record.topic_uuid, record.partition) for record in records]
         reached: dict[str, int] = {}
-        for record in records:
-            source = source_name(record.topic_uuid, record.partition)
+        for source, record in zip(sources, records, strict=True):
             reached[source] = max(reached.get(source, 0), record.offset + 1)
         for attempt in range(MAX_CONFLICTS):
             # Where this worker was the last to move them, it need not ask: the step that applies the plan is
@@ -139,8 +141,7 @@ class FencedRole(ABC):
                 fences = dict(zip(reached, await self.store.fences(self.role, list(reached)), strict=True))
                 self._check_not_set_back(fences)
             is_applied = [
-                record.offset < (fences[source_name(record.topic_uuid, record.partition)] or 0)
-                for record in records
+                record.offset < (fences[source] or 0) for source, record in zip(sources, records, strict=True)
             ]
             plan = await self.plan(records, is_applied)
             change = StateChange(

@@ -182,9 +182,9 @@ class FuseMetrics:
 class ProfileMetrics:
     """Of the profile role."""
 
-    def effect(self, kind: EffectKind) -> None:
-        """A valid event, and what became of it."""
-        EFFECTS.labels(kind).inc()
+    def effects(self, kind: EffectKind, events: int = 1) -> None:
+        """So many valid events, and what became of them."""
+        EFFECTS.labels(kind).inc(events)
 
     def refused(self, reason: DeadLetterReason) -> None:
         """An event became a dead letter."""
