@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from streams.codec import encode
+from streams.errors import DependencyDownError
 from streams.settings import Settings
 from streams.topic_names import TopicNames
 from workers.bench.backlogs import publish
@@ -103,7 +104,8 @@ class _Load:
         self._world = world
         self._lists: list[tuple[str, float]] = []
         self._due: dict[str, float] = {}
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
+        self._failure: Exception | None = None
+        self._thread = threading.Thread(target=self._work, daemon=True)
         self._stop = threading.Event()
 
     def __enter__(self) -> Self:
@@ -117,10 +119,22 @@ class _Load:
         self._thread.join(30.0)
 
     def first_list_after(self, after_s: float) -> float | None:
-        """When the first list caused by an event due after this was read; None while there is none."""
+        """When the first list caused by an event due after this was read; None while there is none.
+
+        Raises:
+            DependencyDownError: The load has ended by itself.
+        """
+        if self._failure is not None:
+            raise DependencyDownError(f"the load has ended: {self._failure!r}") from self._failure
         return next(
             (at_s for event_id, at_s in list(self._lists) if self._due.get(event_id, 0.0) >= after_s), None
         )
+
+    def _work(self) -> None:
+        try:
+            asyncio.run(self._run())
+        except Exception as error:
+            self._failure = error
 
     async def _run(self) -> None:
         topics = TopicNames(self._settings.topics.prefix)
