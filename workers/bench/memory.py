@@ -4,7 +4,8 @@ A person in Redis is what Redis's used memory grows by for each profile, stored 
 the baseline is the JSON of the events that made it. An item in Redis is what it grows by for each item that
 the text and fuse role have worked on; in a recommend worker, what its proportional set (PSS) grows by for
 each item in the index. Their baseline is the bare vector, as float32. A person in a recommend worker is what
-its proportional set grows by when people have twenty events each; its baseline is again their JSON.
+its proportional set grows by when people have twenty events each, with what the ranker keeps of the items
+that these name; its baseline is again their JSON.
 """
 
 from __future__ import annotations
@@ -156,6 +157,13 @@ def _recommend_worker(bench: Bench, ranker: str) -> list[Row]:
             setting | {"people": people, "events_a_person": EVENTS_A_PERSON},
         ),
         row("recommend_worker", filled / _MEBIBYTE, "MiB", empty / _MEBIBYTE, setting),
+        row(
+            "recommend_worker_after_events",
+            known / _MEBIBYTE,
+            "MiB",
+            empty / _MEBIBYTE,
+            setting | {"people": people, "events_a_person": EVENTS_A_PERSON},
+        ),
     ]
 
 
