@@ -133,7 +133,7 @@ class _Run:
         supervisor = self._deployment.supervisor
         for role in ("profile", "recommend", *(("learn",) if self._case.ranker == "cascade" else ())):
             supervisor.start(role)
-        supervisor.wait_ready(timeout_s=90.0 + self._case.items / 1_000)
+        supervisor.wait_ready(timeout_s=120.0 + self._case.items / 500)
         wait_until(
             self._deployment,
             "the history in profiles",

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.retrieval import ItemIndex
+from models.sources.interests import SCANNED_ROWS, best_near
 from models.sources.proposals import best_rows
 from workers.bench.catalogue import clustered_vectors
 from workers.bench.percentiles import label, median, percentile
@@ -34,10 +35,13 @@ T = TypeVar("T")
 
 
 def nearest(index: ItemIndex, query: Vectors, count: int) -> list[str]:
-    """What Freshet does where it looks for items near a vector."""
-    scores = index.vectors @ query
-    scores[~index.available] = -np.inf
-    return [index.item_id(row_number) for row_number in best_rows(scores, index.hashes, count).tolist()]
+    """What Freshet does for each interest of a person: a scan, or one of the nearest cells of many items."""
+    if index.rows >= SCANNED_ROWS:
+        rows = best_near(index, query, index.available, count)
+    else:
+        scores = np.vecdot(index.vectors, query)
+        rows = best_rows(scores, index.hashes, index.available.nonzero()[0], count)
+    return [index.item_id(row_number) for row_number in rows.tolist()]
 
 
 def measure(bench: Bench) -> list[Row]:
