@@ -71,8 +71,8 @@ FIELD_DESCRIPTIONS: dict[str, dict[str, str]] = {
     },
     "QueryAnswer": {
         "used": "Whether the words counted; `detail` says why not.",
-        "negations": "What became of “no …” and “without …”: `none` said, `heeded`, or `unsupported`: the list "
-        "may hold what is not wanted.",
+        "negations": "What became of “no …” and “without …”: `none` said, `heeded`, or `unsupported`: "
+        "the list may hold what is not wanted.",
         "detail": "What was not understood, and what to do.",
     },
     "Outcome": {

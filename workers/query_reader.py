@@ -1,4 +1,4 @@
-"""What requests ask for in words, as vectors: encoded off the event loop, negations told apart if possible."""
+"""What requests ask for in words, as vectors. Negations are told apart where a language model does it."""
 
 from __future__ import annotations
 

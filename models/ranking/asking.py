@@ -16,8 +16,8 @@ _MIN_NORM = 1e-6
 def asked_vector(wanted: Vector | None, unwanted: Sequence[Vector]) -> Vector | None:
     """What is wanted, turned away from what is not.
 
-    Of each unwanted vector n only what it does not share with the wanted one w counts, as "piano, no vocals" is
-    about music either way: ``w − ½ mean(n − (n · w) w)``, brought to unit length.
+    Of each unwanted vector n only what it does not share with the wanted one w counts, as "piano, no vocals"
+    is about music either way: ``w − ½ mean(n − (n · w) w)``, brought to unit length.
 
     Args:
         wanted: Fused vector of what is wanted, float32 [D] of unit length; None where nothing is said of it.

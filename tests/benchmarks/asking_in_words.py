@@ -2,12 +2,12 @@
 
     python -m tests.benchmarks.asking_in_words --data FOLDER [--teacher] [--json FILE]
 
-200 descriptions of films (`asking_in_words.jsonl`), each written for this test from what the film is about: one or
-two sentences without its title, the names of its people, or five words in a row of its plot. Each is asked by
-somebody without a history, of all films of MovieLens-100k (which is for evaluation alone) with their titles and
-plots, through the product's own path: the text encoder in use, fused as a text, the base scorer and the cascade.
-For comparison, the same films by BM25 (Robertson and Zaragoza 2009, k₁ = 1.2, b = .75) and, with ``--teacher``,
-by all-MiniLM-L6-v2, which the bundled encoder is distilled from.
+200 descriptions of films (`asking_in_words.jsonl`), each written for this test from what the film is about:
+one or two sentences without its title, the names of its people, or five words in a row of its plot. Each is
+asked by somebody without a history, of all films of MovieLens-100k (which is for evaluation alone) with
+their titles and plots, through the product's own path: the text encoder in use, fused as a text, the base
+scorer and the cascade. For comparison, the same films by BM25 (Robertson and Zaragoza 2009, k₁ = 1.2, b =
+.75) and, with ``--teacher``, by all-MiniLM-L6-v2, which the bundled encoder is distilled from.
 """
 
 from __future__ import annotations
