@@ -8,7 +8,7 @@ folder         what                                                        licen
 wordnet        ``data.*`` of WordNet 3.1: glosses, examples, collocations  WordNet 3.1
 gutenberg      novels and stories of Project Gutenberg, plain text         public domain
 commonvoice    sentences collected for Common Voice, one a line            CC0 1.0
-masc           the MASC corpus as plain text, one sentence a line          open, commercial use included
+masc           MASC 3.0 with tags, ``spoken`` and ``written``              open, commercial use included
 gsm8k          ``train.jsonl``: sums told as small stories                 MIT
 =============  ==========================================================  ============================
 
@@ -31,18 +31,34 @@ _MAX_WORDS: Final = 220
 _MEDIAN_WORDS: Final = 60.0
 
 
+LICENCES: Final = {
+    "wordnet": "WordNet",
+    "gutenberg": "public domain",
+    "commonvoice": "CC0-1.0",
+    "masc": "open",
+    "gsm8k": "MIT",
+}
+# Whole documents that nothing is trained on, to choose by.
+_HELD_OUT_BOOK: Final = "chesterton-brown.txt"
+_HELD_OUT_MASC: Final = 12
+
+
 @dataclass(frozen=True, slots=True)
 class Passages:
-    """Texts, and what each comes from."""
+    """Texts, the source of each, and whether its document is held out."""
 
     texts: list[str]
     sources: list[str]
+    held_out: list[bool]
+
+
+_Told = Iterator[tuple[str, bool]]
 
 
 def read_passages(folder: Path, seed: int) -> Passages:
     """All passages of the folder's sources, each once, in an order that the seed gives."""
     rng = np.random.default_rng(seed)
-    found: dict[str, str] = {}
+    found: dict[str, tuple[str, bool]] = {}
     for name, read in (
         ("wordnet", _wordnet),
         ("gutenberg", _gutenberg),
@@ -50,11 +66,11 @@ def read_passages(folder: Path, seed: int) -> Passages:
         ("masc", _masc),
         ("gsm8k", _gsm8k),
     ):
-        for text in read(folder / name, rng):
-            found.setdefault(text, name)
+        for text, is_held_out in read(folder / name, rng):
+            found.setdefault(text, (name, is_held_out))
     texts = list(found)
-    order = rng.permutation(len(texts)).tolist()
-    return Passages([texts[at] for at in order], [found[texts[at]] for at in order])
+    texts = [texts[at] for at in rng.permutation(len(texts)).tolist()]
+    return Passages(texts, [found[text][0] for text in texts], [found[text][1] for text in texts])
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +81,7 @@ class _Synset:
     related: tuple[str, ...]
 
 
-def _wordnet(folder: Path, rng: np.random.Generator) -> Iterator[str]:
+def _wordnet(folder: Path, rng: np.random.Generator) -> _Told:
     synsets: dict[str, _Synset] = {}
     for path in sorted(folder.glob("data.*")):
         for line in path.read_text("utf-8").splitlines():
@@ -83,11 +99,12 @@ def _wordnet(folder: Path, rng: np.random.Generator) -> Iterator[str]:
             synsets[parts[2].replace("s", "a") + parts[0]] = _Synset(lemmas, gloss, examples, related)
     for synset in synsets.values():
         lemma = synset.lemmas[int(rng.integers(len(synset.lemmas)))]
-        yield from (one for one in synset.lemmas if " " in one)
-        yield f"{lemma}: {synset.gloss}" if rng.random() < 0.5 else synset.gloss
-        yield from synset.examples
+        told = [one for one in synset.lemmas if " " in one]
+        told.append(f"{lemma}: {synset.gloss}" if rng.random() < 0.5 else synset.gloss)
+        told += synset.examples
         if rng.random() < 0.25:
-            yield ". ".join(_told(synset, synsets, rng))
+            told.append(". ".join(_told(synset, synsets, rng)))
+        yield from ((one, False) for one in told)
 
 
 def _told(synset: _Synset, synsets: dict[str, _Synset], rng: np.random.Generator) -> list[str]:
@@ -103,7 +120,7 @@ def _told(synset: _Synset, synsets: dict[str, _Synset], rng: np.random.Generator
     return told
 
 
-def _gutenberg(folder: Path, rng: np.random.Generator) -> Iterator[str]:
+def _gutenberg(folder: Path, rng: np.random.Generator) -> _Told:
     for path in sorted(folder.glob("*.txt")):
         paragraphs = re.split(r"\n\s*\n", path.read_text("utf-8", errors="replace"))
         sentences = [
@@ -112,10 +129,11 @@ def _gutenberg(folder: Path, rng: np.random.Generator) -> Iterator[str]:
             if len(paragraph.split()) > 5
             for sentence in _SENTENCE_END.split(" ".join(paragraph.replace("_", "").split()))
         ]
-        yield from _cut(sentences, rng, passes=2)
+        is_held_out = path.name == _HELD_OUT_BOOK
+        yield from ((one, is_held_out) for one in _cut(sentences, rng, passes=2))
 
 
-def _commonvoice(folder: Path, rng: np.random.Generator) -> Iterator[str]:
+def _commonvoice(folder: Path, rng: np.random.Generator) -> _Told:
     sentences = [
         line.strip(' "\u2060')
         for path in sorted(folder.glob("*.txt"))
@@ -123,21 +141,31 @@ def _commonvoice(folder: Path, rng: np.random.Generator) -> Iterator[str]:
         if len(line.split()) > 2
     ]
     rng.shuffle(sentences)
-    yield from sentences
+    yield from ((one, False) for one in sentences)
     rng.shuffle(sentences)
-    yield from _cut(sentences, rng, passes=1)
+    yield from ((one, False) for one in _cut(sentences, rng, passes=1))
 
 
-def _masc(folder: Path, rng: np.random.Generator) -> Iterator[str]:
-    for path in sorted(folder.glob("*.txt")):
-        sentences = [one for one in path.read_text("utf-8").splitlines() if len(one.split()) > 2]
-        yield from _cut(sentences, rng, passes=3)
-        yield from sentences
+def _masc(folder: Path, rng: np.random.Generator) -> _Told:
+    paths = sorted(folder.glob("*/*.txt"), key=lambda path: f"{path.parent.name}-{path.name}")
+    for number, path in enumerate(paths):
+        lines = map(_untagged, path.read_text("utf-8", errors="ignore").splitlines())
+        sentences = [one for one in lines if len(one.split()) > 2]
+        is_held_out = number % _HELD_OUT_MASC == 0
+        yield from ((one, is_held_out) for one in _cut(sentences, rng, passes=3))
+        yield from ((one, is_held_out) for one in sentences)
 
 
-def _gsm8k(folder: Path, rng: np.random.Generator) -> Iterator[str]:
+def _untagged(line: str) -> str:
+    """A sentence of MASC without its part-of-speech tags, and with punctuation where it belongs."""
+    text = " ".join(word.rsplit("_", 1)[0] for word in line.split())
+    text = re.sub(r" ([.,;:!?%)\]'])", r"\1", text)
+    return re.sub(r"([(\[$]) ", r"\1", text).replace(" n't", "n't")
+
+
+def _gsm8k(folder: Path, rng: np.random.Generator) -> _Told:
     for line in (folder / "train.jsonl").read_text("utf-8").splitlines():
-        yield str(json.loads(line)["question"])
+        yield str(json.loads(line)["question"]), False
 
 
 def _cut(sentences: Sequence[str], rng: np.random.Generator, passes: int) -> Iterator[str]:
