@@ -110,7 +110,7 @@ class MediaSettings(_Section):
 class EncoderSettings(_Section):
     """Which encoder serves each modality, and where further ones lie."""
 
-    text: str = "text-static-128"
+    text: str = "text-distilled-128"
     image: str = "image-cnn-64"
     audio: str = "audio-gru-64"
     video: str = "video-pooled-128"

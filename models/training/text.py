@@ -3,8 +3,9 @@
 Static embeddings in the manner of Model2Vec (https://github.com/MinishLab/model2vec): the teacher encodes
 every token of its vocabulary, PCA brings them to 128 numbers, and smooth inverse frequency (Arora et al.,
 2017) weighs them. The table and the network are then fitted so that a text has the direction of the teacher's
-vector, and texts the cosines of the teacher's, on passages of text that may ship (`text_passages`). The
-teacher's vectors are not centred: their cosines are what is to be kept.
+vector, and texts the cosines of the teacher's, on passages of text that may ship (`text_passages`). What
+is learned is not centred, as the teacher's cosines are what is to be kept; the encoder that ships is, so that
+two texts that have nothing in common have a cosine around 0.
 
     python -m models.training.text --text SOURCES --data DIR --weights DIR --out DIR
 """
@@ -49,6 +50,7 @@ PEAK_STEP = 6e-3
 COSINES = 4.0
 # How far the network's input is from unit length: a coordinate of x is about 1/√128.
 GAIN = 8.0
+MEAN_PASSAGES = 5_000
 # Passages at least so long are what held-out pairs are drawn from, as descriptions of items are.
 LONG_TOKENS = 40
 NOTICE = (
@@ -116,8 +118,9 @@ def main() -> None:
     folder.mkdir(parents=True)
     shutil.copy(teacher.folder / "tokenizer.json", folder / "tokenizer.json")
     _slim_tokenizer(folder / "tokenizer.json")
-    graph = text_graph(_array(student.bag.weight), student.refinement())
-    used = passages.sources[: len(taught.tokens)]
+    mean = mean_vector(student, [taught.tokens[row] for row in trained[:MEAN_PASSAGES].tolist()])
+    graph = text_graph(_array(student.bag.weight), student.refinement(), mean)
+    used = [passages.sources[row] for row in trained.tolist()]
     manifest = TextManifest(
         name=NAME,
         dimension=DIMENSION,
@@ -190,6 +193,12 @@ def fit(
             with torch.no_grad():
                 student.bag.weight *= kept
     return student
+
+
+def mean_vector(student: Student, texts: list[Ids]) -> Floats:
+    """The mean of texts' vectors, [d]."""
+    with torch.inference_mode():
+        return _array(student(*_flat(texts)).mean(0))
 
 
 def held_out_quality(folder: Path, passages: Passages, taught: Taught, source: str) -> Measurement:

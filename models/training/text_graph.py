@@ -20,12 +20,12 @@ class Refinement:
     w2: Floats
 
 
-def text_graph(table: Floats, refinement: Refinement) -> onnx.ModelProto:
+def text_graph(table: Floats, refinement: Refinement, mean: Floats) -> onnx.ModelProto:
     """``ids``, ``mask`` int64 [batch, tokens] to ``embedding`` float32 [batch, d], unit length or zeros.
 
-    ``x = n(sum_t mask_t scale[id_t] table8[id_t])``, ``v = n(x + w2ᵀ gelu(w1ᵀ x + b1))``. ``table``
-    [vocabulary, d] is kept as int8, a scale a row. Weights of words are the lengths of their rows, so nothing
-    has to be divided before normalising. A text without a known word has no x, and gives zeros.
+    ``x = n(sum_t mask_t scale[id_t] table8[id_t])``, ``v = n(n(x + w2ᵀ gelu(w1ᵀ x + b1)) - mean)``.
+    ``table`` [vocabulary, d] is kept as int8, a scale a row. Weights of words are the lengths of their rows,
+    so nothing has to be divided before normalising. A text without a known word has no x, and gives zeros.
     """
     scale = np.maximum(np.abs(table).max(axis=1), 1e-12) / 127
     quantised = np.round(table / scale[:, None]).astype(np.int8)
@@ -51,9 +51,11 @@ def text_graph(table: Floats, refinement: Refinement) -> onnx.ModelProto:
         helper.make_node("MatMul", ["hidden", "w2"], ["change"]),
         helper.make_node("Add", ["x", "change"], ["refined"]),
         *_unit_nodes("refined", "unit"),
+        helper.make_node("Sub", ["unit", "mean"], ["centred"]),
+        *_unit_nodes("centred", "direction"),
         helper.make_node("Greater", ["x_length", "tiny"], ["is_said"]),
         helper.make_node("Cast", ["is_said"], ["said"], to=TensorProto.FLOAT),
-        helper.make_node("Mul", ["unit", "said"], ["embedding"]),
+        helper.make_node("Mul", ["direction", "said"], ["embedding"]),
     ]
     constants = {
         "table": quantised,
@@ -61,6 +63,7 @@ def text_graph(table: Floats, refinement: Refinement) -> onnx.ModelProto:
         "w1": refinement.w1.astype(np.float32),
         "b1": refinement.b1.astype(np.float32),
         "w2": refinement.w2.astype(np.float32),
+        "mean": mean.astype(np.float32),
         "axis_1": np.array([1], np.int64),
         "tiny": np.array([1e-9], np.float32),
         "root_half": np.array([np.sqrt(0.5)], np.float32),
