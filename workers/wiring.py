@@ -246,12 +246,12 @@ async def _wire_recommend(
         now=utc_now,
         metrics=metrics,
         on_change=on_change,
-        queries=await _queries(settings, registry, fusion, resources),
+        queries=await wire_queries(settings, registry, fusion, resources),
     )
     return Wiring("recommend", [topics.profiles, topics.recommendation_requests], role)
 
 
-async def _queries(
+async def wire_queries(
     settings: Settings, registry: EncoderRegistry, fusion: Fusion, resources: AsyncExitStack
 ) -> ReadsQueries:
     """What reads queries. The encoder is loaded at the first one, on the batcher's thread."""

@@ -3,8 +3,8 @@
     python -m tests.benchmarks.text_neighbours --data FOLDER [--encoder FOLDER]...
 
 Of MovieLens-100k (for evaluation alone), the films that have a plot and ten ratings of at least 4. For each,
-its ten nearest by title and plot: the mean Jaccard index of genres, and the mean cosine of who likes them (rows
-of likes by person). Beside them what pairs have at random.
+its ten nearest by title and plot: the mean Jaccard index of genres, and the mean cosine of who likes them.
+Beside them what pairs have at random.
 """
 
 from __future__ import annotations

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
+from streams.errors import ConfigurationError
 from streams.query_settings import QuerySettings
-from workers.language_model.negations import Separated, checked
-from workers.query_reader import QueriesOff, QueryReader, Vector
+from streams.settings import Settings
+from workers.encoders_in_use import encoder_registry, fusion_in_use
+from workers.language_model.endpoint import Endpoint, EndpointError
+from workers.language_model.negations import NegationReader, Separated, checked
+from workers.query_reader import QueriesOff, QueryReader, ReadsQueries, Vector
+from workers.wiring import wire_queries
 
 TEXT = "quiet piano, no vocals"
 
@@ -131,3 +140,64 @@ def test_an_answer_counts_only_if_it_is_made_of_the_persons_words(
 @pytest.mark.parametrize("content", ["", "prose", "[" * 5_000, "\ud800"])
 def test_what_is_no_answer_is_none(content: str) -> None:
     assert checked(content, TEXT) is None
+
+
+class FakeEndpoint:
+    """Answers with a text, fails, or keeps one waiting."""
+
+    def __init__(self, content: str | EndpointError | None) -> None:
+        self.content = content
+        self.told: list[str] = []
+
+    async def answer(self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any]) -> str:
+        self.told.append(messages[-1]["content"])
+        if self.content is None:
+            await asyncio.sleep(60)
+        if isinstance(self.content, EndpointError):
+            raise self.content
+        return self.content or ""
+
+
+@pytest.mark.parametrize(
+    ("content", "separated"),
+    [
+        ('{"wanted": "quiet piano", "unwanted": ["vocals"]}', Separated("quiet piano", ("vocals",))),
+        (EndpointError("circuit_open", "left alone"), None),
+        (None, None),
+    ],
+)
+async def test_a_language_model_is_told_the_words_alone_and_waited_for_within_a_time(
+    content: str | EndpointError | None, separated: Separated | None
+) -> None:
+    endpoint = FakeEndpoint(content)
+    reads = NegationReader(cast(Endpoint, endpoint), timeout_s=0.05)
+    assert await reads.separate(TEXT) == separated
+    assert [json.loads(one) for one in endpoint.told] == [{"words": TEXT}]
+
+
+async def wired(**sections: Any) -> ReadsQueries:
+    settings = Settings(**sections)
+    registry = encoder_registry(settings)
+    async with AsyncExitStack() as resources:
+        reads = await wire_queries(settings, registry, fusion_in_use(settings, registry), resources)
+        if not isinstance(reads, QueriesOff):
+            await reads.read("quiet piano music")
+        return reads
+
+
+async def test_words_have_vectors_in_the_space_of_items() -> None:
+    reads = await wired()
+    asked = reads.known("quiet piano music")
+    assert asked is not None
+    assert asked.vector is not None
+    assert asked.vector.shape == (256,)
+    assert float(np.linalg.norm(asked.vector)) == pytest.approx(1.0, abs=1e-5)
+
+
+async def test_it_can_be_switched_off() -> None:
+    assert isinstance(await wired(query={"enabled": False}), QueriesOff)
+
+
+async def test_a_language_model_is_told_what_people_ask_for_only_where_that_is_allowed() -> None:
+    with pytest.raises(ConfigurationError, match="personal_fields"):
+        await wired(query={"negations": "language_model"})
