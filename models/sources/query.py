@@ -15,5 +15,4 @@ def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArra
     if asked is None:
         return np.zeros(0, np.int64)
     similarities = np.vecdot(index.vectors, asked)
-    similarities[~eligible] = -np.inf
-    return best_rows(similarities, index.hashes, budget)
+    return best_rows(similarities, index.hashes, eligible.nonzero()[0], budget)
