@@ -82,6 +82,13 @@ SHORT = counter("freshet_lists_short_total", "lists", "Lists with fewer items th
 REQUESTS_REFUSED = counter(
     "freshet_requests_refused_total", "requests", "Requests that became dead letters, by reason.", ("reason",)
 )
+QUERIES = counter(
+    "freshet_queries_total",
+    "requests",
+    "Answered requests that ask in words, by whether the words counted, and by what became of negations: "
+    "none, heeded, unsupported.",
+    ("used", "negations"),
+)
 LIST_SECONDS = histogram(
     "freshet_list_seconds",
     "seconds",
@@ -223,6 +230,10 @@ class RecommendMetrics:
         self._answered("request", asked_at, now)
         if stale:
             STALE.inc()
+
+    def asked(self, *, used: bool, negations: str) -> None:
+        """A request that asks in words was answered."""
+        QUERIES.labels(str(used).lower(), negations).inc()
 
     def coalesced(self, events: int) -> None:
         """So many profile changes are covered by newer ones."""

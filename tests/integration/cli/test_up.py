@@ -183,10 +183,10 @@ def test_up_with_a_kafka_and_redis_of_the_users_own_and_another_prefix(
 def test_a_role_that_cannot_start_is_told_and_nothing_stays(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "workers.cli", "up", "--data-dir", str(tmp_path / "data")]
     done = subprocess.run(
-        [*command, "-o", "encoders.image=text-static-128"], capture_output=True, text=True, timeout=120
+        [*command, "-o", "encoders.image=text-distilled-128"], capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 2, done.stderr
-    assert "encodes text" in done.stderr or "text-static-128" in done.stderr
+    assert "encodes text" in done.stderr or "text-distilled-128" in done.stderr
     assert "Traceback" not in done.stderr
     assert "ready" not in done.stdout
     left = subprocess.run(["pgrep", "-f", str(tmp_path)], capture_output=True, text=True)
