@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(0, 65_535), help="Where it listens (default: 8787; 0: a free one).")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), help="Where it listens (default: 8787; 0: a free one)."
+)
 @click.option("--host", help="The address to bind (default: loopback; beyond, a token is asked for).")
 def console(port: int | None, host: str | None) -> int:
     """Serve the web page: try it, watch the flow, see the map, upload items, compare experiments.

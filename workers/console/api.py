@@ -133,10 +133,14 @@ class Api:
 
     async def _items(self, request: Request) -> Response:
         query = request.query_params
+        if "id" in query:
+            one = list(self._console.catalogue.shown([_id(query["id"])]).values())
+            return _json({"items": one, "total": len(one)})
         words = query.get("words", "")[:MAX_WORDS_CHARACTERS]
         offset = _number(query.get("offset"), 0, 10_000_000)
         count = _number(query.get("count"), PAGE_ITEMS, MAX_PAGE_ITEMS)
-        found, total = self._console.catalogue.page(words, offset, count)
+        shuffle = _number(query["shuffle"], 0, 10**9) if "shuffle" in query else None
+        found, total = self._console.catalogue.page(words, offset, count, shuffle)
         return _json({"items": found, "total": total})
 
     async def _near(self, request: Request) -> Response:
@@ -147,7 +151,10 @@ class Api:
             {
                 "point": self._console.board.point_of(item_id),
                 "near": [
-                    {"item": known.get(one) or {"item_id": one, "title": "", "media": []}, "likeness": likeness}
+                    {
+                        "item": known.get(one) or {"item_id": one, "title": "", "media": []},
+                        "likeness": likeness,
+                    }
                     for one, likeness in near
                 ],
             }
@@ -167,9 +174,7 @@ class Api:
                     value = value[0] if value else ""
                 if isinstance(value, str) and value:
                     columns.setdefault(name, [None] * len(known))[at] = value
-        usable = {
-            name: values for name, values in columns.items() if len(set(values)) <= MAP_VALUES + 1
-        }
+        usable = {name: values for name, values in columns.items() if len(set(values)) <= MAP_VALUES + 1}
         most_known = sorted(usable, key=lambda name: sum(value is None for value in usable[name]))
         return _json(
             {
@@ -215,7 +220,9 @@ class Api:
             except (binascii.Error, ValueError):
                 raise InvalidError(f"the {upload.kind} is not base64") from None
             if size > limit:
-                raise InvalidError(f"the {upload.kind} has {size:,} bytes; {limit:,} are allowed in a message")
+                raise InvalidError(
+                    f"the {upload.kind} has {size:,} bytes; {limit:,} are allowed in a message"
+                )
         item = Item(
             item_id=given.item_id,
             title=given.title,
@@ -361,5 +368,3 @@ def _id(text: str | None) -> str:
     if not text or len(text) > MAX_ID_CHARACTERS:
         raise InvalidError(f"an id has 1 to {MAX_ID_CHARACTERS} characters")
     return text
-
-

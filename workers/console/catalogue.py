@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -80,12 +81,18 @@ class ConsoleCatalogue:
         data = self._inline.get((item_id, version, number))
         return None if data is None else Media(kind=item.kinds[number], data=data)
 
-    def page(self, words: str, offset: int, count: int) -> tuple[list[dict[str, Any]], int]:
-        """Items whose id, title, category or tags hold every word, newest first; and how many there are."""
+    def page(
+        self, words: str, offset: int, count: int, shuffle: int | None = None
+    ) -> tuple[list[dict[str, Any]], int]:
+        """Items whose id, title or attributes hold every word; and how many there are.
+
+        Args:
+            shuffle: The seed of their order; newest first where None.
+        """
         wanted = words.casefold().split()
-        found = [
-            item for item in reversed(self._items.values()) if item.available and _matches(item, wanted)
-        ]
+        found = [item for item in reversed(self._items.values()) if item.available and _matches(item, wanted)]
+        if shuffle is not None:
+            random.Random(shuffle).shuffle(found)
         return [shown(item) for item in found[offset : offset + count]], len(found)
 
     def shown(self, item_ids: Iterable[str]) -> dict[str, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -9,8 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-
-import asyncio
 
 from aiokafka import ConsumerRecord
 
@@ -155,7 +154,9 @@ class Console:
             "history": history,
             "point": None if view is None else view.point,
             "nearest": [] if view is None else view.nearest,
-            "likeness": {} if view is None else {one: round(value, 4) for one, value in view.likeness.items()},
+            "likeness": {}
+            if view is None
+            else {one: round(value, 4) for one, value in view.likeness.items()},
             "items": self.catalogue.shown(named),
         }
 

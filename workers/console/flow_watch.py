@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,7 +126,7 @@ class FlowWatch:
         except (aiohttp.ClientError, OSError, ValueError):  # TimeoutError is an OSError
             one.is_up = False
 
-    def _read_groups(self) -> Mapping[str, dict[str, Any]]:  # in a thread
+    def _read_groups(self) -> dict[str, dict[str, Any]]:  # in a thread
         try:
             with Cluster(self._settings.kafka) as cluster:
                 states = list_topics(self._settings, [self._space])
@@ -154,7 +153,9 @@ class FlowWatch:
                 {
                     **figures,
                     "click_through": [estimate.value, estimate.low, estimate.high],
-                    "novelty_bits_each": figures["novelty_bits"] / figures["items"] if figures["items"] else None,
+                    "novelty_bits_each": figures["novelty_bits"] / figures["items"]
+                    if figures["items"]
+                    else None,
                     "coverage": min(1.0, figures["covered_items"] / index_items) if index_items else None,
                 }
             )

@@ -1,4 +1,4 @@
-"""An uploaded item's way: published, declared, each modality encoded, fused, recommendable; each with its time."""
+"""An uploaded item's way, with times: published, declared, each modality encoded, fused, recommendable."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from starlette.responses import Response
 
+_MPEG_AUDIO = (b"\xfb", b"\xf3", b"\xf2", b"\xfa")
 _MAGIC: tuple[tuple[Callable[[bytes], bool], str], ...] = (
     (lambda head: head.startswith(b"\xff\xd8\xff"), "image/jpeg"),
     (lambda head: head.startswith(b"\x89PNG\r\n\x1a\n"), "image/png"),
@@ -20,11 +21,13 @@ _MAGIC: tuple[tuple[Callable[[bytes], bool], str], ...] = (
     (lambda head: head[:4] == b"RIFF" and head[8:12] == b"WAVE", "audio/wav"),
     (lambda head: head.startswith(b"OggS"), "audio/ogg"),
     (lambda head: head.startswith(b"fLaC"), "audio/flac"),
-    (lambda head: head.startswith(b"ID3") or (head[:1] == b"\xff" and head[1:2] in _MPEG_AUDIO), "audio/mpeg"),
+    (
+        lambda head: head.startswith(b"ID3") or (head[:1] == b"\xff" and head[1:2] in _MPEG_AUDIO),
+        "audio/mpeg",
+    ),
     (lambda head: head.startswith(b"\x1a\x45\xdf\xa3"), "video/webm"),
     (lambda head: head[4:8] == b"ftyp", "video/mp4"),
 )
-_MPEG_AUDIO = (b"\xfb", b"\xf3", b"\xf2", b"\xfa")
 _OPAQUE = "application/octet-stream"
 _RANGE = re.compile(r"bytes=(\d{1,12})-(\d{0,12})")
 

@@ -97,7 +97,11 @@ def percentile(buckets: Mapping[float, float], share: float) -> float | None:
             if math.isinf(bound):
                 return below_bound
             within = count - below
-            return bound if within <= 0 else below_bound + (bound - below_bound) * (share * total - below) / within
+            return (
+                bound
+                if within <= 0
+                else below_bound + (bound - below_bound) * (share * total - below) / within
+            )
         below_bound, below = bound, count
     return below_bound
 
@@ -234,8 +238,13 @@ def arm_figures(windows: Iterable[WorkerWindow]) -> list[dict[str, Any]]:
             group = groups[labels["model"], labels["experiment"], labels["arm"]]
             group["covered_items"] = max(group["covered_items"], value)
     return [
-        {"model": model, "experiment": experiment, "arm": arm, **{name: figures[name] for name in names.values()},
-         "covered_items": figures["covered_items"]}
+        {
+            "model": model,
+            "experiment": experiment,
+            "arm": arm,
+            **{name: figures[name] for name in names.values()},
+            "covered_items": figures["covered_items"],
+        }
         for (model, experiment, arm), figures in sorted(groups.items())
         if figures["lists"]
     ]

@@ -84,6 +84,11 @@ class People:
 def shown_history(profile: Profile) -> list[dict[str, Any]]:
     """The last actions, newest first."""
     return [
-        {"item_id": one.item_id, "action": one.action, "weight": round(one.weight, 3), "at_ms": one.occurred_at_ms}
+        {
+            "item_id": one.item_id,
+            "action": one.action,
+            "weight": round(one.weight, 3),
+            "at_ms": one.occurred_at_ms,
+        }
         for one in reversed(profile.history[-SHOWN_HISTORY:])
     ]

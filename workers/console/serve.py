@@ -11,8 +11,9 @@ from pathlib import Path
 
 import uvicorn
 
+from streams.console_settings import ConsoleSettings
 from streams.errors import ConfigurationError, DefectError
-from streams.settings import ConsoleSettings, Settings
+from streams.settings import Settings
 from workers.console.app import console_app
 from workers.console.console import Console
 from workers.console.guard import EVERY_ADDRESS, Access, is_loopback

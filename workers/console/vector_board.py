@@ -1,4 +1,4 @@
-"""Fused vectors of the newest items in one matrix, and where items and people are in two dimensions. No I/O."""
+"""Fused vectors of the newest items, and where items and people are in two dimensions. No I/O."""
 
 from __future__ import annotations
 
