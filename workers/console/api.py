@@ -23,7 +23,7 @@ from streams.fields import MAX_ID_CHARACTERS, Id, MediaKind
 from streams.messages import Event, Item, Media, RecommendationRequest
 from workers.console.console import Console
 from workers.console.flow_watch import FLOW, QUALITY
-from workers.console.guard import COOKIE, Access
+from workers.console.guard import COOKIE, Access, BodyTooLargeError
 from workers.console.hub import Subscription, TooManyStreamsError, user_channel
 from workers.console.journeys import JOURNEYS
 from workers.console.letters import LETTERS
@@ -334,6 +334,8 @@ def _answering_errors(handler: Handler) -> Handler:
             return _json({"error": error.detail}, 400)
         except msgspec.ValidationError as error:
             return _json({"error": str(error)}, 400)
+        except BodyTooLargeError as error:
+            return _json({"error": str(error)}, 413)
         except DependencyDownError as error:
             return _json({"error": str(error)}, 503)
         except FreshetError as error:

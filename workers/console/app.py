@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -18,6 +19,16 @@ from workers.console.console import Console
 from workers.console.guard import Access, Guard
 
 PAGE_FOLDER = Path(__file__).parent / "page"
+
+
+class _PageFiles(StaticFiles):
+    """Files that a browser keeps and asks after: a new release shows at once."""
+
+    def file_response(self, *arguments: Any, **others: Any) -> Response:
+        """See Starlette."""
+        response = super().file_response(*arguments, **others)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
 
 
 def console_app(console: Console, access: Access) -> ASGIApp:
@@ -34,6 +45,6 @@ def console_app(console: Console, access: Access) -> ASGIApp:
     routes = [
         Route("/", index),
         *Api(console, access).routes(),
-        Mount("/assets", StaticFiles(directory=PAGE_FOLDER)),
+        Mount("/assets", _PageFiles(directory=PAGE_FOLDER)),
     ]
     return Guard(Starlette(routes=routes, lifespan=running), access)

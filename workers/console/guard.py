@@ -115,10 +115,7 @@ class Guard:
             await JSONResponse({"error": text}, status)(scope, receive, send)
             return
         body = _BoundedBody(receive, self._max_body_bytes)
-        try:
-            await self._app(scope, body.receive, send)
-        except BodyTooLargeError as error:
-            await JSONResponse({"error": str(error)}, 413)(scope, receive, send)
+        await self._app(scope, body.receive, send)
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
         access, path = self._access, scope["path"]
@@ -138,7 +135,7 @@ class Guard:
 
 
 class BodyTooLargeError(Exception):
-    """A body is longer than is allowed."""
+    """A body whose length was not told turns out longer than is allowed; raised where it is read."""
 
 
 class _BoundedBody:
@@ -171,7 +168,7 @@ def _with_headers(send: Send) -> Send:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             for name, value in SECURITY_HEADERS.items():
-                # Media have a stricter policy of their own.
+                # Media have a stricter policy of their own; the page's files are kept by browsers.
                 headers.setdefault(name, value)
         await send(message)
 

@@ -194,7 +194,8 @@ def stream_figures(windows: Iterable[WorkerWindow]) -> dict[str, Any]:
         lists += sum(value for _, value in window.grown("freshet_lists_total"))
         for labels, value in window.now("freshet_dead_letters_total"):
             dead[labels["reason"]] += value
-        index_items += [value for _, value in window.now("freshet_index_items")]
+        # Every worker has the gauge; those that hold no index leave it at 0.
+        index_items += [value for _, value in window.now("freshet_index_items") if value]
         for labels, value in window.now("freshet_learned_step"):
             learned[labels["model"]] = max(value, learned.get(labels["model"], 0.0))
     return {

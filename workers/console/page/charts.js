@@ -38,7 +38,7 @@ export function scatter(points, { x, y, label, width = 520, height = 330 }) {
 export function lines(series, { label, unit, width = 520, height = 130 }) {
   const all = series.flatMap((one) => one.values).filter((one) => one !== null && one !== undefined);
   if (!all.length) return h('p', { class: 'empty' }, 'Nothing yet.');
-  const box = { left: 44, right: 10, top: 10, bottom: 10 };
+  const box = { left: 58, right: 10, top: 10, bottom: 10 };
   const high = Math.max(...all, 1e-6) * 1.1;
   const length = Math.max(2, ...series.map((one) => one.values.length));
   const px = (at) => box.left + (at / (length - 1)) * (width - box.left - box.right);

@@ -3,7 +3,7 @@ import { get, post } from './api.js';
 import { lines } from './charts.js';
 import { ago, announce, h, ms, number, replace, svg } from './dom.js';
 
-const W = 118, H = 58;
+const W = 132, H = 58;
 const ROLES = {
   text: [236, 44], image: [236, 118], audio: [236, 192], video: [236, 266], fuse: [560, 155], profile: [236, 420],
   recommend: [745, 318], learn: [560, 492], join: [1075, 440], explain: [1075, 240],

@@ -99,7 +99,7 @@ export function mount(main, context) {
   async function nearTo(id, way) {
     try {
       const found = await get('/api/near', { item: id });
-      if (found.near.length) replace(way.near, h('h4', { class: 'label' }, 'Nearest items'), h('ol', { class: 'near-row' }, found.near.slice(0, 6).map((one) => h('li', { title: nameOf(one.item) }, tile(one.item, { small: true }), h('span', { class: 'muted num small' }, number(one.likeness, 2)), h('span', { class: 'visually-hidden' }, nameOf(one.item))))));
+      if (found.near.length) replace(way.near, h('h4', { class: 'label' }, 'Nearest items'), h('ol', { class: 'near-row' }, found.near.slice(0, 5).map((one) => h('li', { title: nameOf(one.item) }, tile(one.item, { small: true, silent: true }), h('span', { class: 'muted num small' }, number(one.likeness, 2)), h('span', { class: 'visually-hidden' }, nameOf(one.item))))));
     } catch { /* the steps say enough */ }
   }
   return { follow: ['items'], on: { step } };

@@ -13,6 +13,7 @@ const SHAPES = ['circle', 'square', 'triangle', 'diamond'];
 export function mount(main, context) {
   let data = null, person = null, list = null, scale = null, hover = null, chosen = null, attribute = '', drawn = null, frame = 0;
   const trail = [];
+  if (!context.user) context.user = context.state.people[0]?.user_id ?? 'somebody';
   const canvas = h('canvas', { tabindex: 0, role: 'application', 'aria-label': 'Map of the items. Arrow keys go to the next item in that direction; Enter likes it.', 'aria-describedby': 'map-help' });
   const card = h('div', { class: 'map-card card', hidden: true });
   const legend = h('ul', { class: 'map-legend', 'aria-label': 'Colours' });
@@ -28,7 +29,7 @@ export function mount(main, context) {
     h('section', { class: 'card pad', 'aria-labelledby': 'map-title' },
       h('div', { class: 'head' }, h('h1', { id: 'map-title' }, 'The map'), note, h('div', { class: 'row push' }, form, h('label', { for: 'colour-by' }, 'Colour by'), h('div', {}, colourBy))),
       h('div', { class: 'map-grid' }, h('div', { class: 'map-slot' }, canvas, card), legend),
-      h('p', { class: 'muted small', id: 'map-help' }, 'Each point is an item’s fused vector on its first two principal components: near on the map is often, not always, near in the whole space. The ring is the person, where their taste points. Like what you see: press Enter, or the button on its card.')),
+      h('p', { class: 'muted small', id: 'map-help' }, 'Each point is an item’s fused vector on its first two principal components: near on the map is often, not always, near in the whole space. The ring is the person, where their taste points. Like what you see: press Enter, or the button on its card, and the person moves.')),
     h('div', { class: 'halves' },
       h('section', { class: 'card pad', 'aria-labelledby': 'near-title' }, h('div', { class: 'head' }, h('h2', { id: 'near-title' }, 'Nearest to the person'), h('p', { class: 'muted small' }, 'by cosine in the whole space')), near),
       h('section', { class: 'card pad', 'aria-labelledby': 'plot-title' }, h('div', { class: 'head' }, h('h2', { id: 'plot-title' }, 'What a score is made of'), h('div', { class: 'row push' }, h('label', { for: 'feature' }, 'Feature'), h('div', {}, feature))), plotSlot)));
@@ -207,7 +208,7 @@ export function mount(main, context) {
     const isFirst = person === null;
     person = found;
     if (found.point) moveTo(found.point);
-    replace(near, found.nearest.length ? found.nearest.map((id) => { const item = found.items[id] ?? { item_id: id, media: [] }; return h('li', {}, tile(item, { small: true }), h('span', { class: 'near-title' }, nameOf(item)), h('span', { class: 'muted num small' }, number(found.likeness[id], 3))); }) : h('li', { class: 'empty' }, 'Nothing is known of their taste yet: like something on the map.'));
+    replace(near, found.nearest.length ? found.nearest.map((id) => { const item = found.items[id] ?? { item_id: id, media: [] }; return h('li', {}, tile(item, { small: true, silent: true }), h('span', { class: 'near-title' }, nameOf(item)), h('span', { class: 'muted num small' }, number(found.likeness[id], 3))); }) : h('li', { class: 'empty' }, 'Nothing is known of their taste yet: like something on the map.'));
     if (isFirst) post('/api/requests', { user_id: context.user, explain: false }).catch(() => {});
     plot();
   }

@@ -43,7 +43,7 @@ function wave(seed) {
 }
 
 /** A tile with what an item has to see or hear. */
-export function tile(item, { small = false } = {}) {
+export function tile(item, { small = false, silent = false } = {}) {
   const media = item.media ?? [];
   const find = (kind) => media.find((one) => one.kind === kind);
   const [image, audio, video] = [find('image'), find('audio'), find('video')];
@@ -51,7 +51,7 @@ export function tile(item, { small = false } = {}) {
   const children = [];
   if (video) {
     const element = h('video', { src: video.url, preload: 'metadata', playsinline: true, loop: true, 'aria-hidden': 'true', tabindex: '-1' });
-    children.push(element, player(element, `the film of ${name}`));
+    children.push(element, silent ? null : player(element, `the film of ${name}`));
   } else if (image) {
     children.push(h('img', { src: image.url, alt: '', loading: 'lazy', decoding: 'async' }));
   } else if (audio) {
@@ -59,7 +59,7 @@ export function tile(item, { small = false } = {}) {
   } else {
     children.push(h('span', { class: 'text-tile', 'aria-hidden': 'true' }, small ? 'Aa' : (item.description || name).slice(0, 90)));
   }
-  if (audio && !video) {
+  if (audio && !video && !silent) {
     const element = new Audio();
     element.preload = 'none';
     element.src = audio.url;

@@ -3,8 +3,8 @@ import { h, number, svg } from './dom.js';
 
 const KINDS = {
   similar_item: ['k-taste', 'your taste'], taste: ['k-taste', 'your taste'], seed_item: ['k-taste', 'likeness to the seeds'],
-  covisitation: ['k-people', 'what people do together'], sequence: ['k-people', 'what comes next'], item2vec: ['k-people', 'what people do together'],
-  regression: ['k-people', 'what people do together'], sessions: ['k-people', 'this session'], history: ['k-people', 'your history'],
+  covisitation: ['k-people', 'what people do together'], sequence: ['k-session', 'what comes next'], item2vec: ['k-people', 'what people do together'],
+  regression: ['k-people', 'what people do together'], sessions: ['k-session', 'what comes next'], history: ['k-other', 'your history'],
   popularity: ['k-popular', 'popularity'], trend: ['k-popular', 'trend'], freshness: ['k-fresh', 'freshness'], context: ['k-other', 'the moment'], bias: ['k-other', 'a constant'],
 };
 const MODALITIES = { text: 'text', image: 'picture', audio: 'sound', video: 'film' };
@@ -21,8 +21,9 @@ export function grouped(reasons) {
   const groups = new Map();
   for (const reason of reasons) {
     const [colour, name] = describe(reason);
-    const group = groups.get(name) ?? { colour, name, contribution: 0, titles: [] };
+    const group = groups.get(name) ?? { colour, name, contribution: 0, titles: [], reasons: [] };
     group.contribution += reason.contribution;
+    group.reasons.push(reason);
     if (reason.title && !group.titles.includes(reason.title)) group.titles.push(reason.title);
     groups.set(name, group);
   }
@@ -49,13 +50,19 @@ export function bar(one, { above, below }) {
   let right = zero, left = zero;
   const parts = [];
   for (const group of groups) {
-    const width = Math.abs(group.contribution) * scale;
-    if (width < 0.4) continue;
-    const x = group.contribution >= 0 ? right : left - width;
-    if (group.contribution >= 0) right += width; else left -= width;
-    if (x < -1) continue;
-    parts.push(svg('rect', { x, y: 0, width: Math.max(0.6, width - 1), height: HEIGHT, rx: 1.5, class: group.contribution >= 0 ? group.colour : 'k-against' },
-      svg('title', {}, `${group.name}: ${number(group.contribution, 3)}`)));
+    // A group is split where several past items stand behind it, in shades.
+    const own = group.contribution >= 0 ? group.reasons.filter((one) => one.contribution > 0).sort((a, b) => b.contribution - a.contribution) : [];
+    const total = own.reduce((sum, one) => sum + one.contribution, 0);
+    const pieces = own.length > 1 ? own.map((one) => [(one.contribution * group.contribution) / total, one.title]) : [[group.contribution, group.titles[0]]];
+    pieces.forEach(([amount, title], at) => {
+      const width = Math.abs(amount) * scale;
+      if (width < 0.4) return;
+      const x = amount >= 0 ? right : left - width;
+      if (amount >= 0) right += width; else left -= width;
+      if (x < -1) return;
+      parts.push(svg('rect', { x, y: 0, width: Math.max(0.6, width - 1), height: HEIGHT, rx: 1.5, class: amount >= 0 ? group.colour : 'k-against', 'fill-opacity': Math.max(0.4, 1 - 0.25 * at) },
+        svg('title', {}, `${group.name}${title ? `, ${title}` : ''}: ${number(amount, 3)}`)));
+    });
   }
   const words = groups.slice(0, 4).map((g) => `${g.name} ${number(g.contribution, 2)}`).join(', ');
   return svg('svg', { class: 'reasons', viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none', role: 'img', 'aria-label': `Score ${number(one.score, 2)}: ${words}` },
