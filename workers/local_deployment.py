@@ -71,6 +71,7 @@ class LocalDeployment:
     redis: EmbeddedRedis | None = field(init=False, default=None)
     console_address: str | None = field(init=False, default=None)
     _console_supervisor: Supervisor | None = field(init=False, default=None)
+    _worker_flags: Flags = field(init=False, default_factory=dict)
     _endpoints: list[RunningWorker] = field(init=False, default_factory=list)
 
     def __enter__(self) -> Self:
@@ -167,10 +168,16 @@ class LocalDeployment:
             self.supervisor.start(role, count)
         self.supervisor.wait_ready(self.start_timeout_s, lambda name: self.say(f"worker {name} is ready"))
         self._note_workers()
+        self._worker_flags = flags
         if self.console:
-            self._start_console(flags)
+            self.start_console()
 
-    def _start_console(self, flags: Flags) -> None:
+    def start_console(self) -> None:
+        """Serve the web page; what runs is told by `console_address`.
+
+        Raises:
+            ConfigurationError, DependencyDownError, DefectError: It does not start: says why.
+        """
         from deploy.embedded.ports import free_port, is_free
         from workers.console.serve import address, token_for
 
@@ -181,7 +188,7 @@ class LocalDeployment:
         if token is not None:
             own["token"] = token
         self._console_supervisor = Supervisor(
-            flags=merged(flags, {"console": own}),
+            flags=merged(self._worker_flags, {"console": own}),
             config=self.config,
             log_folder=self.log_folder if self.logs_to_files else None,
             say=self.say,
@@ -192,6 +199,12 @@ class LocalDeployment:
         self._console_supervisor.wait_ready(self.start_timeout_s)
         self.console_address = address(console, port, token)
         self.say(f"the console is at {self.console_address}")
+
+    def stop_console(self) -> None:
+        """Stop the web page, and nothing else."""
+        if self._console_supervisor is not None:
+            self._console_supervisor.stop()
+            self._console_supervisor = self.console_address = None
 
     def _note_workers(self) -> None:
         """Keep the file of workers current: one that was started again has another port."""

@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from tests.browser.chromium import CHROMIUM_FLAGS, chromium_path
 from tests.browser.showcase import Showcase, showcase
-
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-CHROMIUM_FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
-
-def chromium_path() -> str | None:
-    """Named in FRESHET_TEST_CHROMIUM, or on the PATH."""
-    named = os.environ.get("FRESHET_TEST_CHROMIUM")
-    return (
-        named or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    )
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[playwright.Browser]:
+def browser() -> Iterator[Any]:
     """Chromium; tests are skipped where there is none."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     path = chromium_path()
     if path is None:
         pytest.skip("no Chromium: `apt-get install chromium`, or name one in FRESHET_TEST_CHROMIUM")
@@ -44,7 +25,7 @@ def browser() -> Iterator[playwright.Browser]:
 
 
 @pytest.fixture(scope="session")
-def running(browser: playwright.Browser) -> Iterator[Showcase]:
+def running(browser: Any) -> Iterator[Showcase]:
     """The demo's catalogue and people who have acted a little."""
     with showcase(flags={"console": {"port": 0, "refresh_s": 1.0}}) as made:
         made.act(6.0, think_s=1.0)

@@ -14,7 +14,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from deploy.demo.catalogue import CATALOGUE_FOLDER
-from tests.browser.conftest import CHROMIUM_FLAGS, chromium_path
+from tests.browser.chromium import CHROMIUM_FLAGS, chromium_path
 from tests.browser.showcase import Showcase, showcase
 
 DESKTOP = {"width": 1280, "height": 900}
@@ -46,7 +46,7 @@ def upload(page: Any) -> None:
     page.set_input_files("#file-audio", str(min(media.glob("rain-*.ogg"))))
     page.check("#variants")
     page.locator("form.upload button[type=submit]").click()
-    page.wait_for_function("document.querySelectorAll('.step.recommendable').length === 4")
+    page.locator(".step.recommendable").nth(3).wait_for()
     page.wait_for_timeout(2_000)
     page.evaluate("document.activeElement.blur()")
 
