@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -132,7 +133,8 @@ class LocalDeployment:
 
     def stop(self) -> None:
         """Stop workers, then Redis and Kafka: what workers still write arrives."""
-        self.workers_file.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.workers_file.unlink(missing_ok=True)
         for supervisor in (self._console_supervisor, getattr(self, "supervisor", None)):
             for name in supervisor.stop() if supervisor is not None else ():
                 self.say(f"{name} did not end in time and was killed")
@@ -212,9 +214,13 @@ class LocalDeployment:
         if endpoints != self._endpoints:
             self._endpoints = endpoints
             settings = self.settings
-            write_workers_file(
-                self.workers_file, settings.kafka.bootstrap_servers, settings.topics.prefix, endpoints
-            )
+            try:
+                self.data_folder.mkdir(parents=True, exist_ok=True)
+                write_workers_file(
+                    self.workers_file, settings.kafka.bootstrap_servers, settings.topics.prefix, endpoints
+                )
+            except OSError as error:
+                self.say(f"{self.workers_file} cannot be written ({error.strerror}): a console shows less")
 
     def _start_redis(self) -> str:
         from deploy.embedded import EmbeddedRedis
