@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import os
 import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +18,9 @@ from workers.flags import flag
 
 if TYPE_CHECKING:
     from streams.settings import Settings
+
+
+NICENESS = 10
 
 
 @click.command()
@@ -58,6 +63,9 @@ async def _serve(settings: Settings) -> None:
     from workers.console.serve import serve
     from workers.workers_file import FILE_NAME
 
+    # Where workers share the machine, they come first.
+    with suppress(OSError):
+        os.nice(NICENESS)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

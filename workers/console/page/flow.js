@@ -37,7 +37,8 @@ function path(from, to) {
   return `M${a} ${y0} C${mid} ${y0} ${mid} ${y1} ${b} ${y1}`;
 }
 
-export function mount(main) {
+export function mount(main, context) {
+  const { state } = context;
   const history = { p50: [], p99: [], lists: [] };
   const boxes = {};
   const edges = EDGES.map(([from, to, role]) => ({ role, node: svg('path', { class: 'edge', d: path(from, to), 'marker-end': 'url(#tip)' }) }));
@@ -68,7 +69,7 @@ export function mount(main) {
       h('section', { class: 'card pad', 'aria-labelledby': 'latency-title' }, h('div', { class: 'head' }, h('h2', { id: 'latency-title' }, 'Event to list'), h('p', { class: 'muted small' }, h('span', { class: 'swatch line-a' }), 'median ', h('span', { class: 'swatch line-b' }), '99th percentile, while this page is open')), chart),
       h('section', { class: 'card pad', 'aria-labelledby': 'letters-title' }, h('div', { class: 'head' }, h('h2', { id: 'letters-title' }, 'Dead letters'), letterNote),
         h('div', { class: 'scroll letters' }, h('table', {}, h('thead', {}, h('tr', {}, h('th', {}, 'when'), h('th', {}, 'reason'), h('th', {}, 'message'), h('th', {}, h('span', { class: 'visually-hidden' }, 'open')))), letterRows)))),
-    h('section', { class: 'card pad', 'aria-labelledby': 'roles-title' }, h('div', { class: 'head' }, h('h2', { id: 'roles-title' }, 'Roles')),
+    h('section', { class: 'card pad', 'aria-labelledby': 'roles-title' }, h('div', { class: 'head' }, h('h2', { id: 'roles-title' }, 'Roles'), h('p', { class: 'muted small' }, `in use: ranker ${state.ranker}, vector space ${state.space}, encoders ${Object.values(state.encoders).join(', ')}`)),
       h('div', { class: 'scroll' }, h('table', {}, h('thead', {}, h('tr', {}, ['role', 'workers', 'partitions', 'in /s', 'out /s', 'batch', 'time p50', 'time p99', 'lag', 'in flight', 'state'].map((name, at) => h('th', { class: at && at < 10 ? 'right' : '' }, name)))), rows))));
 
   function flow(data) {
