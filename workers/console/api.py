@@ -16,15 +16,15 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from streams.errors import BadInputError, DependencyDownError, FreshetError, InvalidError
 from streams.fields import MAX_ID_CHARACTERS, Id, MediaKind
 from streams.messages import Event, Item, Media, RecommendationRequest
 from workers.console.console import Console
+from workers.console.event_stream import EventStream
 from workers.console.flow_watch import FLOW, QUALITY
 from workers.console.guard import COOKIE, Access, BodyTooLargeError
-from workers.console.hub import Subscription, TooManyStreamsError, user_channel
+from workers.console.hub import user_channel
 from workers.console.journeys import JOURNEYS
 from workers.console.letters import LETTERS
 from workers.console.media_bytes import media_response
@@ -34,7 +34,6 @@ PAGE_ITEMS = 24
 MAX_PAGE_ITEMS = 100
 SHOWN_PEOPLE = 60
 MAX_WORDS_CHARACTERS = 200
-SEND_TIMEOUT_S = 10.0
 MEDIA_AT_ONCE = 8
 MAP_ATTRIBUTES = 6
 MAP_VALUES = 40
@@ -262,63 +261,6 @@ class Api:
         if user_id:
             channels.add(user_channel(_id(user_id)))
         return EventStream(self._console, frozenset(channels), user_id)
-
-
-class EventStream(Response):
-    """Server-sent events until the browser goes, or is too slow."""
-
-    def __init__(self, console: Console, channels: frozenset[str], user_id: str | None) -> None:
-        super().__init__(media_type="text/event-stream")
-        self._console = console
-        self._channels = channels
-        self._user_id = user_id
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI."""
-        try:
-            with self._console.hub.subscribed(self._channels) as subscription:
-                if self._user_id:
-                    self._console.hub.greet(subscription, "person", self._console.person(self._user_id))
-                await _either(self._send(subscription, send), _gone(receive))
-        except TooManyStreamsError as error:
-            await _json({"error": str(error)}, 503)(scope, receive, send)
-
-    async def _send(self, subscription: Subscription, send: Send) -> None:
-        headers = [(b"content-type", b"text/event-stream"), (b"x-accel-buffering", b"no")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        # A browser that reads nothing fills the socket: then sending waits, and is given up.
-        with_deadline = _with_deadline(send, SEND_TIMEOUT_S)
-        await with_deadline(b"retry: 2000\n\n", True)
-        async for message in subscription.messages():
-            await with_deadline(message, True)
-        await with_deadline(b"", False)
-
-
-def _with_deadline(send: Send, timeout_s: float) -> Callable[[bytes, bool], Awaitable[None]]:
-    async def send_body(body: bytes, more: bool) -> None:
-        async with asyncio.timeout(timeout_s):
-            await send({"type": "http.response.body", "body": body, "more_body": more})
-
-    return send_body
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _either(*parts: Any) -> None:
-    """Run until the first of these ends; the others are cancelled."""
-    tasks = [asyncio.ensure_future(part) for part in parts]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            if not isinstance(task.exception(), TimeoutError | OSError | None):
-                task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 Handler = Callable[[Request], Awaitable[Response]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import socket
 from collections.abc import Callable, Iterator
@@ -21,6 +22,14 @@ from workers.console.guard import EVERY_ADDRESS, Access, is_loopback
 # Open connections, event streams among them: a browser opens six at most.
 CONNECTIONS_A_STREAM = 6
 STOP_TIMEOUT_S = 2
+
+
+class _WithoutDroppedStreams(logging.Filter):
+    """A stream that was given up, because its browser reads nothing, is no error: its connection is closed."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """See logging."""
+        return "without completing response" not in str(record.msg)
 
 
 class _Server(uvicorn.Server):
@@ -76,6 +85,7 @@ async def serve(
     Raises:
         ConfigurationError: The settings cannot work: says which.
     """
+    logging.getLogger("uvicorn.error").addFilter(_WithoutDroppedStreams())
     console = settings.console
     token = token_for(console)
     access = Access(console.host, console.allowed_hosts, token)
