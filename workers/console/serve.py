@@ -25,7 +25,7 @@ STOP_TIMEOUT_S = 2
 
 
 class _WithoutDroppedStreams(logging.Filter):
-    """A stream that was given up, because its browser reads nothing, is no error: its connection is closed."""
+    """A stream that was given up, as its browser reads nothing, is no error: its connection is closed."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """See logging."""
