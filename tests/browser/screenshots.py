@@ -26,7 +26,7 @@ def act(page: Any) -> None:
     page.fill("#who", "mira")
     page.keyboard.press("Enter")
     page.wait_for_selector(".row-item")
-    for words, action in (("hat", "like"), ("rooster", "like"), ("hat rooster", "click"), ("shoes", "skip")):
+    for words, action in (("hat", "like"), ("fire", "like"), ("long-sleeve", "click"), ("shoes", "skip")):
         page.fill("#search", words)
         page.wait_for_timeout(900)
         page.locator(f".shelf .act-{action}").first.click()
@@ -51,6 +51,17 @@ def upload(page: Any) -> None:
     page.evaluate("document.activeElement.blur()")
 
 
+def wander(page: Any) -> None:
+    """Go over the map with the keys and like something, so that the person moves."""
+    page.locator(".map-legend li").first.wait_for()
+    page.wait_for_timeout(1_000)
+    page.locator("canvas").focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowUp", "ArrowRight", "Enter"):
+        page.keyboard.press(key)
+        page.wait_for_timeout(300)
+    page.wait_for_timeout(2_500)
+
+
 def take(page: Any, running: Showcase, folder: Path, view: str, suffix: str = "") -> None:
     """Go to a view, let it live a little, and keep what it looks like."""
     page.goto(f"{running.url}#{view}")
@@ -59,6 +70,8 @@ def take(page: Any, running: Showcase, folder: Path, view: str, suffix: str = ""
         act(page)
     elif view == "items":
         upload(page)
+    elif view == "map":
+        wander(page)
     else:
         running.act(14.0, think_s=1.2)
         page.wait_for_timeout(1_000)
