@@ -127,9 +127,10 @@ class LocalDeployment:
     def memory(self) -> dict[str, int]:
         """Bytes in use (PSS) by each process."""
         servers = (self.kafka, self.redis)
-        return self.supervisor.memory(
-            {one.name: one.pid for one in servers if one is not None and one.is_running}
-        )
+        others = {one.name: one.pid for one in servers if one is not None and one.is_running}
+        if self._console_supervisor is not None:
+            others |= {CONSOLE: pid for pid in self._console_supervisor.pids()}
+        return self.supervisor.memory(others)
 
     def stop(self) -> None:
         """Stop workers, then Redis and Kafka: what workers still write arrives."""
