@@ -1,4 +1,4 @@
-"""Makes the pictures of the guide: ``python -m tests.browser.screenshots docs/guide/console``.
+"""Makes the pictures of the guide: ``python -m tests.browser.screenshots docs/guide/console [VIEW…]``.
 
 Starts the demo's catalogue and people, and takes each view of the console in Chromium, as WebP.
 """
@@ -17,8 +17,18 @@ from deploy.demo.catalogue import CATALOGUE_FOLDER
 from tests.browser.chromium import CHROMIUM_FLAGS, chromium_path
 from tests.browser.showcase import Showcase, showcase
 
-DESKTOP = {"width": 1280, "height": 900}
-PHONE = {"width": 390, "height": 844}
+DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}}
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "device_scale_factor": 2,
+    "has_touch": True,
+}
+# Name of the picture: the view, and how it is looked at.
+PICTURES: dict[str, tuple[str, dict[str, Any]]] = {
+    **{view: (view, DESKTOP) for view in ("try", "flow", "map", "items", "quality")},
+    "try-dark": ("try", {**DESKTOP, "color_scheme": "dark"}),
+    "try-phone": ("try", PHONE),
+}
 
 
 def act(page: Any) -> None:
@@ -73,7 +83,7 @@ def take(page: Any, running: Showcase, folder: Path, view: str, suffix: str = ""
     elif view == "map":
         wander(page)
     else:
-        running.act(14.0, think_s=1.2)
+        running.act(14.0, think_s=5.0)
         page.wait_for_timeout(1_000)
     image = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     path = folder / f"{view}{suffix}.webp"
@@ -81,22 +91,19 @@ def take(page: Any, running: Showcase, folder: Path, view: str, suffix: str = ""
     print(f"{path}: {path.stat().st_size:,} bytes")
 
 
-def main(folder: Path) -> None:
-    """Take them all."""
+def main(folder: Path, wanted: list[str]) -> None:
+    """Take those that are wanted, or all."""
     folder.mkdir(parents=True, exist_ok=True)
     with showcase(flags={"console": {"port": 0, "refresh_s": 1.0}}) as running, sync_playwright() as started:
-        running.act(20.0, think_s=1.2)
+        running.act(20.0, think_s=2.0)
         browser = started.chromium.launch(executable_path=chromium_path(), args=list(CHROMIUM_FLAGS))
-        for view in ("try", "flow", "map", "items", "quality"):
-            page = browser.new_context(viewport=DESKTOP).new_page()
-            take(page, running, folder, view)
+        for name in wanted or PICTURES:
+            view, options = PICTURES[name]
+            page = browser.new_context(**options).new_page()
+            take(page, running, folder, view, name.removeprefix(view))
             page.context.close()
-        dark = browser.new_context(viewport=DESKTOP, color_scheme="dark").new_page()
-        take(dark, running, folder, "try", "-dark")
-        phone = browser.new_context(viewport=PHONE, device_scale_factor=2, has_touch=True).new_page()
-        take(phone, running, folder, "try", "-phone")
         browser.close()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])
