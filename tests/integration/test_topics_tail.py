@@ -81,3 +81,19 @@ async def test_what_piles_up_is_passed_over_and_counted(
         assert len(taken) + tail.skipped_records == 20_001
     finally:
         await tail.stop()
+
+
+async def test_topics_may_come_later(
+    kafka: KafkaServer, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topics_tail, "CHECK_S", 0.05)
+    servers, topic = kafka.bootstrap_servers, f"{topic_prefix}later"
+    taken: list[str] = []
+    tail = TopicsTail(settings_for(servers, ""), "test", [Tailed(topic, taker(taken), 10)])  # type: ignore[arg-type]
+    await tail.start()
+    try:
+        await create_topic(servers, topic, 2)
+        await publish(servers, topic, 1, ["first"])
+        await until(lambda: taken == ["first"], "what came with the topic")
+    finally:
+        await tail.stop()
