@@ -43,7 +43,9 @@ def act(page: Any) -> None:
         page.wait_for_timeout(900)
     page.fill("#search", "")
     page.wait_for_timeout(2_500)
-    page.evaluate("document.activeElement.blur()")
+    page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(500)
 
 
 def upload(page: Any) -> None:
