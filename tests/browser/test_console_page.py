@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +17,11 @@ from deploy.demo.catalogue import CATALOGUE_FOLDER
 from streams.messages import Item
 from streams.records import Outgoing
 from tests.browser.showcase import Showcase
+from workers.flags import environment_of, flag
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
 
+TOKEN = "a-token-of-enough-letters"
 VIEWS = ("try", "flow", "map", "items", "quality")
 FIRST_VIEW_BYTES = 300_000
 TRANSFERRED = """[...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
@@ -156,6 +161,52 @@ def test_the_quality_of_lists_is_shown(page: Any, running: Showcase) -> None:
     page.goto(f"{running.url}#quality")
     page.wait_for_selector("tbody >> text=/cascade/")
     assert page.locator(".interval").count() >= 1
+
+
+@pytest.fixture
+def guarded(running: Showcase, tmp_path: Path) -> Iterator[str]:
+    """The address of a second console on the same Kafka that asks for a token; the token stands in it."""
+    flags = flag("console.token", TOKEN)
+    kafka = running.deployment.settings.kafka.bootstrap_servers
+    command = [sys.executable, "-m", "workers.cli", "console", "--port", "0", "--bootstrap-servers", kafka]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | environment_of(flags) | {"PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    try:
+        assert process.stdout is not None
+        yield process.stdout.readline().split()[1]
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+
+
+def test_the_token_is_taken_from_the_address_or_asked_for(browser: Any, guarded: str) -> None:
+    assert guarded.endswith(f"#token={TOKEN}")
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(guarded)
+    page.wait_for_selector(".row-item")
+    assert TOKEN not in page.url
+    assert TOKEN not in page.evaluate(
+        "document.cookie + JSON.stringify({...sessionStorage, ...localStorage})"
+    )
+    context.close()
+
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(guarded.partition("#")[0])
+    page.fill("dialog input", "a wrong token, a wrong one")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("dialog >> text=That is not the token.")
+    page.fill("dialog input", TOKEN)
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".row-item")
+    assert page.locator("dialog").count() == 0
+    context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
