@@ -52,7 +52,10 @@ export function mount(main, context) {
   const shelfCard = h('section', { class: 'card pad', 'aria-labelledby': 'shelf-title' },
     h('div', { class: 'head' }, h('h2', { id: 'shelf-title' }, 'The shelves'), shelfNote,
       h('button', { class: 'button quiet push', type: 'button', on: { click: () => { shuffle += 1; loadShelf(); } } }, icon(ICONS.shuffle), 'Others')), search, shelf);
-  main.append(top, h('div', { class: 'try' }, listCard, shelfCard));
+  // For those who scrolled down to the shelves: what their act did further up.
+  let toastTimer = 0;
+  const toast = h('button', { class: 'toast', type: 'button', hidden: true, on: { click: () => { toast.hidden = true; listCard.scrollIntoView({ behavior: reducedMotion() ? 'auto' : 'smooth' }); } } });
+  main.append(top, h('div', { class: 'try' }, listCard, shelfCard), toast);
 
   function invent() {
     const taken = new Set(context.state.people.map((one) => one.user_id));
@@ -148,6 +151,12 @@ export function mount(main, context) {
     const did = made.cause.kind === 'event' ? doneTo.get(made.cause.id) : null;
     listNote.textContent = `${made.items.length} items, knows ${made.profile_version} ${made.profile_version === 1 ? 'event' : 'events'}${made.arm ? ` · arm ${made.arm}` : ''}`;
     if (made.cause.kind === 'event' && made.latency_ms !== null) showLatency(made.latency_ms, did);
+    if (did && listCard.getBoundingClientRect().bottom < 140) {
+      toast.textContent = `${ms(made.latency_ms)} · now first: ${shown[0] ? nameOf(shown[0].item) : 'nothing'} ↑`;
+      toast.hidden = false;
+      clearTimeout(toastTimer);
+      toastTimer = setTimeout(() => { toast.hidden = true; }, 6000);
+    }
     if (did) announce(`List updated in ${ms(made.latency_ms)}: first is ${shown[0] ? nameOf(shown[0].item) : 'nothing'}`);
   }
 
@@ -200,5 +209,5 @@ export function mount(main, context) {
   if (!context.user) context.user = invent();
   loadShelf();
   const opened = () => become(context.user);
-  return { follow: [], followsUser: true, on: { list: showList, words: showWords, person: showPerson }, opened, end: () => { clearTimeout(settle); clearTimeout(searchTimer); } };
+  return { follow: [], followsUser: true, on: { list: showList, words: showWords, person: showPerson }, opened, end: () => { clearTimeout(settle); clearTimeout(searchTimer); clearTimeout(toastTimer); } };
 }
