@@ -34,12 +34,17 @@ def console(port: int | None, host: str | None) -> int:
     It reads the topics beside everybody else and may be started and stopped at any time. Standard output
     has its address and then `ready`; it ends on Ctrl-C.
     """
+    from streams.topic_admin import require_topic
+    from streams.topic_names import TopicNames
+
     given = invocation()
     for name, value in (("console.port", port), ("console.host", host)):
         if value is not None:
             given.add(flag(name, value))
     settings = given.settings()
     require_extra()
+    # Once it runs it waits for a Kafka that is away; one that was never there is a mistake to be told.
+    require_topic(settings.kafka, TopicNames(settings.topics.prefix).recommendations)
     asyncio.run(_serve(settings))
     note("stopped")
     return OK
