@@ -129,7 +129,7 @@ class LocalDeployment:
         servers = (self.kafka, self.redis)
         others = {one.name: one.pid for one in servers if one is not None and one.is_running}
         if self._console_supervisor is not None:
-            others |= {CONSOLE: pid for pid in self._console_supervisor.pids()}
+            others |= zip((CONSOLE,), self._console_supervisor.pids(), strict=False)
         return self.supervisor.memory(others)
 
     def stop(self) -> None:
