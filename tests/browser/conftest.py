@@ -11,9 +11,12 @@ from tests.browser.chromium import CHROMIUM_FLAGS, chromium_path
 from tests.browser.showcase import Showcase, showcase
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Chromium; tests are skipped where there is none."""
+    """Chromium; tests are skipped where there is none.
+
+    It ends with the module: as long as Playwright runs, no other event loop does in this thread.
+    """
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     path = chromium_path()
     if path is None:
@@ -24,7 +27,7 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def running(browser: Any) -> Iterator[Showcase]:
     """The demo's catalogue and people who have acted a little."""
     with showcase(flags={"console": {"port": 0, "refresh_s": 1.0}}) as made:
