@@ -113,6 +113,10 @@ class TopicsTail:
                 await self._skip_ahead(consumer)
                 self._following.set()
                 next_check_s = loop.time() + CHECK_S
+            if not consumer.assignment():
+                # None of the topics is there yet: aiokafka would wait for an assignment, and never look again.
+                await asyncio.sleep(next_check_s - loop.time())
+                continue
             batches = await consumer.getmany(timeout_ms=200, max_records=READ_RECORDS)
             for partition, records in batches.items():
                 self._positions[partition] = records[-1].offset + 1
