@@ -114,7 +114,7 @@ class TopicsTail:
                 self._following.set()
                 next_check_s = loop.time() + CHECK_S
             if not consumer.assignment():
-                # None of the topics is there yet: aiokafka would wait for an assignment, and never look again.
+                # None of the topics is there yet: aiokafka would wait, and never look again.
                 await asyncio.sleep(next_check_s - loop.time())
                 continue
             batches = await consumer.getmany(timeout_ms=200, max_records=READ_RECORDS)
