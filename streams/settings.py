@@ -32,6 +32,7 @@ from streams.cascade_settings import (
     RerankSettings,
     SourceSettings,
 )
+from streams.console_settings import ConsoleSettings
 from streams.errors import ConfigurationError
 from streams.explain_settings import ExplainSettings, LanguageModelSettings
 from streams.fields import Modality
@@ -262,6 +263,7 @@ class Settings(BaseSettings):
     explain: ExplainSettings = ExplainSettings()
     language_model: LanguageModelSettings = LanguageModelSettings()
     worker: WorkerSettings = WorkerSettings()
+    console: ConsoleSettings = ConsoleSettings()
 
     @classmethod
     def settings_customise_sources(

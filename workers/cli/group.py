@@ -12,6 +12,7 @@ COMMANDS = {
     "up": ("workers.cli.up", "Start Kafka, Redis and every role on this machine."),
     "demo": ("workers.cli.demo", "See lists follow what people do, in a temporary folder."),
     "worker": ("workers.cli.worker", "Run one role in this process, or several as child processes."),
+    "console": ("workers.cli.console", "Serve the web page: try it, watch the flow, see the map."),
     "publish": ("workers.cli.publish", "Publish items or events from JSON lines."),
     "recommend": ("workers.cli.recommend", "Ask for a person's list."),
     "watch": ("workers.cli.watch", "Follow the lists as they are published."),
