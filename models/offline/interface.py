@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -89,20 +90,29 @@ class ModelEntry:
 
     Attributes:
         name: As on the command line and in reports.
-        build: Makes a model that is not fitted from one of ``grid``; imports what it needs when it is called.
+        build: "module:attribute" of what makes a model that is not fitted from one of ``grid`` as keywords; by name,
+            so that a model's libraries are imported only where it is used.
         grid: Settings that validation chooses from, in order; never empty.
         is_random: Whether the seed matters: such a model is fitted once for each seed.
         uses_item_ids: Whether an item that nobody took cannot be scored in earnest.
         modalities: Those without which it cannot be fitted; () for a model that can do without content.
         requires: Modules that must be installed, for example ("torch",); without them it is left out with a note.
+        max_items: It is left out, with a note, where there are more: its memory grows with their square.
         source: The paper that describes it.
     """
 
     name: str
-    build: Callable[..., OfflineModel]
+    build: str
     grid: tuple[Mapping[str, Any], ...] = ({},)
     is_random: bool = False
     uses_item_ids: bool = True
     modalities: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
+    max_items: int | None = None
     source: str = ""
+
+    def make(self, settings: Mapping[str, Any]) -> OfflineModel:
+        """A model that is not fitted, with these settings."""
+        module, _, attribute = self.build.partition(":")
+        model: OfflineModel = getattr(import_module(module), attribute)(**settings)
+        return model
