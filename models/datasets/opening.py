@@ -7,6 +7,7 @@ from pathlib import Path
 from models.datasets.dataset import Dataset
 from models.datasets.folder import EVENTS_FILE, FolderDataset
 from models.datasets.movielens import RATINGS_FILE, MovieLens100k
+from models.datasets.presplit import INTERACTIONS_FILE, is_presplit
 from models.errors import DatasetError
 
 
@@ -22,7 +23,13 @@ def open_dataset(folder: Path) -> Dataset:
         return FolderDataset(folder)
     if (folder / RATINGS_FILE).is_file():
         return MovieLens100k(folder)
+    if is_presplit(folder):
+        raise DatasetError(
+            f"{folder} holds a matrix with a split ({INTERACTIONS_FILE}), and no items or events over time: "
+            "`freshet evaluate offline` reads it"
+        )
     raise DatasetError(
         f"{folder} holds no data set: it has neither {EVENTS_FILE} (with items.jsonl, in the shapes of the "
-        f"contract's messages) nor {RATINGS_FILE} (MovieLens-100k)"
+        f"contract's messages) nor {RATINGS_FILE} (MovieLens-100k) nor {INTERACTIONS_FILE} (a matrix with its "
+        "split)"
     )
