@@ -21,7 +21,8 @@ class InteractionData:
         users: How many people there are; pairs name them from 0.
         items: How many items there are; likewise.
         pairs: Person and item of each interaction, int64 [n, 2], no pair twice.
-        times_ms: When it happened first, milliseconds since the epoch, int64 [n]; None where that is not known.
+        times_ms: When it happened first, milliseconds since the epoch, int64 [n]; None where that is not
+            known.
         parts: `TRAIN`, `VALIDATION` or `TEST` of each pair, int8 [n]; None without an official split.
         features: Modality → float32 [items, D]; a row of zeros: the item does not have it.
         class_names: Of the classes that items belong to, such as genres; () where there are none.

@@ -30,6 +30,6 @@ def open_dataset(folder: Path) -> Dataset:
         )
     raise DatasetError(
         f"{folder} holds no data set: it has neither {EVENTS_FILE} (with items.jsonl, in the shapes of the "
-        f"contract's messages) nor {RATINGS_FILE} (MovieLens-100k) nor {INTERACTIONS_FILE} (a matrix with its "
-        "split)"
+        f"contract's messages) nor {RATINGS_FILE} (MovieLens-100k) nor {INTERACTIONS_FILE} (a matrix "
+        "with its split)"
     )

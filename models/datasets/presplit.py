@@ -1,12 +1,12 @@
-"""A data set that comes as a matrix with its official split, as papers on multimodal recommendation publish them.
+"""A data set that comes as a matrix with its official split, as papers on multimodal models publish them.
 
-``interactions.npz`` holds ``train``, ``val`` and ``test``, each whole numbers [n, 2]: person and item, both from 0.
-``text_feat.npy``, ``image_feat.npy``, ``audio_feat.npy`` and ``video_feat.npy``, those that are there, hold the
-vector of each item, [items, D] in any precision; a row of zeros is an item without that modality. There are as many
-items as rows, or without any such file as interactions name.
+``interactions.npz`` holds ``train``, ``val`` and ``test``, each whole numbers [n, 2]: person and item, both
+from 0. ``text_feat.npy``, ``image_feat.npy``, ``audio_feat.npy`` and ``video_feat.npy``, those that are
+there, hold the vector of each item, [items, D] in any precision; a row of zeros is an item without that
+modality. There are as many items as rows, or without any such file as interactions name.
 
-The ``tiktok`` set of DiffMM (Jiang et al. 2024) and MMSSL (Wei et al. 2023) has this form. There are no times, texts
-or media, so that only a comparison of models can read it.
+The ``tiktok`` set of DiffMM (Jiang et al. 2024) and MMSSL (Wei et al. 2023) has this form. There are no
+times, texts or media, so that only a comparison of models can read it.
 """
 
 from __future__ import annotations

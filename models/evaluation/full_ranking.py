@@ -1,11 +1,11 @@
 """Ranks in the whole catalogue, for many people at once: nothing is sampled.
 
 Of each person with something held out, all items that the person has not taken yet are candidates, and every
-held-out item gets its rank among them. Sampled candidates would change the order of methods (Krichene and Rendle
-2020, "On sampled metrics for item recommendation").
+held-out item gets its rank among them. Sampled candidates would change the order of methods (Krichene and
+Rendle 2020, "On sampled metrics for item recommendation").
 
-Items of equal score are put in a fixed random order. The order of rows will not do: data sets number their items by
-time or by popularity, and a model that says nothing would be credited with what the numbers say.
+Items of equal score are put in a fixed random order. The order of rows will not do: data sets number their
+items by time or by popularity, and a model that says nothing would be credited with what the numbers say.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def _ranked(
 
 
 def _sort_keys(scores: NDArray[np.float32], ties: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Whole numbers ≥ 1 in the order of scores, and of ``ties`` where those are equal: all of a row differ."""
+    """Whole numbers ≥ 1 in the order of scores, and of ``ties`` where these are equal: no two the same."""
     # −0 and 0 are equal and must have one pattern of bits.
     bits = (scores + np.float32(0)).view(np.uint32)
     is_negative = bits >> 31 == 1

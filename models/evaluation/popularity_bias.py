@@ -1,23 +1,27 @@
 """How far lists lean towards what is popular, and how far from what a person's own history is like.
 
-With c_i the interactions on item i that were learned from, H the items of a person's history, L the first k items of
-the person's list::
+With c_i the interactions on item i that were learned from, H the items of a person's history, L the first k
+items of the person's list::
 
-    arp@k = mean over people of mean over i of L of c_i                        Yin et al. 2012, "Challenging the
-                                                                               long tail recommendation"
-    popularity_lift@k = (GAP_L − GAP_H) / GAP_H                                Abdollahpouri et al. 2019, "The
-        GAP_X = mean over people of mean over i of X of c_i                    unfairness of popularity bias"
+    arp@k             = mean over people of mean over i of L of c_i
+    popularity_lift@k = (GAP_L − GAP_H) / GAP_H,
+                        GAP_X = mean over people of mean over i of X of c_i
+
+The average popularity is that of Yin et al. 2012, "Challenging the long tail recommendation";
+the lift is ΔGAP of Abdollahpouri et al. 2019, "The unfairness of popularity bias in recommendation".
 
 A lift of 0 is no bias: people are shown what is as popular as what they took. 1 is twice as popular.
 
-With p(g|u) the share of class g in the history of person u, q(g|u) that in the list, each item sharing itself out
-equally among its classes, and α = .01::
+With p(g|u) the share of class g in the history of person u, q(g|u) that in the list, each item sharing itself
+out equally among its classes, and α = .01::
 
-    calibration@k = mean over people of Σ_g p(g|u) log(p(g|u) / q̃(g|u))      Steck 2018, "Calibrated
-        q̃ = (1 − α) q + α p                                                  recommendations", eq. 6 and 7
+    calibration@k = mean over people of Σ_g p(g|u) log(p(g|u) / q̃(g|u)),
+                    q̃ = (1 − α) q + α p
 
-It is a divergence in nats: 0 where lists have the classes in the shares of the histories, and the more the worse.
-People whose history or list has no classed item are left out.
+as in Steck 2018, "Calibrated recommendations", eq. 6 and 7.
+
+It is a divergence in nats: 0 where lists have the classes in the shares of the histories, and the more the
+worse. People whose history or list has no classed item are left out.
 """
 
 from __future__ import annotations
@@ -79,7 +83,8 @@ def class_shares_of_lists(lists: NDArray[np.int64], classes: NDArray[np.float64]
 
     Args:
         lists: int64 [n, k]; `NO_ITEM` is left out.
-        classes: Of every item its share in each class, float64 [items, G]: rows sum to 1, or to 0 without one.
+        classes: Of every item its share in each class, float64 [items, G]: rows sum to 1, or to 0 without
+            one.
     """
     sums = np.zeros((len(lists), classes.shape[1]))
     for column in lists.T:

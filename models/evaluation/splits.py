@@ -1,17 +1,18 @@
-"""How interactions are parted into what is learned from, what settings are chosen by, and what is measured at last.
+"""How interactions are parted: what is learned from, what chooses settings, what is measured at last.
 
 ``official``
     The parts that a data set comes with.
 ``time``
-    One moment for everybody: the first 80 % of interactions are learned from, the next 10 % choose, the last 10 % are
-    the test. Nothing later than a moment bears on what is ranked after it (Meng et al. 2020, "Exploring data splitting
-    strategies for the evaluation of recommendation models"; Ji et al. 2023 on leakage without it).
+    One moment for everybody: the first 80 % of interactions are learned from, the next 10 % choose, the last
+    10 % are the test. Nothing later than a moment bears on what is ranked after it (Meng et al. 2020,
+    "Exploring data splitting strategies for the evaluation of recommendation models"; Ji et al. 2023 on
+    leakage without it).
 ``leave-one-out``
-    Of each person with three interactions or more the last is the test, and the last but one chooses (Rendle et al.
-    2009; He et al. 2017). Without times the two are drawn at random.
+    Of each person with three interactions or more the last is the test, and the last but one chooses (Rendle
+    et al. 2009; He et al. 2017). Without times the two are drawn at random.
 
-In each, models are fitted on the training part alone, also for the test. People without a single training interaction
-are not ranked by the latter two. By the official split they are, as papers that use it do.
+In each, models are fitted on the training part alone, also for the test. People without a single training
+interaction are not ranked by the latter two. By the official split they are, as papers that use it do.
 """
 
 from __future__ import annotations
@@ -95,8 +96,8 @@ class ColdItems:
 
     Attributes:
         is_cold: bool [items].
-        split: ``train`` and ``validation`` have nothing of these items, ``test`` has all of them, by people who
-            have other training interactions.
+        split: ``train`` and ``validation`` have nothing of these items, ``test`` has all of them, by people
+            who have other training interactions.
     """
 
     is_cold: NDArray[np.bool_]

@@ -1,7 +1,7 @@
 """Accuracy of one person's ranking against what the person then took, for many people at once.
 
-With R the held-out items of a person, L the first k items of the list, r_j the rank from 1 of the j-th held-out item,
-ranks rising, and n the number of candidates::
+With R the held-out items of a person, L the first k items of the list, r_j the rank from 1 of the j-th
+held-out item, ranks rising, and n the number of candidates::
 
     recall@k    = |L ∩ R| / |R|
     precision@k = |L ∩ R| / k                            both: Cleverdon 1967, cut at k
@@ -12,8 +12,9 @@ ranks rising, and n the number of candidates::
     map@k       = Σ_{r_j ≤ k} (j / r_j) / |R|            Buckley and Voorhees 2000, cut at k
     auc         = 1 − Σ_j (r_j − j) / (|R| (n − |R|))    Mann and Whitney 1947; Rendle et al. 2009
 
-Each is then averaged over people with at least one held-out item. AUC is the share of pairs of a held-out and another
-candidate that are in the right order; it does not exist for a person of whom every candidate is held out.
+Each is then averaged over people with at least one held-out item. AUC is the share of pairs of a held-out and
+another candidate that are in the right order; it does not exist for a person of whom every candidate is held
+out.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Models that learn from a matrix of interactions, to compare on a data set: baselines, and one interface for all."""
+"""Models that learn from a matrix of interactions, compared on a data set through one interface."""

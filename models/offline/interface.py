@@ -1,8 +1,8 @@
 """What a model is to be compared on a data set.
 
-A model sees people and items as rows and columns of a sparse matrix, and items' content as one array a modality.
-A row of zeros says that the item does not have the modality; that is how modalities go missing, in fitting as in
-serving.
+A model sees people and items as rows and columns of a sparse matrix, and items' content as one array a
+modality. A row of zeros says that the item does not have the modality; that is how modalities go missing, in
+fitting as in serving.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class FitContext:
     Attributes:
         seed: Of everything random; the same seed gives the same model.
         validate: The model as it is now on the validation split, higher is better (the metric that validation
-            chooses by); None where there is none, and the model then runs as long as its settings say. For early
-            stopping; costs about a second a call.
+            chooses by); None where there is none, and the model then runs as long as its settings say. For
+            early stopping; costs about a second a call.
         on_progress: Told how much is done, and of how much.
     """
 
@@ -64,8 +64,8 @@ class OfflineModel(Protocol):
             users: Rows of the matrix that was fitted, int64 [n].
 
         Returns:
-            float32 [n, items], finite; greater is better. Items that the person took are scored as any other: the
-            evaluation leaves them out. Equal scores are put in an order that knows nothing of the items.
+            float32 [n, items], finite; greater is better. Items that the person took are scored as any other:
+            the evaluation leaves them out. Equal scores are put in an order that knows nothing of the items.
         """
 
 
@@ -76,8 +76,8 @@ class ContentModel(OfflineModel, Protocol):
     def serve(self, features: Features) -> None:
         """From now on score by these features instead of those of fitting, without learning anew.
 
-        Called any number of times between calls of `scores`: with modalities taken away, and with the full ones
-        again. People's histories are read through the same features.
+        Called any number of times between calls of `scores`: with modalities taken away, and with the full
+        ones again. People's histories are read through the same features.
 
         Args:
             features: The modalities of fitting, each of the same shape; rows or whole arrays may be zero.
@@ -90,13 +90,14 @@ class ModelEntry:
 
     Attributes:
         name: As on the command line and in reports.
-        build: "module:attribute" of what makes a model that is not fitted from one of ``grid`` as keywords; by name,
-            so that a model's libraries are imported only where it is used.
+        build: "module:attribute" of what makes a model that is not fitted from one of ``grid`` as keywords;
+            by name, so that a model's libraries are imported only where it is used.
         grid: Settings that validation chooses from, in order; never empty.
         is_random: Whether the seed matters: such a model is fitted once for each seed.
         uses_item_ids: Whether an item that nobody took cannot be scored in earnest.
         modalities: Those without which it cannot be fitted; () for a model that can do without content.
-        requires: Modules that must be installed, for example ("torch",); without them it is left out with a note.
+        requires: Modules that must be installed, for example ("torch",); without them it is left out, with a
+            note.
         max_items: It is left out, with a note, where there are more: its memory grows with their square.
         source: The paper that describes it.
     """

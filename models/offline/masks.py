@@ -17,9 +17,9 @@ def masked(features: Features, mask: str) -> dict[str, NDArray[np.float32]]:
 
     Args:
         features: All of them.
-        mask: A modality, which no item then has; or ``random-half``: each item loses half of those that it has,
-            drawn at random. Of an odd number the half is rounded up or down by chance; of one modality it is kept
-            or lost by chance.
+        mask: A modality, which no item then has; or ``random-half``: each item loses half of those that it
+            has, drawn at random. Of an odd number the half is rounded up or down by chance; of one modality
+            it is kept or lost by chance.
 
     Raises:
         EvaluationInputError: There is no such modality.
@@ -27,7 +27,9 @@ def masked(features: Features, mask: str) -> dict[str, NDArray[np.float32]]:
     if mask == RANDOM_HALF:
         return _without_half(features)
     if mask not in features:
-        raise EvaluationInputError(f"there is no modality {mask} to take away; there are {', '.join(features)}")
+        raise EvaluationInputError(
+            f"there is no modality {mask} to take away; there are {', '.join(features)}"
+        )
     return {
         modality: np.zeros_like(vectors) if modality == mask else vectors
         for modality, vectors in features.items()

@@ -11,6 +11,10 @@ EVALUATIONS = {
         "workers.cli.evaluate_prequential",
         "Replay a log: rank each event before it is learned, and measure.",
     ),
+    "offline": (
+        "workers.cli.evaluate_offline",
+        "Compare models on a data set that is split: validation chooses, the test is read at the end.",
+    ),
     "outcomes": ("workers.cli.evaluate_outcomes", "What people did with the lists that they were shown."),
     "off-policy": (
         "workers.cli.evaluate_off_policy",

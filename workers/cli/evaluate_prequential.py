@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workers.cli.invocation import invocation
-from workers.cli.output import console, note, print_json, table
+from workers.cli.output import console, note, table, write_json
 from workers.exit_codes import BAD_INPUT, OK
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def prequential(**given: Any) -> int:
         return _compare(dataset, ranker, options)
     made = _replayed(dataset, settings, ranker, options)
     if options.json_file is not None:
-        _write_json(made, options.json_file)
+        write_json(made, options.json_file)
     if options.report is not None:
         from workers.evaluation.report import write_report
 
@@ -261,20 +261,9 @@ def _compare(dataset: Dataset, ranker: str, options: _Options) -> int:
             on_progress=bars,
         )
     if options.json_file is not None:
-        _write_json(found.values(), options.json_file)
+        write_json(found.values(), options.json_file)
     _show_agreement(found, is_json_shown=str(options.json_file) == "-")
     return OK if found.all_agree else BAD_INPUT
-
-
-def _write_json(report: dict[str, Any], path: Path) -> None:
-    import msgspec
-
-    if str(path) == "-":
-        print_json(report)
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
-    note(f"wrote {path}")
 
 
 def _show(report: dict[str, Any], *, is_json_shown: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -50,6 +51,16 @@ def _cell(value: object) -> str:
 def print_json(value: Any) -> None:
     """One JSON document on a line of standard output; times and messages as the contract has them."""
     click.echo(msgspec.json.encode(value).decode())
+
+
+def write_json(value: Any, path: Path) -> None:
+    """A JSON document with line breaks to a file, and say so; ``-`` is standard output."""
+    if str(path) == "-":
+        print_json(value)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+    note(f"wrote {path}")
 
 
 def note(text: str) -> None:

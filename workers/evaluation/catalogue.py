@@ -88,16 +88,9 @@ def build_catalogue(
         ManifestError: An encoder is wrong.
     """
     items = list(dataset.items())
-    registry = encoder_registry(settings)
-    chosen = [modality for modality in MODALITIES if modality in modalities]
-    specs = {modality: _spec(modality, items, settings, registry) for modality in chosen}
-    fusion = LinearFusion(specs, FusionWeights(**settings.fusion.model_dump()))
-    encoding = _Encoding(settings, registry, cache, on_progress, items, specs)
-    features: list[dict[Modality, Vector]] = [{} for _ in items]
-    for modality in chosen:
-        for own, vector in zip(features, encoding.features(modality), strict=True):
-            if vector is not None:
-                own[modality] = vector
+    encoded = encode_items(items, settings, modalities, cache, on_progress)
+    features = encoded.features
+    fusion = LinearFusion(encoded.specs, FusionWeights(**settings.fusion.model_dump()))
     fused = fusion.fuse_batch(features)
     return Catalogue(
         vectors=tuple(
@@ -106,8 +99,47 @@ def build_catalogue(
         ),
         space=fusion.space,
         modalities=Counter(modality for own in features for modality in own),
-        refused=tuple(encoding.refused),
+        refused=encoded.refused,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedItems:
+    """The vectors of items by modality.
+
+    Attributes:
+        specs: Modality → what its vectors are of.
+        features: Of each item, modality → float32 [D] of unit length; without those that it lacks.
+        refused: What could not be encoded, in words.
+    """
+
+    specs: Mapping[Modality, EncoderSpec]
+    features: Sequence[Mapping[Modality, Vector]]
+    refused: tuple[str, ...]
+
+
+def encode_items(
+    items: Sequence[DatasetItem],
+    settings: Settings,
+    modalities: Collection[Modality] = MODALITIES,
+    cache: Path | None = None,
+    on_progress: OnProgress = lambda done, total: None,
+) -> EncodedItems:
+    """Encode items' texts and media, as `build_catalogue` does.
+
+    Raises:
+        ManifestError: An encoder is wrong.
+    """
+    registry = encoder_registry(settings)
+    chosen = [modality for modality in MODALITIES if modality in modalities]
+    specs = {modality: _spec(modality, items, settings, registry) for modality in chosen}
+    encoding = _Encoding(settings, registry, cache, on_progress, items, specs)
+    features: list[dict[Modality, Vector]] = [{} for _ in items]
+    for modality in chosen:
+        for own, vector in zip(features, encoding.features(modality), strict=True):
+            if vector is not None:
+                own[modality] = vector
+    return EncodedItems(specs, features, tuple(encoding.refused))
 
 
 class _Encoding:

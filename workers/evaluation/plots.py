@@ -1,4 +1,4 @@
-"""Plots of a report; the only module that knows Matplotlib, which the extra `report` brings."""
+"""Plots of a prequential report, and what all plots share; only here is Matplotlib known (extra `report`)."""
 
 from __future__ import annotations
 
@@ -45,35 +45,40 @@ def _over_time(report: Mapping[str, Any], path: Path) -> Path:
     # A window without events has no metric.
     windows = [one for one in report["over_time"] if one["n"]]
     times = [datetime.fromtimestamp(one["to_ms"] / 1_000, UTC) for one in windows]
-    drawn, axes = _axes("HR@20 and NDCG@20 over time")
+    drawn, axes = new_axes("HR@20 and NDCG@20 over time")
     for name in ("hr@20", "ndcg@20"):
         axes.plot(times, [one[name] for one in windows], marker=".", label=name.upper())
     axes.set_ylim(bottom=0)
     axes.legend()
     drawn.autofmt_xdate()
-    return _saved(drawn, path)
+    return saved(drawn, path)
 
 
 def _histogram(report: Mapping[str, Any], path: Path) -> Path:
     bins = report["rank_histogram"]
-    drawn, axes = _axes("Rank of the item that was chosen")
+    drawn, axes = new_axes("Rank of the item that was chosen")
     axes.bar(list(bins), list(bins.values()))
     axes.set_ylabel("events")
     axes.tick_params(axis="x", rotation=45)
-    return _saved(drawn, path)
+    return saved(drawn, path)
 
 
 def _ablation(report: Mapping[str, Any], path: Path) -> Path:
     rows = ablation_rows(report)[::-1]
-    drawn, axes = _axes("HR@20 lost where it is taken away at serving", height=1.2 + 0.25 * len(rows))
+    drawn, axes = new_axes("HR@20 lost where it is taken away at serving", height=1.2 + 0.25 * len(rows))
     lost = [report["hr@20"] - hit_rate for _, _, hit_rate, _ in rows]
     colours = ["C0" if kind == "signal" else "C1" for kind, *_ in rows]
     axes.barh([f"{name} ({kind})" for kind, name, *_ in rows], lost, color=colours)
     axes.axvline(0.0, color="black", linewidth=0.8)
-    return _saved(drawn, path)
+    return saved(drawn, path)
 
 
-def _axes(title: str, height: float = _SIZE_INCHES[1]) -> tuple[Any, Any]:
+def new_axes(title: str, height: float = _SIZE_INCHES[1]) -> tuple[Any, Any]:
+    """A figure and its axes; ``height`` in inches.
+
+    Raises:
+        ConfigurationError: See `require_matplotlib`.
+    """
     drawn = require_matplotlib().Figure(figsize=(_SIZE_INCHES[0], height), layout="constrained")
     axes = drawn.add_subplot()
     axes.set_title(title)
@@ -81,6 +86,7 @@ def _axes(title: str, height: float = _SIZE_INCHES[1]) -> tuple[Any, Any]:
     return drawn, axes
 
 
-def _saved(drawn: Any, path: Path) -> Path:
+def saved(drawn: Any, path: Path) -> Path:
+    """Write a figure to a file, and return the file."""
     drawn.savefig(path, dpi=_DPI)
     return path

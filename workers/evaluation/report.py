@@ -86,22 +86,22 @@ def markdown(report: Values, plots: Sequence[str]) -> str:
             f"{interval['high']:.4f} (standard error {interval['standard_error']:.4f}).\n"
         )
     parts += [
-        _table(("events", *METRICS), summary_rows(report)),
+        markdown_table(("events", *METRICS), summary_rows(report)),
         "## Lists\n",
-        _table(("pass", *LIST_METRICS), list_rows(report)),
+        markdown_table(("pass", *LIST_METRICS), list_rows(report)),
         "## Speed\n",
-        _table(("what", "value"), speed_rows(report)),
+        markdown_table(("what", "value"), speed_rows(report)),
     ]
     rows = ablation_rows(report)
     if rows:
         parts += [
             "## Taken away in turn\n",
             f"{report['ablation']['note'].capitalize()}.\n",
-            _table(("kind", "without", "hr@20", "ndcg@20"), rows),
+            markdown_table(("kind", "without", "hr@20", "ndcg@20"), rows),
         ]
     parts += [
         "## Over time\n",
-        _table(
+        markdown_table(
             ("from", "to", "n", "hr@20", "ndcg@20"),
             [
                 (day(one["from_ms"]), day(one["to_ms"]), one["n"], one["hr@20"], one["ndcg@20"])
@@ -109,7 +109,7 @@ def markdown(report: Values, plots: Sequence[str]) -> str:
             ],
         ),
         "## Ranks\n",
-        _table(("rank", "events"), list(report["rank_histogram"].items())),
+        markdown_table(("rank", "events"), list(report["rank_histogram"].items())),
         *(f"![{name}]({name})\n" for name in plots),
     ]
     return "\n".join(parts)
@@ -138,7 +138,8 @@ def _metrics(values: Values) -> list[object]:
     return [values[name] for name in METRICS]
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A table in Markdown."""
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
     return "\n".join(lines) + "\n"

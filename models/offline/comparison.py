@@ -1,0 +1,265 @@
+"""Models compared on one data set: validation chooses settings and model, the test is measured at the end.
+
+1. Each model is fitted with each of its settings on the training part. The settings that are best on
+validation stay. 2. With them it is fitted once for each seed, where the seed matters. Its validation figure
+is the mean over seeds. 3. The model that is best on validation is chosen.
+4. Only then are the rankings of the test made, once for each fitted model. Nothing is chosen by them.
+
+Models that score by content are ranked again with modalities taken away at serving, and fitted once more
+without a share of the items, to rank these as new ones.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.evaluation.bootstrap import interval_over_users
+from models.evaluation.full_ranking import Rankings, rank_all
+from models.evaluation.offline_measures import Measured, OfflineMeasures, mean
+from models.evaluation.splits import ColdItems, Split
+from models.evaluation.user_metrics import PerUser, accuracy
+from models.offline.interface import ContentModel, Features, FitContext, ModelEntry, OfflineModel
+from models.offline.masks import masked
+
+OnProgress = Callable[[str, int, int], None]
+_INTERVAL_SEED = 1
+_INTERVALS = ("recall", "ndcg")
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonSettings:
+    """How models are compared.
+
+    Attributes:
+        seeds: How often a random model is fitted, ≥ 1; with the seeds from 0 on.
+        cutoffs: The k of each metric, rising.
+        chosen_by: The metric, such as ``recall@20``, that settings and models are chosen by.
+        masks: What is taken away from models that score by content; see `masked`.
+    """
+
+    seeds: int = 5
+    cutoffs: tuple[int, ...] = (10, 20)
+    chosen_by: str = "recall@20"
+    masks: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Fitted:
+    """A model with its chosen settings, once for each seed."""
+
+    entry: ModelEntry
+    settings: Mapping[str, Any]
+    models: list[OfflineModel]
+    grid: list[Values]
+    validation: Values
+    fit_s: float
+    tested: list[Measured] = field(default_factory=list)
+
+
+class Comparison:
+    """Compares models one after another; `chosen` and `values` tell the result.
+
+    Args:
+        split: The parts.
+        features: Of all items.
+        class_names: See `OfflineMeasures`.
+        classes: Likewise.
+        settings: How.
+        cold: Items held out as new ones; None without that.
+        on_progress: Told what is being done, how much of it is done, and of how much.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        features: Features,
+        class_names: Sequence[str],
+        classes: NDArray[np.bool_] | None,
+        settings: ComparisonSettings,
+        cold: ColdItems | None,
+        on_progress: OnProgress = lambda what, done, total: None,
+    ) -> None:
+        self._split = split
+        self._features = features
+        self._settings = settings
+        self._cold = cold
+        self._on_progress = on_progress
+        self._measures = OfflineMeasures(split.train, features, class_names, classes, settings.cutoffs)
+        self.calibrated_by = self._measures.calibrated_by
+
+    def run(self, entries: Sequence[ModelEntry]) -> Values:
+        """Compare them: ``chosen``, ``models`` and, where asked for, each one's ``masks`` and ``cold_items``.
+
+        Raises:
+            TrainingError: A model cannot be fitted.
+            EvaluationInputError: A model's scores are wrong.
+        """
+        fitted = [self._fitted(entry) for entry in entries]
+        by = self._settings.chosen_by
+        chosen = max(fitted, key=lambda one: one.validation[by]).entry.name
+        for one in fitted:
+            one.tested = self._tested(one)
+        best = _per_user(next(one for one in fitted if one.entry.name == chosen).tested)
+        models = {one.entry.name: self._values(one, best) for one in fitted}
+        return {"chosen": chosen, "chosen_by": f"{by} of validation", "models": models}
+
+    def _fitted(self, entry: ModelEntry) -> _Fitted:
+        """Steps 1 and 2."""
+        what = f"{entry.name}: settings"
+        grid: list[Values] = []
+        best: tuple[float, int, OfflineModel] | None = None
+        began = time.process_time()
+        for number, settings in enumerate(entry.grid):
+            model = self._fit(entry, settings, 0, self._split)
+            found = self._validated(model)
+            grid.append({"settings": dict(settings), **found})
+            reached = found[self._settings.chosen_by]
+            if best is None or reached > best[0]:
+                best = (reached, number, model)
+            self._on_progress(what, number + 1, len(entry.grid))
+        assert best is not None, "a grid is never empty"
+        _, number, model = best
+        models, validated = [model], [grid[number]]
+        for seed in range(1, self._settings.seeds if entry.is_random else 1):
+            models.append(self._fit(entry, entry.grid[number], seed, self._split))
+            validated.append(self._validated(models[-1]))
+            self._on_progress(f"{entry.name}: seeds", seed + 1, self._settings.seeds)
+        metrics = [name for name in validated[0] if name != "settings"]
+        return _Fitted(
+            entry=entry,
+            settings=entry.grid[number],
+            models=models,
+            grid=grid,
+            validation={name: float(np.mean([one[name] for one in validated])) for name in metrics},
+            fit_s=time.process_time() - began,
+        )
+
+    def _fit(self, entry: ModelEntry, settings: Mapping[str, Any], seed: int, split: Split) -> OfflineModel:
+        """A model fitted on the training part of a split, with its validation part to stop by."""
+        by = self._settings.chosen_by
+
+        def validate(model: OfflineModel) -> float:
+            rankings = rank_all(model.scores, split.validation, split.train, depth=1)
+            return mean(accuracy(rankings, self._settings.cutoffs)[by]) or 0.0
+
+        def on_progress(done: int, total: int) -> None:
+            self._on_progress(f"{entry.name}: fitting", done, total)
+
+        model = entry.make(settings)
+        context = FitContext(seed, validate if split.validation.nnz else None, on_progress)
+        model.fit(split.train, self._features, context)
+        return model
+
+    def _validated(self, model: OfflineModel) -> Values:
+        rankings = rank_all(model.scores, self._split.validation, self._split.train, depth=1)
+        return {
+            name: mean(values) or 0.0 for name, values in accuracy(rankings, self._settings.cutoffs).items()
+        }
+
+    def _ranked_for_test(self, model: OfflineModel) -> Rankings:
+        depth = max(self._settings.cutoffs)
+        return rank_all(model.scores, self._split.test, self._split.seen_at_test, depth=depth)
+
+    def _tested(self, fitted: _Fitted) -> list[Measured]:
+        """Step 4."""
+        found = []
+        for number, model in enumerate(fitted.models):
+            found.append(self._measures.measure(self._ranked_for_test(model)))
+            self._on_progress(f"{fitted.entry.name}: test", number + 1, len(fitted.models))
+        return found
+
+    def _values(self, fitted: _Fitted, best: Mapping[str, PerUser]) -> Values:
+        """A model's part of the report."""
+        own, users = _per_user(fitted.tested), fitted.tested[0].users
+        names = [f"{metric}@{k}" for metric in _INTERVALS for k in self._settings.cutoffs]
+        by_seed = [one.values() for one in fitted.tested]
+        found: Values = {
+            **mean_of(by_seed),
+            "users": len(users),
+            "settings": dict(fitted.settings),
+            "seeds": list(range(len(fitted.models))),
+            "standard_deviation": {
+                name: float(np.std([one[name] for one in by_seed], ddof=1)) if len(by_seed) > 1 else None
+                for name in names
+            },
+            "intervals": {name: _interval(users, own[name]) for name in names},
+            "minus_chosen": {name: _interval(users, own[name] - best[name]) for name in names},
+            "segments": mean_of([dict(one.segments) for one in fitted.tested]),
+            "validation": {**fitted.validation, "grid": fitted.grid},
+            "uses_item_ids": fitted.entry.uses_item_ids,
+            "source": fitted.entry.source,
+            "fit_processor_s": fitted.fit_s,
+        }
+        if isinstance(fitted.models[0], ContentModel):
+            if self._settings.masks:
+                found["masks"] = self._masked(fitted, own)
+            if self._cold is not None:
+                found["cold_items"] = self._cold_items(fitted, self._cold)
+        return found
+
+    def _masked(self, fitted: _Fitted, own: Mapping[str, PerUser]) -> Values:
+        """Metrics of the test with modalities taken away at serving, and the share of each that is lost."""
+        found: Values = {}
+        for number, mask in enumerate(self._settings.masks):
+            features = masked(self._features, mask)
+            seeds = []
+            for model in fitted.models:
+                assert isinstance(model, ContentModel)
+                model.serve(features)
+                seeds.append(accuracy(self._ranked_for_test(model), self._settings.cutoffs))
+                model.serve(self._features)
+            values = {name: mean(np.mean([one[name] for one in seeds], axis=0)) for name in seeds[0]}
+            found[mask] = {**values, "lost": {name: _lost(mean(own[name]), values[name]) for name in values}}
+            self._on_progress(f"{fitted.entry.name}: modalities away", number + 1, len(self._settings.masks))
+        return found
+
+    def _cold_items(self, fitted: _Fitted, cold: ColdItems) -> Values:
+        """Metrics of items that nobody took, among all items and among each other."""
+        among_all, among_cold = [], []
+        for seed in range(len(fitted.models)):
+            model = self._fit(fitted.entry, fitted.settings, seed, cold.split)
+            for found, allowed in ((among_all, None), (among_cold, cold.is_cold)):
+                rankings = rank_all(model.scores, cold.split.test, cold.split.train, depth=1, allowed=allowed)
+                found.append(_means(accuracy(rankings, self._settings.cutoffs)))
+            self._on_progress(f"{fitted.entry.name}: new items", seed + 1, len(fitted.models))
+        return {"among_all": mean_of(among_all), "among_new": mean_of(among_cold)}
+
+
+def mean_of(values: Sequence[Mapping[str, Any]]) -> Values:
+    """The mean of each number over several nested objects of the same keys; None where one has none."""
+    found: Values = {}
+    for name, first in values[0].items():
+        every = [one[name] for one in values]
+        if isinstance(first, Mapping):
+            found[name] = mean_of(every)
+        elif all(isinstance(one, int) for one in every) and len(set(every)) == 1:
+            found[name] = first
+        else:
+            found[name] = None if any(one is None for one in every) else float(np.mean(every))
+    return found
+
+
+def _per_user(measured: Sequence[Measured]) -> dict[str, PerUser]:
+    """Each person's metrics as the mean over seeds: the people are the same for all."""
+    return {name: np.mean([one.per_user[name] for one in measured], axis=0) for name in measured[0].per_user}
+
+
+def _means(per_user: Mapping[str, PerUser]) -> Values:
+    return {"users": len(per_user["auc"]), **{name: mean(values) for name, values in per_user.items()}}
+
+
+def _interval(users: NDArray[np.int64], values: PerUser) -> Values | None:
+    found = interval_over_users(users, values, _INTERVAL_SEED)
+    return None if found is None else asdict(found)
+
+
+def _lost(whole: float | None, left: float | None) -> float | None:
+    return None if not whole or left is None else 1.0 - left / whole

@@ -1,0 +1,100 @@
+"""The models that can be compared, with the settings that validation chooses from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from importlib.util import find_spec
+
+from models.errors import EvaluationInputError
+from models.offline.interface import ModelEntry
+
+_NEIGHBOURS = "models.offline.neighbours"
+_FACTORS = "models.offline.factors:GraphFactors"
+
+MODELS: tuple[ModelEntry, ...] = (
+    ModelEntry(
+        name="popularity",
+        build="models.offline.popularity:Popularity",
+        source="the same list for everybody",
+    ),
+    ModelEntry(
+        name="item-knn",
+        build=f"{_NEIGHBOURS}:ItemNeighbours",
+        grid=tuple(
+            {"neighbours": neighbours, "shrinkage": shrinkage}
+            for neighbours in (20, 100, 1_000)
+            for shrinkage in (0.0, 10.0)
+        ),
+        source="Deshpande and Karypis 2004",
+    ),
+    ModelEntry(
+        name="ease",
+        build="models.offline.ease:Ease",
+        grid=tuple({"regularisation": value} for value in (5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)),
+        max_items=20_000,
+        source="Steck 2019",
+    ),
+    ModelEntry(
+        name="bpr-mf",
+        build=_FACTORS,
+        grid=tuple({"layers": 0, "weight_decay": value} for value in (1e-3, 1e-2)),
+        is_random=True,
+        source="Rendle et al. 2009",
+    ),
+    ModelEntry(
+        name="lightgcn",
+        build=_FACTORS,
+        grid=tuple({"layers": layers} for layers in (2, 3)),
+        is_random=True,
+        source="He et al. 2020",
+    ),
+)
+
+
+def _content_neighbours(name: str, modalities: Sequence[str]) -> ModelEntry:
+    return ModelEntry(
+        name=f"content-knn-{name}",
+        build=f"{_NEIGHBOURS}:ContentNeighbours",
+        grid=tuple(
+            {"modalities": tuple(modalities), "neighbours": neighbours} for neighbours in (10, 50, 200, 1_000)
+        ),
+        uses_item_ids=False,
+        modalities=tuple(modalities),
+        source="Deshpande and Karypis 2004, by cosine of content",
+    )
+
+
+def entries(modalities: Sequence[str]) -> tuple[ModelEntry, ...]:
+    """All models for a data set whose items have these modalities; content neighbours of each, and of all."""
+    content = [_content_neighbours(modality, (modality,)) for modality in modalities]
+    if len(modalities) > 1:
+        content.append(_content_neighbours("all", modalities))
+    known = [entry for entry in MODELS if set(entry.modalities) <= set(modalities)]
+    return (*known[:2], *content, *known[2:])
+
+
+def chosen_entries(known: Sequence[ModelEntry], names: Collection[str] | None) -> list[ModelEntry]:
+    """Those of these names, in the order in which they are known; all where names are None.
+
+    Raises:
+        EvaluationInputError: A name is not known.
+    """
+    if names is None:
+        return list(known)
+    unknown = [name for name in names if name not in {entry.name for entry in known}]
+    if unknown:
+        raise EvaluationInputError(
+            f"there is no model {', '.join(unknown)} for this data set; there are "
+            + ", ".join(entry.name for entry in known)
+        )
+    return [entry for entry in known if entry.name in names]
+
+
+def why_left_out(entry: ModelEntry, items: int) -> str | None:
+    """Why a model cannot be fitted here, in words; None where it can."""
+    missing = [module for module in entry.requires if find_spec(module) is None]
+    if missing:
+        return f"it needs {', '.join(missing)} (pip install 'freshet[train]')"
+    if entry.max_items is not None and items > entry.max_items:
+        return f"it takes too much memory for {items:,} items (at most {entry.max_items:,})"
+    return None

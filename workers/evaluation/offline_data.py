@@ -1,0 +1,133 @@
+"""Any data set that Freshet reads, as a matrix of positive interactions with the content of its items."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.datasets import Dataset, DatasetItem, InteractionData
+from models.errors import DatasetError
+from streams.fields import MODALITIES, Modality
+from streams.settings import Settings
+from workers.evaluation.catalogue import EncodedItems, encode_items
+from workers.model_settings import transition_settings
+
+USUAL_CLASSES = ("genres", "category")
+"""Attributes that are taken for classes of items where none is named."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineData:
+    """Interactions, and what was left out of them.
+
+    Attributes:
+        data: The matrix.
+        refused: Texts and media that could not be encoded, in words.
+        unknown_items: Positive events on items that are not in the catalogue.
+    """
+
+    data: InteractionData
+    refused: tuple[str, ...] = ()
+    unknown_items: int = 0
+
+
+def interaction_data(
+    dataset: Dataset,
+    settings: Settings,
+    modalities: Collection[Modality] = MODALITIES,
+    class_attribute: str | None = None,
+    cache: Path | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> OfflineData:
+    """Read a data set, and encode what its items contain.
+
+    An interaction is an event of positive weight, by the settings of its action; of several by one person on
+    one item the first counts.
+
+    Args:
+        dataset: What to read.
+        settings: Weights of actions, encoders, limits on media.
+        modalities: Those that count.
+        class_attribute: The attribute whose values are the classes of items; None: one of `USUAL_CLASSES`
+            that is there.
+        cache: See `build_catalogue`.
+        on_progress: Told how many texts and media are encoded, and of how many.
+
+    Raises:
+        DatasetError: A file or a line is wrong, or nothing is left.
+    """
+    items = list(dataset.items())
+    rows = {item.item_id: row for row, item in enumerate(items)}
+    users: dict[str, int] = {}
+    first_ms: dict[tuple[int, int], int] = {}
+    transitions = transition_settings(settings.profile)
+    unknown = 0
+    for event in dataset.events():
+        if transitions.weight_of(event.action, event.value) <= 0:
+            continue
+        if event.item_id not in rows:
+            unknown += 1
+            continue
+        pair = (users.setdefault(event.user_id, len(users)), rows[event.item_id])
+        first_ms[pair] = min(event.occurred_at_ms, first_ms.get(pair, event.occurred_at_ms))
+    if not first_ms:
+        raise DatasetError(
+            f"{dataset.folder} has no event of positive weight on an item of its catalogue; what an action "
+            "weighs is a setting, for example -o profile.actions.play.weight=1.5"
+        )
+    class_names, classes = _classes(items, class_attribute)
+    encoded = encode_items(items, settings, modalities, cache, on_progress)
+    data = InteractionData(
+        name=dataset.name,
+        users=len(users),
+        items=len(items),
+        pairs=np.array(list(first_ms), np.int64),
+        times_ms=np.array(list(first_ms.values()), np.int64),
+        features=_features(encoded),
+        class_names=class_names,
+        classes=classes,
+    )
+    return OfflineData(data, encoded.refused, unknown)
+
+
+def _features(encoded: EncodedItems) -> dict[str, NDArray[np.float32]]:
+    """Of each modality that any item has."""
+    found: dict[str, NDArray[np.float32]] = {}
+    for modality, spec in encoded.specs.items():
+        vectors = np.zeros((len(encoded.features), spec.dimension), np.float32)
+        for row, own in enumerate(encoded.features):
+            if modality in own:
+                vectors[row] = own[modality]
+        if vectors.any():
+            found[modality] = vectors
+    return found
+
+
+def _classes(
+    items: Sequence[DatasetItem], attribute: str | None
+) -> tuple[tuple[str, ...], NDArray[np.bool_] | None]:
+    """The names of classes, and which items belong to which, bool [items, classes]."""
+    names = (attribute,) if attribute is not None else USUAL_CLASSES
+    for name in names:
+        values = [_values(item.attributes, name) for item in items]
+        known = sorted({value for own in values for value in own})
+        if known:
+            numbers = {value: number for number, value in enumerate(known)}
+            classes = np.zeros((len(items), len(known)), np.bool_)
+            for row, own in enumerate(values):
+                classes[row, [numbers[value] for value in own]] = True
+            return tuple(known), classes
+    if attribute is not None:
+        raise DatasetError(f"no item has an attribute `{attribute}` of text, which --classes names")
+    return (), None
+
+
+def _values(attributes: Mapping[str, object], name: str) -> list[str]:
+    value = attributes.get(name)
+    if isinstance(value, str):
+        return [value]
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list | tuple) else []
