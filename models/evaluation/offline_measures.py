@@ -180,7 +180,7 @@ def _beside_each_other(features: Mapping[str, NDArray[np.float32]], items: int) 
     """Vectors of unit length of all modalities in one row, centred on their means, [items, ΣD]."""
     blocks = [np.zeros((items, 0), np.float32)]
     for vectors in features.values():
-        is_there = vectors.any(axis=1)
+        is_there = np.asarray(vectors.any(axis=1))
         centred = np.where(is_there[:, None], vectors - vectors[is_there].mean(axis=0), np.float32(0))
         lengths = np.linalg.norm(centred, axis=1, keepdims=True)
         blocks.append(np.divide(centred, lengths, out=np.zeros_like(centred), where=lengths > 0))

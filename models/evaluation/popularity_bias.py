@@ -41,7 +41,7 @@ CALIBRATION_ALPHA = 0.01
 PerUser = NDArray[np.float64]
 
 
-def list_means(lists: NDArray[np.int64], values: NDArray[np.floating]) -> PerUser:
+def list_means(lists: NDArray[np.int64], values: NDArray[np.number]) -> PerUser:
     """The mean of what each list's items have.
 
     Args:
@@ -56,7 +56,7 @@ def list_means(lists: NDArray[np.int64], values: NDArray[np.floating]) -> PerUse
     return _ratio(sums, is_item.sum(axis=1))
 
 
-def history_means(histories: csr_array, values: NDArray[np.floating]) -> PerUser:
+def history_means(histories: csr_array, values: NDArray[np.number]) -> PerUser:
     """The mean of what each history's items have, float64 [n]; NaN for an empty history.
 
     Args:
@@ -114,8 +114,10 @@ def miscalibration(p: NDArray[np.float64], q: NDArray[np.float64]) -> PerUser:
 
 def _shares(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     totals = sums.sum(axis=1, keepdims=True)
-    return np.divide(sums, totals, out=np.zeros_like(sums), where=totals > 0)
+    shares: NDArray[np.float64] = np.divide(sums, totals, out=np.zeros_like(sums), where=totals > 0)
+    return shares
 
 
 def _ratio(sums: NDArray[np.float64], counts: NDArray[np.integer]) -> PerUser:
-    return np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
+    ratio: PerUser = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
+    return ratio

@@ -115,7 +115,7 @@ def hold_out_items(whole: Split, share: float) -> ColdItems:
         DatasetError: Too few items or people for it.
     """
     known = np.flatnonzero(whole.train.sum(axis=0) > 0)
-    count = round(share * len(known))
+    count = max(1, round(share * len(known)))
     is_cold = np.zeros(whole.train.shape[1], np.bool_)
     is_cold[np.random.default_rng(_COLD_SEED).permutation(known)[:count]] = True
     train, validation = (_of_items(matrix, ~is_cold) for matrix in (whole.train, whole.validation))

@@ -46,7 +46,7 @@ def accuracy(rankings: Rankings, cutoffs: Sequence[int]) -> dict[str, PerUser]:
     ideal = np.concatenate([[0.0], np.cumsum(1.0 / np.log2(np.arange(1, max(cutoffs) + 1) + 1.0))])
 
     def per_person(values: NDArray[np.floating]) -> PerUser:
-        return np.bincount(owner, weights=values, minlength=people)
+        return np.bincount(owner, weights=values, minlength=people).astype(np.float64)
 
     found: dict[str, PerUser] = {}
     for k in cutoffs:

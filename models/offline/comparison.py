@@ -187,8 +187,8 @@ class Comparison:
             "settings": dict(fitted.settings),
             "seeds": list(range(len(fitted.models))),
             "standard_deviation": {
-                name: float(np.std([one[name] for one in by_seed], ddof=1)) if len(by_seed) > 1 else None
-                for name in names
+                name: float(np.std(values, ddof=1)) if len(values) > 1 else None
+                for name, values in ((name, [one[name] or 0.0 for one in by_seed]) for name in names)
             },
             "intervals": {name: _interval(users, own[name]) for name in names},
             "minus_chosen": {name: _interval(users, own[name] - best[name]) for name in names},
@@ -223,7 +223,8 @@ class Comparison:
 
     def _cold_items(self, fitted: _Fitted, cold: ColdItems) -> Values:
         """Metrics of items that nobody took, among all items and among each other."""
-        among_all, among_cold = [], []
+        among_all: list[Values] = []
+        among_cold: list[Values] = []
         for seed in range(len(fitted.models)):
             model = self._fit(fitted.entry, fitted.settings, seed, cold.split)
             for found, allowed in ((among_all, None), (among_cold, cold.is_cold)):

@@ -1,7 +1,8 @@
 """EASE: a linear regression of each item on all others, solved at once.
 
 Steck 2019, "Embarrassingly shallow autoencoders for sparse data", eq. 8: with X the interactions [users,
-items], P = (XᵀX + λI)⁻¹, the weights are B = I − P · diag(1 / diag P), whose diagonal is 0, and the scores X B.
+items], P = (XᵀX + λI)⁻¹, the weights are B = I − P · diag(1 / diag P), whose diagonal is 0, and the scores
+X B.
 """
 
 from __future__ import annotations

@@ -94,7 +94,8 @@ class GraphFactors:
         for _ in range(self._layers):
             layer = graph @ layer
             total += layer
-        return total / np.float32(self._layers + 1)
+        total /= np.float32(self._layers + 1)
+        return total
 
     def _gradient(self, weights: Matrix, graph: Any, positives: Any, negatives: NDArray[np.int64]) -> Matrix:
         users, taken, others = positives[0], self._users + positives[1], self._users + negatives
@@ -108,7 +109,7 @@ class GraphFactors:
         scattered = _scatter(rows, len(weights))
         gradient = scattered @ np.concatenate([slope[:, None] * towards, of_items, -of_items])
         decay = np.float32(self._weight_decay / len(users)) * (scattered @ weights[rows])
-        return self._propagated(np.asarray(gradient, np.float32), graph) + decay
+        return self._propagated(np.asarray(gradient, np.float32), graph) + np.asarray(decay, np.float32)
 
 
 class _Adam:
@@ -128,7 +129,8 @@ class _Adam:
         self._second += np.float32(1 - second_decay) * (gradient * gradient - self._second)
         rate = self._learning_rate / (1 - first_decay**self._steps)
         scale = np.sqrt(self._second / np.float32(1 - second_decay**self._steps)) + np.float32(_ADAM_EPSILON)
-        return np.float32(rate) * self._first / scale
+        change: Matrix = np.float32(rate) * self._first / scale
+        return change
 
 
 def _batches(train: Interactions, random: np.random.Generator, batch_pairs: int) -> Any:

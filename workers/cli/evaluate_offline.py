@@ -225,7 +225,7 @@ def _read(options: _Options, bars: Bars) -> OfflineData:
 
     if is_presplit(options.dataset):
         data = read_presplit(options.dataset)
-        features = {name: one for name, one in data.features.items() if name in options.modalities}
+        features = {name: data.features[name] for name in data.features if name in set[str](options.modalities)}
         return OfflineData(replace(data, features=features))
     dataset = open_dataset(options.dataset)
     return interaction_data(

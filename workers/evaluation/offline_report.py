@@ -166,7 +166,8 @@ def summary(report: Values) -> str:
     return (
         f"{report['dataset']}, protocol {report['protocol']}: {report['people']:,} people, "
         f"{report['items']:,} items, {counts['train']:,} interactions to learn from, "
-        f"{counts['validation']:,} to choose by, {counts['test']:,} of the test; chosen by {report['chosen_by']}: {report['chosen']}"
+        f"{counts['validation']:,} to choose by, {counts['test']:,} of the test; "
+        f"chosen by {report['chosen_by']}: {report['chosen']}"
     )
 
 
