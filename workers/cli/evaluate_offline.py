@@ -225,7 +225,8 @@ def _read(options: _Options, bars: Bars) -> OfflineData:
 
     if is_presplit(options.dataset):
         data = read_presplit(options.dataset)
-        features = {name: data.features[name] for name in data.features if name in set[str](options.modalities)}
+        wanted = set[str](options.modalities)
+        features = {name: vectors for name, vectors in data.features.items() if name in wanted}
         return OfflineData(replace(data, features=features))
     dataset = open_dataset(options.dataset)
     return interaction_data(

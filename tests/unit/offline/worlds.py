@@ -24,8 +24,8 @@ def matrix(pairs: Any, shape: tuple[int, int]) -> Any:
 def world(people: int = 60, items: int = 30, each: int = 6, seed: int = 0) -> InteractionData:
     """Person p and item i are of taste p % 3 and i % 3, and people take items of their taste alone.
 
-    Image vectors tell the taste, audio vectors do so with noise. Of each person's items one is of the validation
-    part and one of the test part.
+    Image vectors tell the taste, audio vectors do so with noise. Of each person's items one is of the
+    validation part and one of the test part.
     """
     random = np.random.default_rng(seed)
     pairs: list[tuple[int, int]] = []
