@@ -165,6 +165,7 @@ def _require(options: _Options) -> None:
 
 
 def _compared(options: _Options) -> dict[str, Any]:
+    from models.errors import DatasetError
     from models.evaluation.splits import hold_out_items, split, usual_protocol
     from models.offline.comparison import Comparison, ComparisonSettings
     from models.offline.masks import RANDOM_HALF
@@ -176,9 +177,15 @@ def _compared(options: _Options) -> dict[str, Any]:
         data = source.data
         protocol = options.protocol or usual_protocol(data)
         parts = split(data, protocol)  # type: ignore[arg-type]
-        cold = hold_out_items(parts, options.cold_items) if options.cold_items else None
         masks = options.masks or ((*data.features, RANDOM_HALF) if data.features else ())
         left_out = {}
+        cold = None
+        if options.cold_items:
+            try:
+                cold = hold_out_items(parts, options.cold_items)
+            except DatasetError as error:
+                # Of a small data set the rest can still be told.
+                left_out["new items"] = error.detail
         fitted = []
         for entry in chosen_entries(entries(tuple(data.features)), options.models):
             why = why_left_out(entry, data.items)
