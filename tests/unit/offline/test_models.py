@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from models.datasets import InteractionData
+from models.datasets import InteractionData, read_presplit
 from models.errors import EvaluationInputError
 from models.evaluation.full_ranking import rank_all
 from models.evaluation.splits import split
@@ -225,3 +227,17 @@ def test_a_model_is_left_out_where_it_cannot_be_fitted() -> None:
     assert "no_such_module" in (why_left_out(entry, 5) or "")
     assert "memory" in (why_left_out(ModelEntry(name="x", build="x:x", max_items=10), 11) or "")
     assert why_left_out(ModelEntry(name="x", build="x:x", max_items=10), 10) is None
+
+
+def test_ease_on_the_shared_tiktok_is_what_is_published(shared_dir: Path) -> None:
+    """.0881 / .0395 of the test with λ = 20: the convention of what is ranked is that of the papers."""
+    folder = shared_dir / "data" / "tiktok"
+    if not folder.is_dir():
+        pytest.skip(f"no tiktok at {folder}")
+    data = read_presplit(folder)
+    parts = split(data, "official")
+    model = Ease(20.0)
+    model.fit(parts.train, data.features, FitContext(0))
+    found = accuracy(rank_all(model.scores, parts.test, parts.seen_at_test), (20,))
+    assert round(float(found["recall@20"].mean()), 4) == 0.0881
+    assert round(float(found["ndcg@20"].mean()), 4) == 0.0395
