@@ -105,15 +105,19 @@ class Comparison:
         fitted = [self._fitted(entry) for entry in entries]
         by = self._settings.chosen_by
         chosen = max(fitted, key=lambda one: one.validation[by]).entry.name
-        for one in fitted:
-            one.tested = self._tested(one)
+        for number, one in enumerate(fitted):
+            one.tested = [self._measures.measure(self._ranked_for_test(model)) for model in one.models]
+            self._on_progress("test", number + 1, len(fitted))
         best = _per_user(next(one for one in fitted if one.entry.name == chosen).tested)
-        models = {one.entry.name: self._values(one, best) for one in fitted}
+        models = {}
+        for number, one in enumerate(fitted):
+            models[one.entry.name] = self._values(one, best)
+            self._on_progress("intervals, missing modalities, new items", number + 1, len(fitted))
         return {"chosen": chosen, "chosen_by": f"{by} of validation", "models": models}
 
     def _fitted(self, entry: ModelEntry) -> _Fitted:
         """Steps 1 and 2."""
-        what = f"{entry.name}: settings"
+        fits = len(entry.grid) + (self._settings.seeds - 1 if entry.is_random else 0)
         grid: list[Values] = []
         best: tuple[float, int, OfflineModel] | None = None
         began = time.process_time()
@@ -124,14 +128,14 @@ class Comparison:
             reached = found[self._settings.chosen_by]
             if best is None or reached > best[0]:
                 best = (reached, number, model)
-            self._on_progress(what, number + 1, len(entry.grid))
+            self._on_progress(entry.name, number + 1, fits)
         assert best is not None, "a grid is never empty"
         _, number, model = best
         models, validated = [model], [grid[number]]
         for seed in range(1, self._settings.seeds if entry.is_random else 1):
             models.append(self._fit(entry, entry.grid[number], seed, self._split))
             validated.append(self._validated(models[-1]))
-            self._on_progress(f"{entry.name}: seeds", seed + 1, self._settings.seeds)
+            self._on_progress(entry.name, len(entry.grid) + seed, fits)
         metrics = [name for name in validated[0] if name != "settings"]
         return _Fitted(
             entry=entry,
@@ -151,7 +155,7 @@ class Comparison:
             return mean(accuracy(rankings, self._settings.cutoffs)[by]) or 0.0
 
         def on_progress(done: int, total: int) -> None:
-            self._on_progress(f"{entry.name}: fitting", done, total)
+            self._on_progress("this fit", done, total)
 
         model = entry.make(settings)
         context = FitContext(seed, validate if split.validation.nnz else None, on_progress)
@@ -167,14 +171,6 @@ class Comparison:
     def _ranked_for_test(self, model: OfflineModel) -> Rankings:
         depth = max(self._settings.cutoffs)
         return rank_all(model.scores, self._split.test, self._split.seen_at_test, depth=depth)
-
-    def _tested(self, fitted: _Fitted) -> list[Measured]:
-        """Step 4."""
-        found = []
-        for number, model in enumerate(fitted.models):
-            found.append(self._measures.measure(self._ranked_for_test(model)))
-            self._on_progress(f"{fitted.entry.name}: test", number + 1, len(fitted.models))
-        return found
 
     def _values(self, fitted: _Fitted, best: Mapping[str, PerUser]) -> Values:
         """A model's part of the report."""
@@ -208,7 +204,7 @@ class Comparison:
     def _masked(self, fitted: _Fitted, own: Mapping[str, PerUser]) -> Values:
         """Metrics of the test with modalities taken away at serving, and the share of each that is lost."""
         found: Values = {}
-        for number, mask in enumerate(self._settings.masks):
+        for mask in self._settings.masks:
             features = masked(self._features, mask)
             seeds = []
             for model in fitted.models:
@@ -218,7 +214,6 @@ class Comparison:
                 model.serve(self._features)
             values = {name: mean(np.mean([one[name] for one in seeds], axis=0)) for name in seeds[0]}
             found[mask] = {**values, "lost": {name: _lost(mean(own[name]), values[name]) for name in values}}
-            self._on_progress(f"{fitted.entry.name}: modalities away", number + 1, len(self._settings.masks))
         return found
 
     def _cold_items(self, fitted: _Fitted, cold: ColdItems) -> Values:
@@ -230,7 +225,6 @@ class Comparison:
             for found, allowed in ((among_all, None), (among_cold, cold.is_cold)):
                 rankings = rank_all(model.scores, cold.split.test, cold.split.train, depth=1, allowed=allowed)
                 found.append(_means(accuracy(rankings, self._settings.cutoffs)))
-            self._on_progress(f"{fitted.entry.name}: new items", seed + 1, len(fitted.models))
         return {"among_all": mean_of(among_all), "among_new": mean_of(among_cold)}
 
 
