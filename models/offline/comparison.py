@@ -211,7 +211,6 @@ class Comparison:
                 assert isinstance(model, ContentModel)
                 model.serve(features)
                 seeds.append(accuracy(self._ranked_for_test(model), self._settings.cutoffs))
-                model.serve(self._features)
             values = {name: mean(np.mean([one[name] for one in seeds], axis=0)) for name in seeds[0]}
             found[mask] = {**values, "lost": {name: _lost(mean(own[name]), values[name]) for name in values}}
         return found

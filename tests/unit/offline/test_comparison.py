@@ -36,6 +36,13 @@ class Oracle:
         return self._scores[users]
 
 
+class Served(Oracle):
+    """An oracle that takes itself for a model of content."""
+
+    def serve(self, features: Features) -> None:
+        self._scores = self._scores + 0
+
+
 DATA: list[InteractionData] = []
 
 
@@ -91,6 +98,10 @@ def test_a_random_model_is_fitted_once_for_each_seed_and_averaged(tastes: Intera
     assert one["standard_deviation"]["ndcg@20"] > 0
     assert one["ndcg@20"] != single["ndcg@20"]
     assert one["intervals"]["ndcg@20"]["mean"] == pytest.approx(one["ndcg@20"])
+    # The grid is tried with one seed; what chooses among models is the mean over seeds.
+    (tried,) = one["validation"]["grid"]
+    assert tried["auc"] == single["validation"]["auc"]
+    assert one["validation"]["auc"] != tried["auc"]
 
 
 def test_models_are_fitted_on_the_training_part_alone(tastes: InteractionData) -> None:
@@ -112,6 +123,20 @@ def test_models_of_content_are_measured_without_modalities_and_on_new_items(tast
     new = image["cold_items"]
     assert new["among_new"]["ndcg@10"] > new["among_all"]["ndcg@10"] > 0.3
     assert new["among_new"]["users"] > 20
+
+
+def test_new_items_are_ranked_by_a_model_that_has_not_seen_them(tastes: InteractionData) -> None:
+    entry = ModelEntry(name="served", build=f"{HERE}:Served", grid=({"knows": "test"},), is_random=True)
+    compare(tastes, [entry], seeds=2)
+    whole = split(tastes, "official")
+    without = hold_out_items(whole, 0.2).split
+    assert FITTED == [
+        (0, whole.train.nnz, True),
+        (1, whole.train.nnz, True),
+        (0, without.train.nnz, True),
+        (1, without.train.nnz, True),
+    ]
+    assert without.train.nnz < whole.train.nnz
 
 
 def test_segments_part_people_and_items(tastes: InteractionData) -> None:
