@@ -130,12 +130,12 @@ def test_new_items_are_ranked_by_a_model_that_has_not_seen_them(tastes: Interact
     compare(tastes, [entry], seeds=2)
     whole = split(tastes, "official")
     without = hold_out_items(whole, 0.2).split
-    assert FITTED == [
+    assert [
         (0, whole.train.nnz, True),
         (1, whole.train.nnz, True),
         (0, without.train.nnz, True),
         (1, without.train.nnz, True),
-    ]
+    ] == FITTED
     assert without.train.nnz < whole.train.nnz
 
 
