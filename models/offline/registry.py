@@ -37,14 +37,14 @@ MODELS: tuple[ModelEntry, ...] = (
     ModelEntry(
         name="bpr-mf",
         build=_FACTORS,
-        grid=tuple({"layers": 0, "weight_decay": value} for value in (1e-3, 1e-2)),
+        grid=tuple({"layers": 0, "weight_decay": value} for value in (0.03, 0.1, 0.3)),
         is_random=True,
         source="Rendle et al. 2009",
     ),
     ModelEntry(
         name="lightgcn",
         build=_FACTORS,
-        grid=tuple({"layers": layers} for layers in (2, 3)),
+        grid=tuple({"layers": layers} for layers in (2, 3, 4)),
         is_random=True,
         source="He et al. 2020",
     ),
