@@ -21,9 +21,9 @@ MODELS: tuple[ModelEntry, ...] = (
         name="item-knn",
         build=f"{_NEIGHBOURS}:ItemNeighbours",
         grid=tuple(
-            {"neighbours": neighbours, "shrinkage": shrinkage}
-            for neighbours in (20, 100, 1_000)
-            for shrinkage in (0.0, 10.0)
+            {"neighbours": neighbours, "asymmetry": asymmetry}
+            for neighbours in (20, 200, 10_000)
+            for asymmetry in (0.5, 1.0)
         ),
         source="Deshpande and Karypis 2004",
     ),
