@@ -25,7 +25,7 @@ from models.evaluation.offline_measures import Measured, OfflineMeasures, mean
 from models.evaluation.splits import ColdItems, Split
 from models.evaluation.user_metrics import PerUser, accuracy
 from models.offline.interface import ContentModel, Features, FitContext, ModelEntry, OfflineModel
-from models.offline.masks import masked
+from models.offline.masks import RANDOM_HALF, masked
 
 OnProgress = Callable[[str, int, int], None]
 _INTERVAL_SEED = 1
@@ -204,7 +204,10 @@ class Comparison:
     def _masked(self, fitted: _Fitted, own: Mapping[str, PerUser]) -> Values:
         """Metrics of the test with modalities taken away at serving, and the share of each that is lost."""
         found: Values = {}
+        own_modalities = fitted.entry.modalities
         for mask in self._settings.masks:
+            if own_modalities and mask not in (*own_modalities, RANDOM_HALF):
+                continue
             features = masked(self._features, mask)
             seeds = []
             for model in fitted.models:

@@ -68,7 +68,7 @@ def _masks(report: Values, path: Path) -> Path:
         for mask, values in one.get("masks", {}).items()
     ][::-1]
     drawn, axes = new_axes(
-        "RECALL@20 with modalities taken away at serving (line: with all)",
+        "RECALL@20 without modalities (line: with all)",
         height=1.2 + _INCHES_A_BAR * len(rows),
     )
     labels = [label for label, *_ in rows]

@@ -111,14 +111,23 @@ def test_models_are_fitted_on_the_training_part_alone(tastes: InteractionData) -
 
 
 def test_models_of_content_are_measured_without_modalities_and_on_new_items(tastes: InteractionData) -> None:
-    models = [entry for entry in entries(("image", "audio")) if entry.name in ("content-knn-image", "ease")]
+    models = [
+        entry
+        for entry in entries(("image", "audio"))
+        if entry.name in ("content-knn-image", "content-knn-all", "ease")
+    ]
     found = compare(tastes, models, masks=("image", "audio", "random-half"))["models"]
     assert "masks" not in found["ease"]
     assert "cold_items" not in found["ease"]
     image = found["content-knn-image"]
     assert image["masks"]["image"]["lost"]["recall@10"] > 0.3
-    assert image["masks"]["audio"]["recall@10"] == image["recall@10"]
-    assert image["masks"]["audio"]["lost"]["recall@10"] == 0
+    # What it does not use cannot be taken away.
+    assert set(image["masks"]) == {"image", "random-half"}
+    both = found["content-knn-all"]
+    assert set(both["masks"]) == {"image", "audio", "random-half"}
+    lost = both["masks"]["audio"]["lost"]["recall@10"]
+    assert lost == pytest.approx(1 - both["masks"]["audio"]["recall@10"] / both["recall@10"])
+    assert lost < image["masks"]["image"]["lost"]["recall@10"]
     assert 0 < image["masks"]["random-half"]["lost"]["recall@10"] < 1
     new = image["cold_items"]
     assert new["among_new"]["ndcg@10"] > new["among_all"]["ndcg@10"] > 0.3
