@@ -12,6 +12,13 @@ RANDOM_HALF = "random-half"
 _SEED = 3
 
 
+def check_mask(features: Features, mask: str) -> None:
+    """Raise what `masked` would, before anything is fitted."""
+    if mask != RANDOM_HALF and mask not in features:
+        known = f"there are {', '.join(features)}" if features else "items have none"
+        raise EvaluationInputError(f"there is no modality {mask} to take away; {known}")
+
+
 def masked(features: Features, mask: str) -> dict[str, NDArray[np.float32]]:
     """The features with some taken away.
 
@@ -26,10 +33,7 @@ def masked(features: Features, mask: str) -> dict[str, NDArray[np.float32]]:
     """
     if mask == RANDOM_HALF:
         return _without_half(features)
-    if mask not in features:
-        raise EvaluationInputError(
-            f"there is no modality {mask} to take away; there are {', '.join(features)}"
-        )
+    check_mask(features, mask)
     return {
         modality: np.zeros_like(vectors) if modality == mask else vectors
         for modality, vectors in features.items()

@@ -168,7 +168,7 @@ def _compared(options: _Options) -> dict[str, Any]:
     from models.errors import DatasetError
     from models.evaluation.splits import hold_out_items, split, usual_protocol
     from models.offline.comparison import Comparison, ComparisonSettings
-    from models.offline.masks import RANDOM_HALF
+    from models.offline.masks import RANDOM_HALF, check_mask
     from models.offline.registry import chosen_entries, entries, why_left_out
     from workers.cli.progress import progress
 
@@ -177,6 +177,8 @@ def _compared(options: _Options) -> dict[str, Any]:
         data = source.data
         protocol = options.protocol or usual_protocol(data)
         parts = split(data, protocol)  # type: ignore[arg-type]
+        for mask in options.masks:
+            check_mask(data.features, mask)
         masks = options.masks or ((*data.features, RANDOM_HALF) if data.features else ())
         left_out = {}
         cold = None
