@@ -65,8 +65,8 @@ class FusionSettings:
     dropout: float = 0.2
     modality_dropout: float = 0.3
     temperature: float = 0.1
-    popularity: float = 1.0
-    learning_rate: float = 3e-3
+    popularity: float = 0.0
+    learning_rate: float = 5e-3
     weight_decay: float = 0.05
     batch_people: int = 512
     negatives: int = 1_024
