@@ -63,16 +63,16 @@ class FusionSettings:
     dimension: int = 256
     hidden: int = 128
     dropout: float = 0.2
-    modality_dropout: float = 0.3
+    modality_dropout: float = 0.5
     temperature: float = 0.1
     popularity: float = 0.0
-    learning_rate: float = 5e-3
+    learning_rate: float = 1e-2
     weight_decay: float = 0.05
     batch_people: int = 512
     negatives: int = 1_024
     max_context: int = 8
     hops: int = 1
-    epochs: int = 20
+    epochs: int = 12
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,14 @@ class FusionModel:
         self._train: Any = None
         self._vectors = np.zeros((0, 0), np.float32)
 
+    @classmethod
+    def of(cls, network: FusionNetwork, train: Interactions, features: Features) -> FusionModel:
+        """A model around a network that has learned."""
+        model = cls()
+        model._network, model._train = network, train
+        model.serve(features)
+        return model
+
     def fit(self, train: Interactions, features: Features, context: FitContext) -> None:
         """See `OfflineModel.fit`."""
         self._train = train
