@@ -131,7 +131,8 @@ class FusionSettings(_Section):
     audio: float = Field(1.0, ge=0)
     video: float = Field(1.0, ge=0)
     bundle: Path | None = Field(
-        None, description="Folder of a trained fusion, as `freshet train fusion` writes it; weights do not count then."
+        None,
+        description="Folder of a trained fusion, from `freshet train fusion`; weights do not count then.",
     )
 
 

@@ -42,10 +42,11 @@ class TrainedFusion:
         for index, given in enumerate(manifest.inputs):
             own = self._encoders.get(given.modality)
             if own is None or (own.sha256, own.dimension) != (given.encoder_sha256, given.dimension):
+                here = f"{own.name} [{own.dimension}]" if own else "none"
                 raise ManifestError(
                     f"the fusion in {folder} learned with the {given.modality} encoder {given.encoder} "
-                    f"[{given.dimension}], here is {f'{own.name} [{own.dimension}]' if own else 'none'}. Train "
-                    "it anew with the encoders in use, or use those."
+                    f"[{given.dimension}], here is {here}. Train it anew with the encoders in use, "
+                    "or use those."
                 )
             if given.modality in self._columns:
                 raise ManifestError(f"the fusion in {folder} names {given.modality} twice")
@@ -91,7 +92,10 @@ class TrainedFusion:
         inputs = (stacked, present) if self._feeds_features_first else (present, stacked)
         # An item at a time: an item's vector does not depend on its batch, to the last bit.
         rows = [self._graph.run(*(one[row : row + 1] for one in inputs))[0] for row in range(len(batch))]
-        return [self._checked(row) if is_there.any() else None for row, is_there in zip(rows, present, strict=True)]
+        return [
+            self._checked(row) if is_there.any() else None
+            for row, is_there in zip(rows, present, strict=True)
+        ]
 
     def _checked(self, vector: Vector) -> Vector | None:
         norm = float(np.linalg.norm(vector.astype(np.float64)))
@@ -115,5 +119,7 @@ class TrainedFusion:
         wide = feature.astype(np.float64)
         norm = float(np.linalg.norm(wide))
         if not np.isfinite(norm):
-            raise EncoderOutputError(f"a {modality} feature of {encoder.name} holds a number that is not finite")
+            raise EncoderOutputError(
+                f"a {modality} feature of {encoder.name} holds a number that is not finite"
+            )
         return np.asarray(wide / norm if norm > 0 else wide, np.float32)

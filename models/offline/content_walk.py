@@ -1,15 +1,15 @@
 """A random walk over who took what and over what resembles what: co-occurrence and content in one graph.
 
-From an item the walk goes, with probability 1 − c, to a person who took it and on to an item of that person, each
-evenly (P³, Cooper et al. 2014, "Random walks in recommender systems"), and with probability c to one of the k items
-that it resembles most in one of the modalities, after their cosine (a frozen graph of content, as FREEDOM: Zhou and
-Shen 2023). A walk of n steps counts δⁿ. With T the transition of one step and x_u evenly over what u took, the score
-of item i is::
+From an item the walk goes, with probability 1 − c, to a person who took it and on to an item of that
+person, each evenly (P³, Cooper et al. 2014, "Random walks in recommender systems"), and with probability c
+to one of the k items that it resembles most in one of the modalities, after their cosine (a frozen graph of
+content, as FREEDOM: Zhou and Shen 2023). A walk of n steps counts δⁿ. With T the transition of one step and
+x_u evenly over what u took, the score of item i is::
 
     s(u, i) = Σ_{n = 1…N} δⁿ (x_u Tⁿ)_i · (1 + p_i)^γ
 
-with p_i the number of people who took i. A person who took very many items ties everything to everything; beyond
-``crowd_items`` items a person is chosen, and counts in p_i, ``crowd_weight`` and 0 times as often.
+with p_i the number of people who took i. A person who took very many items ties everything to everything;
+beyond ``crowd_items`` items a person is chosen, and counts in p_i, ``crowd_weight`` and 0 times as often.
 """
 
 from __future__ import annotations

@@ -58,7 +58,9 @@ MODELS: tuple[ModelEntry, ...] = (
     ModelEntry(
         name="content-walk",
         build="models.offline.content_walk:ContentWalk",
-        grid=tuple({"content": content, "popularity": power} for content in (0.0, 0.1) for power in (0.0, 0.2)),
+        grid=tuple(
+            {"content": content, "popularity": power} for content in (0.0, 0.1) for power in (0.0, 0.2)
+        ),
         source="Cooper et al. 2014, with a graph of content as Zhou and Shen 2023",
     ),
 )

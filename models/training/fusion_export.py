@@ -23,7 +23,8 @@ def export_fusion(network: FusionNetwork, path: Path, seed: int = 0) -> tuple[Gr
     """Write ``features`` float32 [n, Σ d_m], ``present`` float32 [n, modalities] → ``fused`` [n, dimension].
 
     Returns:
-        The manifest's entry, and the least cosine between PyTorch's and ONNX Runtime's vectors over every subset
+        The manifest's entry, and the least cosine between PyTorch's and ONNX Runtime's vectors over every
+        subset
         of modalities of 64 random items.
 
     Raises:

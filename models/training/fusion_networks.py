@@ -1,11 +1,13 @@
 """Four ways to make one vector of the modalities that an item has, as PyTorch modules.
 
-Every network takes ``features`` float32 [n, Σ d_m] (the modalities' features side by side, in a fixed order)
-and ``present`` float32 [n, modalities] (1: the item has it, else 0), and gives float32 [n, dimension] of unit
-length; zeros where nothing is present. What stands in the place of an absent modality does not matter.
+Every network takes ``features`` float32 [n, Σ d_m] (the modalities' features side by side, in a fixed
+order) and ``present`` float32 [n, modalities] (1: the item has it, else 0), and gives float32 [n,
+dimension] of unit length; zeros where nothing is present. What stands in the place of an absent modality
+does not matter.
 
-All begin alike: a feature at unit length is centred and whitened by what was measured on the training items,
-and goes through an adapter of its modality, which is learned; the encoder that made the feature is not touched.
+All begin alike: a feature at unit length is centred and whitened by what was measured on the training
+items, and goes through an adapter of its modality, which is learned; the encoder that made the feature is
+not touched.
 """
 
 from __future__ import annotations
@@ -175,7 +177,10 @@ class AttentionFusion(FusionNetwork):
         self.projection = nn.Linear(dimension, 3 * dimension)
         self.output = _zero(nn.Linear(dimension, dimension))
         self.after = nn.Sequential(
-            nn.LayerNorm(dimension), nn.Linear(dimension, hidden), nn.GELU(), _zero(nn.Linear(hidden, dimension))
+            nn.LayerNorm(dimension),
+            nn.Linear(dimension, hidden),
+            nn.GELU(),
+            _zero(nn.Linear(hidden, dimension)),
         )
 
     def combine(self, parts: Sequence[Tensor], present: Tensor) -> Tensor:
@@ -233,7 +238,11 @@ _NETWORKS: dict[FusionMethod, type[FusionNetwork]] = {
 
 
 def fusion_network(
-    method: FusionMethod, rows: Mapping[str, Tensor], dimension: int = 256, hidden: int = 128, dropout: float = 0.2
+    method: FusionMethod,
+    rows: Mapping[str, Tensor],
+    dimension: int = 256,
+    hidden: int = 128,
+    dropout: float = 0.2,
 ) -> FusionNetwork:
     """A network that has not learned anything yet; see `FusionNetwork` for the arguments."""
     return _NETWORKS[method](rows, dimension, hidden, dropout)

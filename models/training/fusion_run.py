@@ -56,7 +56,8 @@ def train_fusion(
 
     Returns:
         ``losses`` and ``validation`` (epoch, Recall@20) of the run, ``subsets`` (Recall@20 by modalities that
-        are served), ``missing`` (Recall@20 by the share of features that are gone), ``onnx_cosine`` (the least),
+        are served), ``missing`` (Recall@20 by the share of features that are gone), ``onnx_cosine`` (the
+        least),
         ``metrics``, ``space`` and what was learned from.
 
     Raises:
@@ -70,7 +71,9 @@ def train_fusion(
         model = FusionModel.of(network, train, given)
         rankings = rank_all(model.scores, validation, train)
         if not len(rankings):
-            raise TrainingError("validation has nothing that people had not taken before: nothing to measure by")
+            raise TrainingError(
+                "validation has nothing that people had not taken before: nothing to measure by"
+            )
         return float(accuracy(rankings, (20,))["recall@20"].mean())
 
     def on_epoch(epoch: int, loss: float, network: FusionNetwork) -> bool:

@@ -1,17 +1,17 @@
 """Fusion learned from what people take: items that the same people take come near one another.
 
-A person is the mean of the fused vectors of other items that the person took, and is to pick the item that was
-held back among those of the batch and others drawn evenly (InfoNCE, van den Oord et al. 2018)::
+A person is the mean of the fused vectors of other items that the person took, and is to pick the item that
+was held back among those of the batch and others drawn evenly (InfoNCE, van den Oord et al. 2018)::
 
     p(i | u) = softmax_i( vᵤ · vᵢ / τ + γ · log q(i) )
 
-with q(i) the share of item i in all interactions. With γ = 1 what is popular need not be explained by content,
-so that vᵤ · vᵢ says what a person's taste adds (the logQ correction, Yi et al. 2019, "Sampling-bias-corrected
-neural modeling"); with γ = 0 the vectors carry popularity too. There are no item ids: an item that nobody took is
-placed by its content.
+with q(i) the share of item i in all interactions. With γ = 1 what is popular need not be explained by
+content, so that vᵤ · vᵢ says what a person's taste adds (the logQ correction, Yi et al. 2019, "Sampling-
+bias-corrected neural modeling"); with γ = 0 the vectors carry popularity too. There are no item ids: an
+item that nobody took is placed by its content.
 
-Modalities are taken from items at random while learning ("modality dropout", Neverova et al. 2015), so that those
-that are missing later cost little.
+Modalities are taken from items at random while learning ("modality dropout", Neverova et al. 2015), so that
+those that are missing later cost little.
 """
 
 from __future__ import annotations
@@ -134,7 +134,8 @@ class FusionTraining:
         train: Who took what, float32 [people, items].
         features: Of all items.
         seed: Of everything random.
-        checkpoint: A file that keeps the state after every epoch; a run that finds its own there goes on from it.
+        checkpoint: A file that keeps the state after every epoch; a run that finds its own there goes on
+            from it.
 
     Raises:
         TrainingError: Nobody took two items, or features cannot be used.
@@ -174,9 +175,10 @@ class FusionTraining:
         self._schedule = torch.optim.lr_scheduler.OneCycleLR(
             self._optimiser, settings.learning_rate, total_steps=self._steps * settings.epochs, pct_start=0.15
         )
-        self._run = hashlib.sha256(
-            repr((settings, seed, train.shape, train.nnz, [one.shape for one in features.values()])).encode()
-        ).hexdigest()
+        digest = hashlib.sha256(repr((settings, seed, train.shape)).encode())
+        digest.update(self._train.indices.astype("<i8").tobytes())
+        digest.update(self._inputs.features.numpy().tobytes())
+        self._run = digest.hexdigest()
         self.losses: list[float] = []
 
     def run(self, on_epoch: OnEpoch = lambda epoch, loss, network: False) -> FusionNetwork:
@@ -196,7 +198,9 @@ class FusionTraining:
 
     def _step(self, people: NDArray[np.int64]) -> float:
         context, weights, targets = self._draw(people)
-        drawn = self._random.choice(self._taken, min(self._settings.negatives, len(self._taken)), replace=False)
+        drawn = self._random.choice(
+            self._taken, min(self._settings.negatives, len(self._taken)), replace=False
+        )
         candidates = np.unique(np.concatenate([context[weights > 0], targets, drawn]))
         rows = torch.from_numpy(candidates)
         vectors = self.network(self._inputs.features[rows], self._dropped(self._inputs.present[rows]))
@@ -282,7 +286,8 @@ class FusionTraining:
         state = torch.load(self._checkpoint, weights_only=True)
         if state["run"] != self._run:
             raise TrainingError(
-                f"{self._checkpoint} belongs to a run with other settings or data. Delete it, or name another."
+                f"{self._checkpoint} belongs to a run with other settings or data. "
+                "Delete it, or name another."
             )
         self.losses = list(state["losses"])
         self.network.load_state_dict(state["network"])

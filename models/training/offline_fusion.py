@@ -15,7 +15,7 @@ from models.training.fusion_training import FusionSettings, FusionTraining, embe
 
 
 class FusionModel:
-    """A person is the mean of the fused vectors of what the person took; a score is the cosine with an item's.
+    """A person is the mean of the fused vectors of what it took; a score is the cosine with an item's.
 
     Args:
         patience: Checks of validation, one every second epoch, without a better one before training stops.

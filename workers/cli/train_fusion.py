@@ -79,7 +79,8 @@ def fusion(
 ) -> None:
     """Train a fusion: items that the same people take come near one another.
 
-    Learns from the training part of the data set, and measures on its validation part, also with modalities taken
+    Learns from the training part of the data set, and measures on its validation part, also with modalities
+    taken
     away. The bundle has the model as ONNX with a manifest; the setting `fusion.bundle` names it to workers.
     """
     if method == "attention" and dimension % 4:

@@ -1,4 +1,4 @@
-"""People who like one kind of thing, and items whose content tells the kind through either of two modalities."""
+"""People who like one kind of thing, and items whose content tells the kind by either modality."""
 
 from __future__ import annotations
 

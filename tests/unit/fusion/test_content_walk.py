@@ -23,7 +23,8 @@ def test_one_step_is_the_way_over_people_by_hand() -> None:
     model = ContentWalk(content=0, steps=1, decay=1, popularity=0)
     model.fit(train, {}, CONTEXT)
     found = model.scores(np.array([0]))
-    # Half to person 0, all of it to item 0; half to person 1, evenly to 0 and 1. Popularity is next to nothing.
+    # Half to person 0, all of it to item 0; half to person 1, evenly to 0 and 1. Popularity is next to
+    # nothing.
     np.testing.assert_allclose(found, [[0.75, 0.25, 0]], atol=1e-4)
 
 
