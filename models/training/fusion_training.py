@@ -61,13 +61,13 @@ class FusionSettings:
 
     method: FusionMethod = "gated"
     dimension: int = 256
-    hidden: int = 128
-    dropout: float = 0.2
-    modality_dropout: float = 0.5
+    hidden: int = 384
+    dropout: float = 0.0
+    modality_dropout: float = 0.7
     temperature: float = 0.1
     popularity: float = 0.0
     learning_rate: float = 1e-2
-    weight_decay: float = 0.05
+    weight_decay: float = 0.02
     batch_people: int = 512
     negatives: int = 1_024
     max_context: int = 8
