@@ -58,6 +58,7 @@ class AckTracker:
 
     def done(self, offset: int) -> None:
         """Mark the record at ``offset`` as done; one done already, or never delivered, is ignored."""
-        self._open.discard(offset)
-        while self._pending and self._pending[0] not in self._open:
-            self._pending.popleft()
+        pending, still_open = self._pending, self._open
+        still_open.discard(offset)
+        while pending and pending[0] not in still_open:
+            pending.popleft()

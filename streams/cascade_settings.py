@@ -72,6 +72,7 @@ class SourceSettings(_Section):
     trending_segment: int = Field(
         60, ge=0, le=2_000, description="Used most in the person's segment, see `interactions.segment_by`."
     )
+    query: int = Field(200, ge=0, le=2_000, description="Nearest to what a request asks for in words.")
 
 
 class LearnSettings(_Section):

@@ -68,8 +68,9 @@ class LanguageModelSettings(_Section):
         description="`closed`: every word is of the facts or of a list of plain words. `open`: any words, "
         "and explanations say `grounded: false`.",
     )
-    personal_fields: tuple[Literal["past_items", "actions", "user_id"], ...] = Field(
-        ("past_items",), description="What of a person the endpoint may be told."
+    personal_fields: tuple[Literal["past_items", "actions", "user_id", "query"], ...] = Field(
+        ("past_items",),
+        description="What of a person the endpoint may be told; `query.negations` needs `query`.",
     )
     written_items: int = Field(5, ge=1, le=500, description="Of a list, the items that the model writes for.")
     timeout_s: float = Field(10.0, gt=0, le=600, description="Of one try, from connecting to the last byte.")

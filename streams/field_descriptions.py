@@ -48,7 +48,7 @@ FIELD_DESCRIPTIONS: dict[str, dict[str, str]] = {
         "candidates": "Rank just these.",
         "exclude": "Leave these out.",
         "filter": "By attribute: a value, a list of values, or a range.",
-        "query": "What the person asks for, in words.",
+        "query": "What the person asks for, in words; `query.max_characters` of it are read.",
         "explain": "Ask for words on why, on `explanations`.",
         "context": "Anything else; kept as it is.",
     },
@@ -67,6 +67,13 @@ FIELD_DESCRIPTIONS: dict[str, dict[str, str]] = {
         "experiment": "The experiment that this person takes part in.",
         "arm": "Which of its arms made the list.",
         "explain": "True where the request asked for words: they come on `explanations`.",
+        "query": "What became of the request's `query`; absent where it had none.",
+    },
+    "QueryAnswer": {
+        "used": "Whether the words counted; `detail` says why not.",
+        "negations": "What became of “no …” and “without …”: `none` said, `heeded`, or `unsupported`: "
+        "the list may hold what is not wanted.",
+        "detail": "What was not understood, and what to do.",
     },
     "Outcome": {
         "recommendation_id": "The list that the item was on.",
@@ -92,7 +99,7 @@ FIELD_DESCRIPTIONS: dict[str, dict[str, str]] = {
         "before; absent where nothing is left to chance.",
     },
     "Reason": {
-        "kind": "What contributed, such as `history`, `popularity`, `freshness` or `model`.",
+        "kind": "What contributed, such as `history`, `query`, `popularity`, `freshness` or `model`.",
         "contribution": "Its part of the score; 0 for a move by re-ranking.",
         "item_id": "The item in the person's history behind it.",
         "modality": "The modality behind it.",

@@ -169,13 +169,26 @@ class Cause(Message, frozen=True, kw_only=True, omit_defaults=True):
     id: Id
 
 
+class QueryAnswer(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of the words that a request asks in.
+
+    ``negations`` is ``unsupported`` where the words say what is not wanted, and nothing could tell it apart:
+    the list may hold it.
+    """
+
+    used: bool
+    negations: Literal["none", "heeded", "unsupported"] = "none"
+    detail: Detail | None = None
+
+
 class Recommendation(Message, frozen=True, kw_only=True, omit_defaults=True):
     """A list for a person, best first.
 
     ``profile_version`` counts the events that the list knows; ``complete`` is false, and ``shortfall``
     says why, where fewer items than asked for could be served. ``stale`` is true where the answer went
     out before ``after_event_id`` was applied. ``experiment`` and ``arm`` say which settings made it.
-    ``explain`` is true where the request asked for words.
+    ``explain`` is true where the request asked for words. ``query`` says what became of the words that it
+    asked in.
     """
 
     recommendation_id: Id
@@ -191,6 +204,7 @@ class Recommendation(Message, frozen=True, kw_only=True, omit_defaults=True):
     experiment: Id | None = None
     arm: Id | None = None
     explain: bool = False
+    query: QueryAnswer | None = None
 
 
 class Outcome(Message, frozen=True, kw_only=True, omit_defaults=True):

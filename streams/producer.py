@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import lru_cache
 from types import TracebackType
-from typing import Self
+from typing import Any, NamedTuple, Self
 
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from aiokafka.partitioner import murmur2
 
 from streams.errors import DefectError, DependencyDownError, InvalidError
 from streams.kafka_connection import aiokafka_arguments
@@ -21,6 +23,11 @@ MAX_RECORD_BYTES = 8 << 20
 MAX_REQUEST_BYTES = MAX_RECORD_BYTES + (64 << 10)
 MAX_BATCH_BYTES = 256 << 10
 MAX_PENDING_BYTES = 64 << 20
+# So many records of one call are put into batches here, each with one acknowledgement. For fewer it does not
+# pay, and aiokafka joins records of overlapping calls in one batch.
+BATCH_FROM_RECORDS = 16
+# Keys whose partition is remembered: murmur2 is Python, and the same people come again and again.
+_REMEMBERED_KEYS = 100_000
 
 log = structlog.get_logger(__name__)
 
@@ -91,38 +98,23 @@ class Publisher:
 
     async def _publish(self, records: Sequence[Outgoing]) -> None:
         refused: list[Outgoing] = []
-        sent: list[Outgoing] = []
-        acknowledgements: list[asyncio.Future[object]] = []
+        sent: list[_Sent] = []
         producer = None
         try:
             producer = await self._started()
-            for record in records:
-                partition = record.partition
-                if partition is not None:
-                    partition %= len(await producer.partitions_for(record.topic))
-                try:
-                    acknowledgements.append(
-                        await producer.send(
-                            record.topic,
-                            record.value,
-                            key=record.key,
-                            partition=partition,
-                            headers=list(record.headers),
-                        )
-                    )
-                except (MessageSizeTooLargeError, RecordListTooLargeError):
-                    refused.append(record)
-                else:
-                    sent.append(record)
-            outcomes = await asyncio.gather(*acknowledgements, return_exceptions=True)
+            if len(records) < BATCH_FROM_RECORDS:
+                await _send_each(producer, records, sent, refused)
+            else:
+                await _send_batches(producer, records, sent, refused)
+            outcomes = await asyncio.gather(*[one.acknowledgement for one in sent], return_exceptions=True)
         except (KafkaError, OSError) as error:
-            for acknowledgement in acknowledgements:
-                acknowledgement.cancel()
+            for one in sent:
+                one.acknowledgement.cancel()
             outcomes = [error]
         failure: BaseException | None = None
         for position, outcome in enumerate(outcomes):
             if isinstance(outcome, MessageSizeTooLargeError | RecordListTooLargeError):
-                refused.append(sent[position])
+                refused.extend(sent[position].records)
             elif isinstance(outcome, BaseException):
                 failure = outcome
         if failure is not None:
@@ -166,6 +158,84 @@ class Publisher:
         if producer is not None and self._producer is producer:
             self._producer = None
             await _close(producer)
+
+
+class _Sent(NamedTuple):
+    """What one acknowledgement is for."""
+
+    acknowledgement: asyncio.Future[object]
+    records: Sequence[Outgoing]
+
+
+async def _send_each(
+    producer: AIOKafkaProducer, records: Sequence[Outgoing], sent: list[_Sent], refused: list[Outgoing]
+) -> None:
+    """Hand records to aiokafka one by one."""
+    for record in records:
+        partition = record.partition
+        if partition is not None:
+            partition %= len(await producer.partitions_for(record.topic))
+        try:
+            acknowledgement = await producer.send(
+                record.topic, record.value, key=record.key, partition=partition, headers=list(record.headers)
+            )
+        except (MessageSizeTooLargeError, RecordListTooLargeError):
+            refused.append(record)
+        else:
+            sent.append(_Sent(acknowledgement, (record,)))
+
+
+async def _send_batches(
+    producer: AIOKafkaProducer, records: Sequence[Outgoing], sent: list[_Sent], refused: list[Outgoing]
+) -> None:
+    """Hand records to aiokafka in batches of a partition; those of one partition stay in order."""
+    partitions = {
+        topic: len(await producer.partitions_for(topic)) for topic in {one.topic for one in records}
+    }
+    by_partition: dict[tuple[str, int | None], list[Outgoing]] = {}
+    for record in records:
+        partition: int | None = None
+        if record.partition is not None:
+            partition = record.partition % partitions[record.topic]
+        elif record.key is not None:
+            partition = _hash_of(record.key) % partitions[record.topic]
+        by_partition.setdefault((record.topic, partition), []).append(record)
+    for (topic, partition), own in by_partition.items():
+        # A record alone too large for a batch has limits of its own, which `send` checks.
+        if partition is None or max(map(_size_bytes, own)) > MAX_BATCH_BYTES // 2:
+            await _send_each(producer, own, sent, refused)
+            continue
+        start, batch = 0, producer.create_batch()
+        for position, record in enumerate(own):
+            if not _append(batch, record):
+                await _send_batch(producer, batch, topic, partition, own[start:position], sent)
+                start, batch = position, producer.create_batch()
+                _append(batch, record)
+        await _send_batch(producer, batch, topic, partition, own[start:], sent)
+
+
+def _append(batch: Any, record: Outgoing) -> bool:
+    """Whether the batch had room."""
+    headers = list(record.headers) if record.headers else []
+    return batch.append(timestamp=None, key=record.key, value=record.value, headers=headers) is not None
+
+
+async def _send_batch(
+    producer: AIOKafkaProducer,
+    batch: Any,
+    topic: str,
+    partition: int,
+    records: Sequence[Outgoing],
+    sent: list[_Sent],
+) -> None:
+    batch.close()
+    sent.append(_Sent(await producer.send_batch(batch, topic, partition=partition), records))
+
+
+@lru_cache(_REMEMBERED_KEYS)
+def _hash_of(key: bytes) -> int:
+    """What the partition of a key is taken from, as Java's producer does."""
+    return int(murmur2(key) & 0x7FFFFFFF)
 
 
 async def _close(producer: AIOKafkaProducer) -> None:

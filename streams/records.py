@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+# msgspec makes a struct in a tenth of the time that a frozen dataclass takes. They hold nothing that could
+# hold them, so the garbage collector need not look at them.
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One Kafka record as it was read.
 
     ``topic_uuid`` is Kafka's id of the topic: a topic deleted and created again has another one.
@@ -28,8 +29,7 @@ class Record:
         return len(self.key or b"") + len(self.value or b"")
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(msgspec.Struct, frozen=True, gc=False):
     """One record to publish.
 
     ``partition`` None leaves the choice to murmur2 of the key. A topic with fewer partitions, which an

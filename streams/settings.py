@@ -32,9 +32,11 @@ from streams.cascade_settings import (
     RerankSettings,
     SourceSettings,
 )
+from streams.console_settings import ConsoleSettings
 from streams.errors import ConfigurationError
 from streams.explain_settings import ExplainSettings, LanguageModelSettings
 from streams.fields import Modality
+from streams.query_settings import QuerySettings
 
 MEBIBYTE = 1 << 20
 
@@ -109,7 +111,7 @@ class MediaSettings(_Section):
 class EncoderSettings(_Section):
     """Which encoder serves each modality, and where further ones lie."""
 
-    text: str = "text-static-128"
+    text: str = "text-distilled-128"
     image: str = "image-cnn-64"
     audio: str = "audio-gru-64"
     video: str = "video-pooled-128"
@@ -207,6 +209,13 @@ class RecommendSettings(_Section):
     popularity_weight: float = Field(0.15, ge=0)
     freshness_weight: float = Field(0.05, ge=0)
     bias: float = 0.0
+    query_weight: float = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description="Of a list that is asked for in words, what the words decide; the profile decides the "
+        "rest. Who has no history gets a list by the words alone.",
+    )
     popularity_half_life_days: float = Field(7.0, gt=0)
     freshness_half_life_days: float = Field(7.0, gt=0)
     popularity_refresh_s: float = Field(1.0, gt=0)
@@ -248,6 +257,7 @@ class Settings(BaseSettings):
     fusion: FusionSettings = FusionSettings()
     profile: ProfileSettings = ProfileSettings()
     recommend: RecommendSettings = RecommendSettings()
+    query: QuerySettings = QuerySettings()
     interactions: InteractionSettings = InteractionSettings()
     sources: SourceSettings = SourceSettings()
     learn: LearnSettings = LearnSettings()
@@ -257,6 +267,7 @@ class Settings(BaseSettings):
     explain: ExplainSettings = ExplainSettings()
     language_model: LanguageModelSettings = LanguageModelSettings()
     worker: WorkerSettings = WorkerSettings()
+    console: ConsoleSettings = ConsoleSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -140,8 +141,8 @@ class ProfileUpdater(FencedRole):
         """Count effects, duplicates, refusals and clamped times."""
         if not isinstance(plan, ProfilePlan):
             return
-        for effect in plan.effects:
-            self._metrics.effect(effect.kind)
+        for kind, events in Counter(effect.kind for effect in plan.effects).items():
+            self._metrics.effects(kind, events)
         for error in plan.refused:
             self._metrics.refused(error.reason)
         if plan.clamped:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -15,11 +17,13 @@ from workers.flags import Flags, flag, merged
 from workers.redis_check import check_redis
 from workers.roles import ROLES
 from workers.supervisor import START_TIMEOUT_S, Supervisor
+from workers.workers_file import FILE_NAME, RunningWorker, write_workers_file
 
 if TYPE_CHECKING:
     from deploy.embedded import EmbeddedKafka, EmbeddedRedis
 
 EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104
+CONSOLE = "console"
 
 
 def _say_nothing(line: str) -> None:
@@ -41,10 +45,12 @@ class LocalDeployment:
         kafka_port: Of the embedded Kafka; a free one if None.
         redis_port: Likewise.
         workers: How many of each role.
+        console: Serve the web page as well, from a process of its own.
         extra_kafka_config: Further lines of the embedded Kafka's server.properties.
         logs_to_files: Workers' logs go to files; False leaves them on standard error.
         say: Told what happens, in lines for a person.
         settings: All settings, the addresses of what was started included; known once entered.
+        console_address: What a person opens, with the token where one is needed.
     """
 
     flags: Flags
@@ -55,6 +61,7 @@ class LocalDeployment:
     kafka_port: int | None = None
     redis_port: int | None = None
     workers: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(ROLES, 1))
+    console: bool = False
     extra_kafka_config: Mapping[str, str] = field(default_factory=dict)
     start_timeout_s: float = START_TIMEOUT_S
     logs_to_files: bool = True
@@ -63,6 +70,10 @@ class LocalDeployment:
     supervisor: Supervisor = field(init=False)
     kafka: EmbeddedKafka | None = field(init=False, default=None)
     redis: EmbeddedRedis | None = field(init=False, default=None)
+    console_address: str | None = field(init=False, default=None)
+    _console_supervisor: Supervisor | None = field(init=False, default=None)
+    _worker_flags: Flags = field(init=False, default_factory=dict)
+    _endpoints: list[RunningWorker] = field(init=False, default_factory=list)
 
     def __enter__(self) -> Self:
         """Start it all.
@@ -104,18 +115,29 @@ class LocalDeployment:
                 self.say(f"{server.name} ended and is started again (log: {server.log_path})")
                 server.start()
         self.supervisor.poll()
+        if self._console_supervisor is not None:
+            self._console_supervisor.poll()
+        self._note_workers()
+
+    @property
+    def workers_file(self) -> Path:
+        """Says which workers run; it is there as long as they do."""
+        return self.data_folder / FILE_NAME
 
     def memory(self) -> dict[str, int]:
         """Bytes in use (PSS) by each process."""
         servers = (self.kafka, self.redis)
-        return self.supervisor.memory(
-            {one.name: one.pid for one in servers if one is not None and one.is_running}
-        )
+        others = {one.name: one.pid for one in servers if one is not None and one.is_running}
+        if self._console_supervisor is not None:
+            others |= zip((CONSOLE,), self._console_supervisor.pids(), strict=False)
+        return self.supervisor.memory(others)
 
     def stop(self) -> None:
         """Stop workers, then Redis and Kafka: what workers still write arrives."""
-        if hasattr(self, "supervisor"):
-            for name in self.supervisor.stop():
+        with suppress(OSError):
+            self.workers_file.unlink(missing_ok=True)
+        for supervisor in (self._console_supervisor, getattr(self, "supervisor", None)):
+            for name in supervisor.stop() if supervisor is not None else ():
                 self.say(f"{name} did not end in time and was killed")
         for server in (self.redis, self.kafka):
             if server is not None:
@@ -148,6 +170,58 @@ class LocalDeployment:
         for role, count in self.workers.items():
             self.supervisor.start(role, count)
         self.supervisor.wait_ready(self.start_timeout_s, lambda name: self.say(f"worker {name} is ready"))
+        self._note_workers()
+        self._worker_flags = flags
+        if self.console:
+            self.start_console()
+
+    def start_console(self) -> None:
+        """Serve the web page; what runs is told by `console_address`.
+
+        Raises:
+            ConfigurationError, DependencyDownError, DefectError: It does not start: says why.
+        """
+        from deploy.embedded.ports import free_port, is_free
+        from workers.console.serve import address, token_for
+
+        console = self.settings.console
+        port = console.port if console.port and is_free(console.port) else free_port()
+        token = token_for(console)
+        own: Flags = {"port": port, "workers_file": str(self.workers_file)}
+        if token is not None:
+            own["token"] = token
+        self._console_supervisor = Supervisor(
+            flags=merged(self._worker_flags, {"console": own}),
+            config=self.config,
+            log_folder=self.log_folder if self.logs_to_files else None,
+            say=self.say,
+            command_for=lambda role: [sys.executable, "-m", "workers.cli", role],
+            health_host="127.0.0.1" if console.host in EVERY_ADDRESS else console.host,
+        )
+        self._console_supervisor.start(CONSOLE)
+        self._console_supervisor.wait_ready(self.start_timeout_s)
+        self.console_address = address(console, port, token)
+        self.say(f"the console is at {self.console_address}")
+
+    def stop_console(self) -> None:
+        """Stop the web page, and nothing else."""
+        if self._console_supervisor is not None:
+            self._console_supervisor.stop()
+            self._console_supervisor = self.console_address = None
+
+    def _note_workers(self) -> None:
+        """Keep the file of workers current: one that was started again has another port."""
+        endpoints = self.supervisor.endpoints()
+        if endpoints != self._endpoints:
+            self._endpoints = endpoints
+            settings = self.settings
+            try:
+                self.data_folder.mkdir(parents=True, exist_ok=True)
+                write_workers_file(
+                    self.workers_file, settings.kafka.bootstrap_servers, settings.topics.prefix, endpoints
+                )
+            except OSError as error:
+                self.say(f"{self.workers_file} cannot be written ({error.strerror}): a console shows less")
 
     def _start_redis(self) -> str:
         from deploy.embedded import EmbeddedRedis

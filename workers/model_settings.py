@@ -31,6 +31,7 @@ def ranking_settings(settings: Settings) -> RankingSettings:
         popularity_weight=recommend.popularity_weight,
         freshness_weight=recommend.freshness_weight,
         bias=recommend.bias,
+        asked_share=recommend.query_weight,
         freshness_half_life_days=recommend.freshness_half_life_days,
         reason_items=recommend.reason_items,
         taste=TasteSettings(
@@ -78,6 +79,7 @@ def cascade_settings(settings: Settings) -> CascadeSettings:
         candidates=settings.recommend.candidates,
         new_item_events=settings.rerank.new_item_events,
         reason_items=settings.recommend.reason_items,
+        asked_share=settings.recommend.query_weight,
     )
 
 

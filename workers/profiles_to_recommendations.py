@@ -37,7 +37,9 @@ from streams.topic_names import TopicNames
 from workers.backoff import while_down
 from workers.list_makers import ListMaker, MadeList
 from workers.ports import Delivery, Publisher
+from workers.query_reader import Asked, QueriesOff, ReadsQueries
 from workers.recommend_requests import (
+    has_words,
     is_plain,
     list_query,
     recommendation,
@@ -67,6 +69,16 @@ class _Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class _Ready:
+    """A request that can be answered now. ``asked``: what it asks for in words, where it does."""
+
+    delivery: Delivery
+    request: RecommendationRequest
+    profile: Profile
+    asked: Asked | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Wanted:
     """What a list is made from."""
 
@@ -92,6 +104,7 @@ class Recommender:
 
     Args:
         lists: Makes them, by what is kept current on the same event loop.
+        queries: Reads what requests ask for in words.
         on_change: Told of each changed profile before its list is made, so that the list knows of it.
     """
 
@@ -106,8 +119,10 @@ class Recommender:
         now: Callable[[], datetime],
         metrics: RecommendMetrics,
         on_change: Callable[[ProfileChanged], None] = lambda change: None,
+        queries: ReadsQueries | None = None,
     ) -> None:
         self._lists = lists
+        self._queries = queries or QueriesOff()
         self._on_change = on_change
         self._store = store
         self._publisher = publisher
@@ -203,13 +218,15 @@ class Recommender:
             except BadInputError as error:
                 await self._refuse(delivery, error)
         stored = await self._store.load([profile_key(request.user_id) for _, request in valid])
-        ready: list[tuple[Delivery, RecommendationRequest, Profile]] = []
+        ready: list[_Ready] = []
         for (delivery, request), value in zip(valid, stored, strict=True):
             profile = stored_profile(request.user_id, value)
-            if _lacks_event(request, profile):
+            words = request.query if has_words(request) else None
+            asked = None if words is None else self._queries.known(words)
+            if _lacks_event(request, profile) or (words is not None and asked is None):
                 self._spawn(delivery, request)
             else:
-                ready.append((delivery, request, profile))
+                ready.append(_Ready(delivery, request, profile, asked))
         await self._finish(ready, stale=False)
 
     def _spawn(self, delivery: Delivery, request: RecommendationRequest) -> None:
@@ -219,7 +236,13 @@ class Recommender:
 
     async def _answer_later(self, delivery: Delivery, request: RecommendationRequest) -> None:
         try:
-            await self._answer_after_event(delivery, request)
+            asked = None
+            if request.query is not None and has_words(request):
+                asked = await self._queries.read(request.query)
+            await self._answer_after_event(delivery, request, asked)
+        except ModelFailedError as error:
+            failed = error
+            await while_down("answer", lambda: self._refuse(delivery, failed))
         except Exception as error:
             # Nobody awaits this task: a defect of ours must not leave the request without its answer, nor
             # its partition waiting for it for ever.
@@ -227,46 +250,57 @@ class Recommender:
             failure = ModelFailedError(f"{type(error).__name__}: {error}")
             await while_down("answer", lambda: self._refuse(delivery, failure))
 
-    async def _answer_after_event(self, delivery: Delivery, request: RecommendationRequest) -> None:
+    async def _answer_after_event(
+        self, delivery: Delivery, request: RecommendationRequest, asked: Asked | None
+    ) -> None:
         """Wait until the event is applied, or long enough."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._settings.after_event_wait_ms / 1_000
         key = profile_key(request.user_id)
         while True:
-            await asyncio.sleep(AFTER_EVENT_POLL_S)
             (value,) = await while_down("after event", lambda: self._store.load([key]))
             profile = stored_profile(request.user_id, value)
             stale = _lacks_event(request, profile)
             if not stale or loop.time() >= deadline:
                 break
-        await while_down("answer", lambda: self._finish([(delivery, request, profile)], stale=stale))
+            await asyncio.sleep(AFTER_EVENT_POLL_S)
+        ready = _Ready(delivery, request, profile, asked)
+        await while_down("answer", lambda: self._finish([ready], stale=stale))
 
-    async def _finish(
-        self, ready: Sequence[tuple[Delivery, RecommendationRequest, Profile]], *, stale: bool
-    ) -> None:
-        is_late = [one.deadline is not None and self._now() > one.deadline for _, one, _ in ready]
-        late = [entry for entry, missed in zip(ready, is_late, strict=True) if missed]
-        due = [entry for entry, missed in zip(ready, is_late, strict=True) if not missed]
-        causes = [Cause(kind="request", id=request.request_id) for _, request, _ in due]
+    async def _finish(self, ready: Sequence[_Ready], *, stale: bool) -> None:
+        now = self._now()
+        late = [one for one in ready if one.request.deadline is not None and now > one.request.deadline]
+        due = [one for one in ready if one.request.deadline is None or now <= one.request.deadline]
+        causes = [Cause(kind="request", id=one.request.request_id) for one in due]
         made = await self._make(
             [
-                _Wanted(profile, cause, list_query(request), _asked_at(delivery), request.context)
-                for (delivery, request, profile), cause in zip(due, causes, strict=True)
+                _Wanted(
+                    one.profile,
+                    cause,
+                    list_query(one.request, one.asked),
+                    _asked_at(one.delivery),
+                    one.request.context,
+                )
+                for one, cause in zip(due, causes, strict=True)
             ]
         )
         answers = [
             _Answer(
-                self._recommendation(profile, cause, one, stale=stale, explain=request.explain),
-                newest=is_plain(request) and request.count >= self._settings.list_count,
+                self._recommendation(
+                    one.profile, cause, made_list, stale=stale, explain=one.request.explain, asked=one.asked
+                ),
+                newest=is_plain(one.request) and one.request.count >= self._settings.list_count,
             )
-            for (_, request, profile), cause, one in zip(due, causes, made, strict=True)
+            for one, cause, made_list in zip(due, causes, made, strict=True)
         ]
         await self._send(answers)
-        for delivery, _, _ in due:
-            self._metrics.request_answered(_asked_at(delivery), self._now(), stale=stale)
-            delivery.done()
-        for delivery, _, _ in late:
-            await self._refuse(delivery, InvalidError("the request's `deadline` has passed"))
+        for one in due:
+            self._metrics.request_answered(_asked_at(one.delivery), self._now(), stale=stale)
+            if one.asked is not None:
+                self._metrics.asked(used=one.asked.answer.used, negations=one.asked.answer.negations)
+            one.delivery.done()
+        for one in late:
+            await self._refuse(one.delivery, InvalidError("the request's `deadline` has passed"))
 
     async def _refuse(self, delivery: Delivery, error: BadInputError) -> None:
         """A dead letter and, where the request says to whom, an answer without items."""
@@ -310,11 +344,18 @@ class Recommender:
         }
 
     def _recommendation(
-        self, profile: Profile, cause: Cause, made: MadeList, *, stale: bool = False, explain: bool = False
+        self,
+        profile: Profile,
+        cause: Cause,
+        made: MadeList,
+        *,
+        stale: bool = False,
+        explain: bool = False,
+        asked: Asked | None = None,
     ) -> Recommendation:
         if not made.result.complete:
             self._metrics.short()
-        return recommendation(profile, cause, made, self._now(), stale=stale, explain=explain)
+        return recommendation(profile, cause, made, self._now(), stale=stale, explain=explain, asked=asked)
 
     def _outgoing(self, recommendation: Recommendation) -> Outgoing:
         return outgoing(self._topics.recommendations, recommendation)

@@ -19,16 +19,22 @@ from streams.messages import (
     RecommendedItem,
 )
 from workers.list_makers import MadeList
+from workers.query_reader import Asked
 
 
-def list_query(request: RecommendationRequest) -> ListQuery:
-    """What the request asks of the catalogue."""
+def list_query(request: RecommendationRequest, asked: Asked | None = None) -> ListQuery:
+    """What the request asks of the catalogue.
+
+    Args:
+        asked: What it asks for in words; None where it does not.
+    """
     return ListQuery(
         count=request.count,
         seed_items=tuple(request.seed_items),
         candidates=None if request.candidates is None else tuple(request.candidates),
         exclude=tuple(request.exclude),
         filter={name: _filter_value(value) for name, value in request.filter.items()},
+        asked=None if asked is None else asked.vector,
     )
 
 
@@ -38,7 +44,18 @@ def _filter_value(value: FilterValue) -> object:
 
 def is_plain(request: RecommendationRequest) -> bool:
     """Whether the answer is the person's own list, and not a list for one purpose."""
-    return not (request.seed_items or request.candidates is not None or request.exclude or request.filter)
+    return not (
+        request.seed_items
+        or request.candidates is not None
+        or request.exclude
+        or request.filter
+        or has_words(request)
+    )
+
+
+def has_words(request: RecommendationRequest) -> bool:
+    """Whether it asks in words."""
+    return request.query is not None and not request.query.isspace() and request.query != ""
 
 
 def recommendation_id(user_id: str, cause: Cause) -> str:
@@ -54,6 +71,7 @@ def recommendation(
     *,
     stale: bool = False,
     explain: bool = False,
+    asked: Asked | None = None,
 ) -> Recommendation:
     """A list as the contract has it."""
     return Recommendation(
@@ -87,6 +105,7 @@ def recommendation(
         experiment=made.experiment,
         arm=made.arm,
         explain=explain,
+        query=None if asked is None else asked.answer,
     )
 
 

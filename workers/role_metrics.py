@@ -82,6 +82,13 @@ SHORT = counter("freshet_lists_short_total", "lists", "Lists with fewer items th
 REQUESTS_REFUSED = counter(
     "freshet_requests_refused_total", "requests", "Requests that became dead letters, by reason.", ("reason",)
 )
+QUERIES = counter(
+    "freshet_queries_total",
+    "requests",
+    "Answered requests that ask in words, by whether the words counted, and by what became of negations: "
+    "none, heeded, unsupported.",
+    ("used", "negations"),
+)
 LIST_SECONDS = histogram(
     "freshet_list_seconds",
     "seconds",
@@ -182,9 +189,9 @@ class FuseMetrics:
 class ProfileMetrics:
     """Of the profile role."""
 
-    def effect(self, kind: EffectKind) -> None:
-        """A valid event, and what became of it."""
-        EFFECTS.labels(kind).inc()
+    def effects(self, kind: EffectKind, events: int = 1) -> None:
+        """So many valid events, and what became of them."""
+        EFFECTS.labels(kind).inc(events)
 
     def refused(self, reason: DeadLetterReason) -> None:
         """An event became a dead letter."""
@@ -223,6 +230,10 @@ class RecommendMetrics:
         self._answered("request", asked_at, now)
         if stale:
             STALE.inc()
+
+    def asked(self, *, used: bool, negations: str) -> None:
+        """A request that asks in words was answered."""
+        QUERIES.labels(str(used).lower(), negations).inc()
 
     def coalesced(self, events: int) -> None:
         """So many profile changes are covered by newer ones."""

@@ -17,6 +17,7 @@ from workers.child_process import ChildProcess
 from workers.exit_codes import CONFIGURATION, DEPENDENCY_DOWN
 from workers.flags import Flags, environment_of, merged
 from workers.process_memory import pss_bytes, tree_pss_bytes
+from workers.workers_file import RunningWorker
 
 FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 30.0
@@ -200,6 +201,14 @@ class Supervisor:
     def workers(self) -> list[WorkerState]:
         """The state of each worker; asks their health endpoints."""
         return [self._state(worker) for worker in self._workers]
+
+    def endpoints(self) -> list[RunningWorker]:
+        """Where the running workers' health endpoints are; asks none of them."""
+        return [
+            RunningWorker(worker.name, worker.role, worker.child.url(""))
+            for worker in self._workers
+            if worker.child is not None and worker.child.port is not None
+        ]
 
     def memory(self, others: Mapping[str, int] | None = None) -> dict[str, int]:
         """Bytes in use (PSS) by this process, each worker with its children, and ``others`` (name to pid)."""

@@ -11,6 +11,8 @@ from aiokafka import ConsumerRecord
 
 from models.cascade.cascade import Cascade
 from models.cascade.learner import Learner
+from models.encoders.registry import EncoderRegistry
+from models.fusion import Fusion
 from models.preprocessing.text import item_text
 from models.retrieval import ItemIndex
 from streams.driver import Processor, StartPositions
@@ -26,7 +28,6 @@ from workers.encoders_in_use import encoder_registry, encoders_in_use, fusion_in
 from workers.events_to_profiles import ProfileUpdater
 from workers.experiments import Experiment
 from workers.explain_metrics import ExplainMetrics
-from workers.explaining.endpoint import Endpoint
 from workers.explaining.facts import CATEGORY_ATTRIBUTES
 from workers.explaining.generator import Generator, TemplateGenerator
 from workers.explaining.language_model import LanguageModelGenerator
@@ -35,6 +36,9 @@ from workers.features_to_vectors import ItemFuser
 from workers.fenced import FenceStartPositions
 from workers.items_to_features import ItemEncoder
 from workers.join_metrics import JoinMetrics
+from workers.language_model.endpoint import Endpoint
+from workers.language_model.metrics import LanguageModelMetrics
+from workers.language_model.negations import NegationReader
 from workers.learned_models import LearnedReader
 from workers.lists_to_outcomes import OutcomeJoiner
 from workers.media.reader import media_reader
@@ -45,6 +49,7 @@ from workers.ports import Publisher
 from workers.profiles_to_interactions import InteractionUpdater, Step
 from workers.profiles_to_recommendations import Recommender
 from workers.profiles_to_weights import WRITER_STATE, LearningModels, WeightsWriter, WriterElection
+from workers.query_reader import QueriesOff, QueryReader, ReadsQueries
 from workers.rebuild import restore_profiles
 from workers.recommendations_to_explanations import Explainer
 from workers.role_metrics import EncodeMetrics, FuseMetrics, LearnMetrics, ProfileMetrics, RecommendMetrics
@@ -215,7 +220,8 @@ async def _wire_recommend(
     publisher: Publisher,
     resources: AsyncExitStack,
 ) -> Wiring:
-    fusion = fusion_in_use(settings, encoder_registry(settings))
+    registry = encoder_registry(settings)
+    fusion = fusion_in_use(settings, registry)
     experiment = Experiment(settings)
     index = ItemIndex(fusion.dimension)
     metrics = RecommendMetrics()
@@ -240,8 +246,36 @@ async def _wire_recommend(
         now=utc_now,
         metrics=metrics,
         on_change=on_change,
+        queries=await wire_queries(settings, registry, fusion, resources),
     )
     return Wiring("recommend", [topics.profiles, topics.recommendation_requests], role)
+
+
+async def wire_queries(
+    settings: Settings, registry: EncoderRegistry, fusion: Fusion, resources: AsyncExitStack
+) -> ReadsQueries:
+    """What reads queries. The encoder is loaded at the first one, on the batcher's thread."""
+    query, model = settings.query, settings.language_model
+    if not query.enabled:
+        return QueriesOff()
+    separates = None
+    if query.negations == "language_model":
+        if "query" not in model.personal_fields:
+            raise ConfigurationError(
+                "query.negations is `language_model`, and would be told what people ask for: add `query` to "
+                "language_model.personal_fields, or set query.negations to `stated`"
+            )
+        endpoint = await resources.enter_async_context(Endpoint(model, LanguageModelMetrics()))
+        separates = NegationReader(endpoint, query.timeout_ms / 1_000)
+    name = settings.encoders.text
+    batcher: MicroBatcher[str] = MicroBatcher(
+        lambda texts: registry.get(name).encode(texts),
+        max_batch=settings.encoders.batch_size,
+        max_wait_s=0.0,
+    )
+    resources.push_async_callback(batcher.stop)
+    await batcher.start()
+    return QueryReader(query, batcher.encode, lambda feature: fusion.fuse({"text": feature}), separates)
 
 
 def _ignore_change(change: ProfileChanged) -> None:

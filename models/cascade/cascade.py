@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.cascade.asking import with_asked
 from models.cascade.explanation import explain
 from models.cascade.knowledge import Knowledge
 from models.cascade.moment import Signals
@@ -118,12 +119,12 @@ class Cascade(Knowledge):
             eligible: By row of the index; False for what was seen, filtered out or is not available.
             budgets: Over those of the settings.
         """
-        return self._ranked(self.candidates(person, eligible, budgets))
+        return self._answer(person, self._ranked(self.candidates(person, eligible, budgets)))
 
     def rank_rows(self, person: Person, rows: NDArray[np.int64]) -> Ranking:
         """Just these rows of the index, ranked."""
         proposals = Proposals(np.asarray(rows, np.int64), np.zeros(len(rows), np.uint32))
-        return self._ranked(self._complete(self._signals(person), proposals))
+        return self._answer(person, self._ranked(self._complete(self._signals(person), proposals)))
 
     def candidates(
         self,
@@ -197,8 +198,16 @@ class Cascade(Knowledge):
         self.sequence, self.item2vec = sequence, item2vec
         self.regressions = dict(regressions)
 
+    def _answer(self, person: Person, ranking: Ranking) -> Ranking:
+        """The ranking, mixed with what the person asks for in words, where they do."""
+        if person.asked is None:
+            return ranking
+        share = self.settings.asked_share if len(person.item_ids) else 1.0
+        return with_asked(self.index, ranking, person.asked, share)
+
     def _signals(self, person: Person) -> Signals:
-        key = (person.user_id, person.events, person.now_ms, len(person.item_ids), person.context)
+        asked = None if person.asked is None else person.asked.tobytes()
+        key = (person.user_id, person.events, person.now_ms, len(person.item_ids), person.context, asked)
         if self._cached is None or self._cached[0] != key:
             self._cached = (key, Signals.of(self, person))
         return self._cached[1]

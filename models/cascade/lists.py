@@ -70,7 +70,7 @@ def cascade_list(index: ItemIndex, cascade: Ranks, order: ListOrder, settings: L
         return make_list(index, order.profile, query, order.now_ms, settings.base)
     profile = order.profile or new_profile("")
     eligible = eligible_rows(index, profile, query)
-    person = Person.of(profile, order.now_ms, order.context)
+    person = Person.of(profile, order.now_ms, order.context, query.asked)
     ranking = _without_filtered(
         index, profile, _ranked(index, cascade, person, eligible, order, settings), named=query.candidates
     )

@@ -25,6 +25,7 @@ class Person:
         positives: Those of them whose weight was above 0.
         now_ms: The moment, milliseconds since the epoch.
         context: What the request or event says of the situation.
+        asked: Vector of what they ask for in words, float32 [D] of unit length; None where nothing is.
     """
 
     user_id: str
@@ -35,9 +36,16 @@ class Person:
     positives: int
     now_ms: int
     context: Mapping[str, Any] = field(default_factory=dict)
+    asked: NDArray[np.float32] | None = field(default=None, compare=False)
 
     @classmethod
-    def of(cls, profile: Profile, now_ms: int, context: Mapping[str, Any] | None = None) -> Person:
+    def of(
+        cls,
+        profile: Profile,
+        now_ms: int,
+        context: Mapping[str, Any] | None = None,
+        asked: NDArray[np.float32] | None = None,
+    ) -> Person:
         """The person behind a profile."""
         return cls(
             profile.user_id,
@@ -48,6 +56,7 @@ class Person:
             profile.positives,
             now_ms,
             context or {},
+            asked,
         )
 
 

@@ -23,6 +23,7 @@ SOURCES = (
     "new_items",
     "own_items",
     "trending_segment",
+    "query",
 )
 
 
@@ -40,6 +41,7 @@ def default_budgets() -> dict[str, int]:
         "new_items": 100,
         "own_items": 20,
         "trending_segment": 60,
+        "query": 200,
     }
 
 
@@ -54,6 +56,7 @@ class CascadeSettings:
         new_item_events: An item with fewer positive events is new.
         reason_items: Past items that reasons name.
         without: Families of signals that count for nothing, neither in scores nor in learning.
+        asked_share: Of a score, the part of what a person asks for in words, where they have a history.
     """
 
     interactions: InteractionSettings = field(default_factory=InteractionSettings)
@@ -62,6 +65,7 @@ class CascadeSettings:
     new_item_events: int = 5
     reason_items: int = 3
     without: tuple[str, ...] = ()
+    asked_share: float = 0.8
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.budgets) - set(SOURCES))
@@ -69,6 +73,8 @@ class CascadeSettings:
             raise SettingError(f"there is no candidate source {unknown[0]!r}; there are {', '.join(SOURCES)}")
         if min(self.budgets.values(), default=0) < 0 or self.candidates < 1:
             raise SettingError("budgets must be at least 0, and candidates at least 1")
+        if not 0 <= self.asked_share <= 1:
+            raise SettingError(f"asked_share is {self.asked_share}; it must be between 0 and 1")
 
 
 @dataclass(frozen=True, slots=True)

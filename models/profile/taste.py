@@ -14,13 +14,13 @@ given noise at full length. So ‖u‖ ≤ 1. Age relative to the newest item lo
 away; the recent part itself fades with ``now``, and leaves the taste to the long half-life.
 
 u is linear in the past items, ``u = Σ_j c_j v_j``, so item j adds exactly ``c_j · (v_j · v_i)`` to the
-score of candidate i.
+score of candidate i. What a person asks for in words, q, is mixed in as ``(1 − s) u + s q``, linear too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -57,7 +57,8 @@ class Taste:
         item_ids: The m past items or seeds, each once.
         actions: What was done with each, the action that counts most; empty for seeds.
         coefficients: c_j, float64 [m].
-        item_vectors: v_j, float64 [m, D]; ``vector`` is ``coefficients @ item_vectors``.
+        item_vectors: v_j, float64 [m, D]; ``vector`` is ``coefficients @ item_vectors``, and ``asked``.
+        asked: s · q, float64 [D]; None where nothing is asked for in words.
     """
 
     kind: Literal["similar_item", "seed_item"]
@@ -66,6 +67,7 @@ class Taste:
     actions: tuple[str, ...]
     coefficients: NDArray[np.float64]
     item_vectors: NDArray[np.float64]
+    asked: NDArray[np.float64] | None = None
 
 
 def taste(
@@ -151,6 +153,26 @@ def taste_from_seeds(
     if not vector.any():
         return None
     return Taste("seed_item", vector, tuple(seed for seed, _ in known), (), coefficients, vectors)
+
+
+def with_asked(own: Taste | None, asked: NDArray[np.floating], share: float) -> Taste:
+    """The taste of somebody who asks for something in words: ``(1 − s) u + s q``.
+
+    Args:
+        own: u; None for a stranger, whose taste is then what they ask for alone.
+        asked: q, [D], of unit length.
+        share: s, 0 to 1.
+    """
+    wide = np.asarray(asked, np.float64)
+    if own is None:
+        nobody = np.zeros((0, len(wide)))
+        return Taste("similar_item", wide, (), (), np.zeros(0), nobody, asked=wide)
+    return replace(
+        own,
+        vector=(1.0 - share) * own.vector + share * wide,
+        coefficients=(1.0 - share) * own.coefficients,
+        asked=share * wide,
+    )
 
 
 def _directed(

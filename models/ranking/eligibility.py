@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.errors import ListQueryError
 from models.profile.state import Profile
@@ -30,6 +31,7 @@ class ListQuery:
         filter: Attribute → value, list of values, or `FilterRange`.
         seed_items: Items that those listed shall resemble. They take the place of the person's taste;
             where none of them has a vector, the taste decides after all.
+        asked: Vector of what is asked for in words, float32 [D] of unit length; None where nothing is.
 
     Raises:
         ListQueryError: ``count`` is below 1.
@@ -40,6 +42,7 @@ class ListQuery:
     exclude: Sequence[str] = ()
     filter: Filter = field(default_factory=dict)
     seed_items: Sequence[str] = ()
+    asked: NDArray[np.float32] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.count < 1:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.profile.state import Profile
-from models.profile.taste import Taste, taste, taste_from_seeds
+from models.profile.taste import Taste, taste, taste_from_seeds, with_asked
 from models.ranking.eligibility import ListQuery, eligible_rows, shortfall
 from models.ranking.reasons import ScoredItem, explain
 from models.ranking.scoring import RankingSettings, Rows, Scorer
@@ -159,6 +159,13 @@ class _List:
 
 
 def _taste(
+    index: ItemIndex, profile: Profile | None, query: ListQuery, now_ms: int, settings: RankingSettings
+) -> Taste | None:
+    own = _own_taste(index, profile, query, now_ms, settings)
+    return own if query.asked is None else with_asked(own, query.asked, settings.asked_share)
+
+
+def _own_taste(
     index: ItemIndex, profile: Profile | None, query: ListQuery, now_ms: int, settings: RankingSettings
 ) -> Taste | None:
     if query.seed_items:

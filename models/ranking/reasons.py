@@ -1,7 +1,8 @@
 """Why an item is listed: its score, taken apart exactly.
 
 The score is linear in the past items (see `models.profile.taste`), so item j's part is
-``content_weight · c_j · (v_j · v_i)``. The parts that count most are named, the others are one reason.
+``content_weight · c_j · (v_j · v_i)``. The parts that count most are named, the others are one reason; what
+is asked for in words is one of its own.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ class Reason(msgspec.Struct, frozen=True):
 
     ``similar_item``: a past item, with what was done with it. ``taste``: all other past items.
     ``seed_item``: an item that the request named; without ``item_id``, all others of these.
+    ``query``: likeness to what the request asks for in words.
     ``popularity``, ``freshness``, ``bias``: what their names say. Those of the cascade are in its guide.
     """
 
@@ -83,7 +85,11 @@ def _named_parts(
     count = min(max(0, settings.reason_items), contributions.shape[1])
     named = np.argsort(-np.abs(contributions), axis=1, kind="stable")[:, :count]
     largest = np.take_along_axis(contributions, named, axis=1)
-    rest = (parts.content - largest.sum(axis=1)) if count < contributions.shape[1] else np.zeros(len(named))
+    asked = np.zeros(len(named))
+    if taste.asked is not None:
+        asked = settings.content_weight * np.vecdot(vectors, taste.asked)
+    is_whole = count == contributions.shape[1]
+    rest = np.zeros(len(named)) if is_whole else parts.content - asked - largest.sum(axis=1)
     rest_kind = "taste" if taste.kind == "similar_item" else taste.kind
     actions = taste.actions or (None,) * len(taste.item_ids)
     return [
@@ -93,9 +99,10 @@ def _named_parts(
                 for contribution, past in zip(contributions_of, past_items, strict=True)
             ),
             (remaining, rest_kind, None, None),
+            (query, "query", None, None),
         ]
-        for contributions_of, past_items, remaining in zip(
-            largest.tolist(), named.tolist(), rest.tolist(), strict=True
+        for contributions_of, past_items, remaining, query in zip(
+            largest.tolist(), named.tolist(), rest.tolist(), asked.tolist(), strict=True
         )
     ]
 

@@ -33,12 +33,16 @@ Scores = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class RankingSettings:
-    """The weights of a score's parts; ``bias`` is b₁. ``reason_items`` past items are named one by one."""
+    """The weights of a score's parts; ``bias`` is b₁. ``reason_items`` past items are named one by one.
+
+    ``asked_share``: how much of the taste is what the person asks for in words, where they do.
+    """
 
     content_weight: float = 1.0
     popularity_weight: float = 0.15
     freshness_weight: float = 0.05
     bias: float = 0.0
+    asked_share: float = 0.8
     freshness_half_life_days: float = 7.0
     reason_items: int = 3
     taste: TasteSettings = field(default_factory=TasteSettings)
@@ -49,6 +53,8 @@ class RankingSettings:
             raise SettingError("content_weight, popularity_weight, freshness_weight and bias must be finite")
         if not self.freshness_half_life_days > 0:
             raise SettingError("freshness_half_life_days must be above 0")
+        if not 0 <= self.asked_share <= 1:
+            raise SettingError(f"asked_share is {self.asked_share}; it must be between 0 and 1")
 
 
 @dataclass(frozen=True, slots=True)

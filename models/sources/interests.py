@@ -23,7 +23,7 @@ _FADE = 0.9
 _SAME = 0.95
 _BLOCK_ROWS = 512
 # From so many rows on, only those of the nearest cells are looked at, so many or such a share of all.
-_SCANNED_ROWS = 32_768
+SCANNED_ROWS = 32_768
 _LEAST_NEAR, _NEAR_SHARE = 4_096, 32
 
 
@@ -41,8 +41,8 @@ def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArra
     members = cluster(vectors, weights)
     shares = members.sum(axis=1) / weights.sum()
     centres = members @ vectors
-    if index.rows >= _SCANNED_ROWS:
-        lists = [_best_near(index, centre, eligible, budget) for centre in centres]
+    if index.rows >= SCANNED_ROWS:
+        lists = [best_near(index, centre, eligible, budget) for centre in centres]
     else:
         similarities, may_be_listed = _similarities(centres, index.vectors), eligible.nonzero()[0]
         lists = [best_rows(one, index.hashes, may_be_listed, budget) for one in similarities]
@@ -84,7 +84,7 @@ def _nearest_of(similarity: NDArray[np.float32], weights: NDArray[np.float32]) -
     return np.asarray(members[members.any(axis=1)], np.float32)
 
 
-def _best_near(
+def best_near(
     index: ItemIndex, centre: NDArray[np.float32], eligible: NDArray[np.bool_], budget: int
 ) -> NDArray[np.int64]:
     """The nearest rows of those whose cells are the nearest, best first, int64 [≤ budget]."""

@@ -10,6 +10,7 @@ from models.sources import (
     item2vec,
     new_items,
     own_items,
+    query,
     regression,
     sequence,
     sessions,
@@ -31,4 +32,5 @@ REGISTRY: Mapping[str, Source] = {
     "new_items": new_items.propose,
     "own_items": own_items.propose,
     "trending_segment": trending_segment.propose,
+    "query": query.propose,
 }

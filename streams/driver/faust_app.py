@@ -2,7 +2,7 @@
 
 Faust keeps the group, the assignment, the agent and the commit timer. What is replaced, and why:
 
-- Messages are handed through one batch per fetch and partition instead of one by one, for throughput.
+- All that a fetch brought is handed through as one message, instead of one by one, for throughput.
 - Stock acks commit past a record in flight where offsets have gaps, and with acks out of order. Here commits
   come from `streams.acks`.
 - Start positions come from `Positions`, not from Kafka's committed offsets alone.
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 class _BatchSchema(faust.Schema):  # type: ignore[type-arg]
-    """Passes the batch through."""
+    """Passes the batches through."""
 
     def loads_key(self, app: Any, message: Any, **_: Any) -> Any:
         return None
@@ -75,8 +75,14 @@ class _ConsumerThread(AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         link = self.app.link
+        worker = link.settings.worker
         consumer = new_consumer(link.settings, self.app.conf.id)
-        self.member = KafkaMember(consumer, on_doubt=lambda: link.call_soon(link.positions.check_soon))
+        self.member = KafkaMember(
+            consumer,
+            # A batch, unless few may be in flight: then several partitions have a share of these.
+            min(worker.batch_records, worker.max_in_flight_records // 4),
+            on_doubt=lambda: link.call_soon(link.positions.check_soon),
+        )
         return consumer
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
@@ -153,22 +159,23 @@ class _Consumer(Consumer):
                 self.app.link.trouble(f"the consumer group refuses this worker: {error!r}")
                 await asyncio.sleep(1.0)
                 continue
-            for batch in batches:
-                if in_flight.expect(batch):
-                    await self.callback(self._message(batch))
+            expected = [batch for batch in batches if in_flight.expect(batch)]
+            if expected:
+                await self.callback(self._message(expected))
 
-    def _message(self, batch: Batch) -> Any:
-        source = batch.assignment.source
+    def _message(self, batches: list[Batch]) -> Any:
+        """One for all that a fetch brought; Faust delivers it to the one agent by the topic of the first."""
+        source = batches[0].assignment.source
         new_message: Any = ConsumerMessage
         return new_message(
             topic=source.topic,
             partition=source.partition,
-            offset=batch.start,
+            offset=batches[0].start,
             timestamp=None,
             timestamp_type=0,
             headers=None,
             key=None,
-            value=batch,
+            value=batches,
             checksum=None,
             tp=TP(source.topic, source.partition),
             generation_id=self.app.consumer_generation_id,
@@ -273,10 +280,11 @@ class RoleApp(faust.App):
         source = self.topic(*topics, schema=_BatchSchema(), allow_empty=False)
         self.agent(source, name=f"{group}-agent")(self._take)
 
-    async def _take(self, batches: AsyncIterable[Batch]) -> None:
-        async for batch in batches:
-            if not self.link.in_flight.arrive(batch):
-                await self.link.positions.reset([batch.assignment])
+    async def _take(self, fetches: AsyncIterable[list[Batch]]) -> None:
+        async for batches in fetches:
+            for batch in batches:
+                if not self.link.in_flight.arrive(batch):
+                    await self.link.positions.reset([batch.assignment])
 
     def _new_transport(self) -> Any:
         return _Transport(self.conf.broker_consumer, self)

@@ -23,6 +23,7 @@ class Assignment:
         self.committed = position
         self.log_end = log_end
         self.is_open = True
+        self.waiting_records = 0
         self.handed_out = 0
         self.undone_records = 0
         self.undone_bytes = 0
@@ -45,25 +46,29 @@ class Batch(NamedTuple):
     @property
     def size_bytes(self) -> int:
         """Bytes of keys and values."""
-        return sum(record.size_bytes for record in self.records)
+        return sum([len(one.key or b"") + len(one.value or b"") for one in self.records])
 
 
 class InFlight:
     """The records between Kafka and `Delivery.done`, within a budget.
 
-    Fetching waits for `room`, so at most one fetch goes over the budget. Lives in one event loop.
+    Fetching waits for `room`, so at most one fetch goes over the budget. Under backlog it also waits until
+    half of what may be in flight is handed out: a fetch costs the same whether it brings one record or
+    thousands. Lives in one event loop.
     """
 
     def __init__(self, max_records: int, max_bytes: int) -> None:
         self._max_records = max_records
         self._max_bytes = max_bytes
-        self._queue: deque[tuple[Assignment, Delivery]] = deque()
+        self._queue: deque[tuple[Assignment, list[Delivery]]] = deque()
         self._open: dict[tuple[str, int], Assignment] = {}
         self._finishers: dict[Assignment, Callable[[Delivery], None]] = {}
         self._has_room = asyncio.Event()
         self._has_room.set()
         self._has_work = asyncio.Event()
         self._came_back = asyncio.Event()
+        # Fetched, and not handed out yet.
+        self._waiting = 0
         self.records = 0
         self.size_bytes = 0
         self.last_progress_s = monotonic()
@@ -98,6 +103,8 @@ class InFlight:
         if not assignment.is_open:
             return False
         size_bytes = batch.size_bytes
+        assignment.waiting_records += len(batch.records)
+        self._waiting += len(batch.records)
         assignment.undone_records += len(batch.records)
         assignment.undone_bytes += size_bytes
         assignment.log_end = max(assignment.log_end, batch.log_end)
@@ -117,10 +124,10 @@ class InFlight:
             return False
         assignment.tracker.deliver(batch.start, batch.end, [record.offset for record in batch.records])
         finish = self._finishers[assignment]
-        self._queue.extend((assignment, Delivery(record, finish)) for record in batch.records)
-        if self._queue:
+        if batch.records:
+            self._queue.append((assignment, [Delivery(record, finish) for record in batch.records]))
             self._has_work.set()
-        else:
+        elif not self._queue:
             self.last_progress_s = monotonic()
         return True
 
@@ -129,11 +136,18 @@ class InFlight:
         while not self._queue:
             self._has_work.clear()
             await self._has_work.wait()
-        taken = []
-        for _ in range(min(limit, len(self._queue))):
-            assignment, delivery = self._queue.popleft()
-            assignment.handed_out += 1
-            taken.append(delivery)
+        taken: list[Delivery] = []
+        while self._queue and len(taken) < limit:
+            assignment, deliveries = self._queue.popleft()
+            room = limit - len(taken)
+            if len(deliveries) > room:
+                self._queue.appendleft((assignment, deliveries[room:]))
+                del deliveries[room:]
+            assignment.handed_out += len(deliveries)
+            assignment.waiting_records -= len(deliveries)
+            taken += deliveries
+        self._waiting -= len(taken)
+        self._note_room()
         return taken
 
     def is_current(self, delivery: Delivery) -> bool:
@@ -164,26 +178,35 @@ class InFlight:
             if self._open.get(key) is assignment:
                 del self._open[key]
             del self._finishers[assignment]
+            self._waiting -= assignment.waiting_records
             self._count(-assignment.undone_records, -assignment.undone_bytes)
 
     def _done(self, assignment: Assignment, delivery: Delivery) -> None:
+        # Called for every record: written out, and without what could be left out.
         if not assignment.is_open:
             return
         record = delivery.record
-        size_bytes = record.size_bytes
+        size_bytes = len(record.key or b"") + len(record.value or b"")
         assignment.tracker.done(record.offset)
         assignment.handed_out -= 1
         assignment.undone_records -= 1
         assignment.undone_bytes -= size_bytes
-        self._count(-1, -size_bytes)
+        self.records -= 1
+        self.size_bytes -= size_bytes
         self.last_progress_s = monotonic()
         if not assignment.handed_out:
             self._came_back.set()
+        if not self._has_room.is_set():
+            self._note_room()
 
     def _count(self, records: int, size_bytes: int) -> None:
         self.records += records
         self.size_bytes += size_bytes
-        if self.records >= self._max_records or self.size_bytes >= self._max_bytes:
+        self._note_room()
+
+    def _note_room(self) -> None:
+        is_used_up = self.records >= self._max_records or self.size_bytes >= self._max_bytes
+        if is_used_up or self._waiting > self._max_records // 2:
             self._has_room.clear()
         else:
             self._has_room.set()

@@ -22,9 +22,10 @@ from models.profile import Profile, ProfileEvent, TransitionSettings, apply_even
 from models.ranking import ListOrder, ListQuery
 from models.reranking import RerankSettings
 from models.retrieval import ItemIndex
-from tests.benchmarks.cascade_latency import World
+from workers.bench.catalogue import World
 
 EVENTS = 20_000
+PEOPLE = 2_000
 LISTS = 200
 
 
@@ -34,10 +35,10 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=10_000)
     options = parser.parse_args()
     index = ItemIndex()
-    world = World(options.items, index.dimension)
+    world = World(options.items, index.dimension, PEOPLE)
     begin = datetime(2026, 1, 1, tzinfo=UTC)
     begin_ms = round(begin.timestamp() * 1_000)
-    for number, vector in enumerate(world.vectors):
+    for number, vector in enumerate(world.item_vectors):
         index.upsert(
             f"item-{number}",
             vector.astype(np.float32),
@@ -49,12 +50,12 @@ def main() -> None:
     now_ms = begin_ms
     started = time.process_time()
     for number in range(EVENTS):
-        event = world.event(number, begin + timedelta(seconds=20 * number))
-        user_id, item_id = event["user_id"], event["item_id"]
+        event = world.event(begin + timedelta(seconds=20 * number))
+        user_id, item_id = event.user_id, event.item_id
         now_ms = begin_ms + 20_000 * number
         before = profiles.get(user_id) or new_profile(user_id)
         cascade.observe(Person.of(before, now_ms), Interaction(user_id, item_id, "like", 2.0, now_ms))
-        happened = ProfileEvent(event["event_id"], item_id, "like", now_ms)
+        happened = ProfileEvent(event.event_id, item_id, "like", now_ms)
         profiles[user_id], _ = apply_event(before, happened, TransitionSettings())
     print(f"taking an event in: {1_000 * (time.process_time() - started) / EVENTS:.2f} ms")
     settings = ListSettings(

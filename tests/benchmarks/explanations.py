@@ -25,10 +25,10 @@ from tests.unit.explaining.chat_server import LIES, ChatServer, Json, is_second_
 from tests.unit.explaining.hostile_text import HOSTILE_TEXTS
 from tests.unit.explaining.samples import facts_of, known, listed
 from workers.explaining.brief import make_brief
-from workers.explaining.endpoint import Endpoint
 from workers.explaining.facts import ItemFacts
 from workers.explaining.language_model import LanguageModelGenerator
 from workers.explaining.templates import TemplateWriter
+from workers.language_model.endpoint import Endpoint
 from workers.vectors_to_titles import KnownItem
 
 LIE_SHARE: Final = 0.25

@@ -17,6 +17,10 @@ def show_list(answer: Recommendation) -> None:
     console().print(table(("#", "item", "score", "because"), rows))
     known = f"{answer.profile_version} events known"
     note(f"{answer.user_id}: {len(answer.items)} items, {known}, {answer.model}")
+    if answer.query is not None and not answer.query.used:
+        note(f"the words asked in do not count: {answer.query.detail}")
+    elif answer.query is not None and answer.query.detail is not None:
+        note(answer.query.detail)
     if answer.stale:
         note("stale: the event waited for was not applied in time")
     if answer.shortfall is not None:

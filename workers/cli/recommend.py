@@ -21,6 +21,7 @@ from workers.cli.output import note, print_json
     help="Only items whose attribute K is V; V,W for either, 10..20 for a range. Repeat for more attributes.",
 )
 @click.option("--seed", multiple=True, metavar="ITEM", help="Similar to this item. May be repeated.")
+@click.option("--query", metavar="WORDS", help="What is looked for, in words, such as 'quiet piano music'.")
 @click.option("--candidates", metavar="ITEM,…", help="Rank just these items.")
 @click.option("--exclude", metavar="ITEM,…", help="Leave these items out.")
 @click.option("--after-event", metavar="ID", help="Wait a moment until this event is applied.")
@@ -34,6 +35,7 @@ def recommend(
     count: int,
     filters: tuple[str, ...],
     seed: tuple[str, ...],
+    query: str | None,
     candidates: str | None,
     exclude: str | None,
     after_event: str | None,
@@ -61,6 +63,8 @@ def recommend(
     }
     if candidates is not None:
         fields["candidates"] = _ids(candidates)
+    if query is not None:
+        fields["query"] = query
     if after_event is not None:
         fields["after_event_id"] = after_event
     try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from workers.cli.console import require_extra
 from workers.cli.invocation import invocation
 from workers.cli.output import console, note, table
 from workers.cli.stopping import StopAsked, stop_on_signals
@@ -41,12 +42,14 @@ def default_data_folder() -> Path:
 @click.option(
     "--scale", multiple=True, metavar="ROLE=N", help="So many workers of a role, for example recommend=2."
 )
+@click.option("--console", "with_console", is_flag=True, help="Serve the web page as well.")
 @click.option("-v", "--verbose", is_flag=True, help="Show the workers' logs here, not in files.")
 def up(
     kafka_port: int | None,
     redis_port: int | None,
     data_dir: Path | None,
     scale: tuple[str, ...],
+    with_console: bool,
     verbose: bool,
 ) -> int:
     """Start Kafka, Redis and every role on this machine, and stop it all on Ctrl-C.
@@ -58,6 +61,8 @@ def up(
 
     given = invocation()
     settings = given.settings()
+    if with_console:
+        require_extra()
     embed_kafka = "bootstrap_servers" not in settings.kafka.model_fields_set
     embed_redis = "url" not in settings.redis.model_fields_set
     for name, port, embedded in (("kafka", kafka_port, embed_kafka), ("redis", redis_port, embed_redis)):
@@ -72,6 +77,7 @@ def up(
         kafka_port=kafka_port if kafka_port or not embed_kafka else _if_free(USUAL_KAFKA_PORT),
         redis_port=redis_port if redis_port or not embed_redis else _if_free(USUAL_REDIS_PORT),
         workers=_workers(scale),
+        console=with_console,
         logs_to_files=not verbose,
         say=note,
     )
@@ -126,6 +132,8 @@ def _show_addresses(deployment: LocalDeployment) -> None:
         )
         for worker in deployment.supervisor.workers()
     ]
+    if deployment.console_address is not None:
+        rows.append(("console", deployment.console_address, ""))
     console().print(table(("what", "where", ""), rows))
     flags = []
     if deployment.kafka and deployment.kafka.port != USUAL_KAFKA_PORT:

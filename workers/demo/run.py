@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 
 from deploy.demo.catalogue import Catalogue, load_catalogue
@@ -19,6 +19,7 @@ from workers.demo.report import Outage, Report, latency
 from workers.demo.show import Show
 from workers.demo.stage import dead_letters, stage, wait_until_encoded
 from workers.flags import Flags
+from workers.local_deployment import LocalDeployment
 
 DEFAULT_SECONDS = 36.0
 SEED = 7
@@ -27,12 +28,22 @@ EVENTS_PER_PERSON = 15
 _ANSWER_TIMEOUT_S = 20.0
 
 
-def run_demo(flags: Flags, seconds: float, show: Show, seed: int = SEED) -> Report:
+def run_demo(
+    flags: Flags,
+    seconds: float,
+    show: Show,
+    on_report: Callable[[Report, LocalDeployment], None],
+    *,
+    with_console: bool = False,
+    seed: int = SEED,
+) -> None:
     """Play the demo.
 
     Args:
         flags: Settings besides the demo's own.
         seconds: How long people act.
+        on_report: Told how it went, while everything still runs; that ends when it returns.
+        with_console: Serve the web page as well.
 
     Raises:
         ConfigurationError, DependencyDownError: It cannot be started.
@@ -40,7 +51,7 @@ def run_demo(flags: Flags, seconds: float, show: Show, seed: int = SEED) -> Repo
     catalogue = load_catalogue()
     people = crowd(seed)
     journal = Journal()
-    with stage(flags, catalogue, show.say) as deployment:
+    with stage(flags, catalogue, show.say, with_console=with_console) as deployment:
         settings = deployment.settings
         topics = TopicNames(settings.topics.prefix)
         with (
@@ -69,7 +80,8 @@ def run_demo(flags: Flags, seconds: float, show: Show, seed: int = SEED) -> Repo
             show.say("asking for everybody's last list")
             versions = play.final_versions()
             refused = dead_letters(settings)
-    return _report(play, journal, people, catalogue, settings, versions, refused, seconds)
+        report = _report(play, journal, people, catalogue, settings, versions, refused, seconds)
+        on_report(report, deployment)
 
 
 def _report(

@@ -28,12 +28,15 @@ _KAFKA_CONFIG = {"group.min.session.timeout.ms": "1000"}
 
 
 @contextmanager
-def stage(flags: Flags, catalogue: Catalogue, say: Callable[[str], None]) -> Iterator[LocalDeployment]:
+def stage(
+    flags: Flags, catalogue: Catalogue, say: Callable[[str], None], *, with_console: bool = False
+) -> Iterator[LocalDeployment]:
     """Start everything; on leaving stop it, and remove the folder.
 
     Args:
         flags: Settings beside those that the demo needs.
         say: Told what happens, in lines for a person.
+        with_console: Serve the web page as well.
     """
     folder = Path(tempfile.mkdtemp(prefix="freshet-demo-"))
     needed: Flags = {
@@ -42,7 +45,11 @@ def stage(flags: Flags, catalogue: Catalogue, say: Callable[[str], None]) -> Ite
     }
     try:
         with LocalDeployment(
-            flags=merged(flags, needed), data_folder=folder, extra_kafka_config=_KAFKA_CONFIG, say=say
+            flags=merged(flags, needed),
+            data_folder=folder,
+            console=with_console,
+            extra_kafka_config=_KAFKA_CONFIG,
+            say=say,
         ) as deployment:
             yield deployment
     finally:

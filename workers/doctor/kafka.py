@@ -10,7 +10,7 @@ from streams.settings import Settings
 from streams.topic_admin import TopicState, findings, list_topics
 from streams.topics import EVENTS, ITEMS, RECOMMENDATION_REQUESTS
 from workers.doctor.check import Check
-from workers.roles import ROLES
+from workers.role_groups import role_groups
 
 AREA = "kafka"
 TOPICS_AREA = "topics"
@@ -82,19 +82,8 @@ def _check_broker(cluster: Cluster) -> Iterator[Check]:
 def _check_groups(
     cluster: Cluster, settings: Settings, states: Iterable[TopicState], space: str | None
 ) -> Iterator[Check]:
-    groups = {group.name: group for group in cluster.groups(settings.topics.prefix)}
-    present = [state for state in states if state.partitions]
-    for role in ROLES:
-        own = settings.topics.prefix + role
-        group = groups.get(own) or (groups.get(f"{own}.{space}") if space is not None else None)
-        committed = group.committed if group is not None else {}
-        lag = 0
-        for state in present:
-            if role not in state.topic.read_by or role in state.topic.followed_by:
-                continue
-            for partition, (first, end) in cluster.bounds(state.name, state.partitions).items():
-                lag += max(0, end - max(first, committed.get((state.name, partition), first)))
-        yield judge_group(role, group, lag)
+    for one in role_groups(cluster, settings, states, space):
+        yield judge_group(one.role, one.facts, one.lag)
 
 
 def _check_keys(cluster: Cluster, states: Iterable[TopicState]) -> Iterator[Check]:

@@ -29,6 +29,7 @@ _MEANINGS: Final = {
     "similar_item": "the other item, from the person's history, is similar",
     "history": "it fits the person's history",
     "seed_item": "the other item, which the person asked about, is similar",
+    "query": "it matches what the person asked for in words",
     "taste": "it fits the person's taste",
     "content": "its content is like what the person chooses, in the named modality",
     "covisitation": "people who chose the other item often chose this one",

@@ -10,12 +10,12 @@ import structlog
 
 from streams.explain_settings import ExplainSettings, LanguageModelSettings
 from workers.explaining.brief import Brief, answer_schema, instructions, make_brief
-from workers.explaining.endpoint import Endpoint, EndpointError
 from workers.explaining.facts import ItemFacts
 from workers.explaining.generator import How, Written
 from workers.explaining.grounding import MAX_ANSWER_CHARACTERS, Complaint, ComplaintKind, check_answer
 from workers.explaining.templates import NAME, TemplateWriter
 from workers.explaining.words_cache import WordsCache
+from workers.language_model.endpoint import Endpoint, EndpointError
 
 # Once, and once more with the complaints.
 _TRIES = 2

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -166,7 +167,7 @@ def test_up_with_a_kafka_and_redis_of_the_users_own_and_another_prefix(
     tmp_path: Path, kafka: Any, redis_server: Any, topic_prefix: str
 ) -> None:
     flags = ["--bootstrap-servers", kafka.bootstrap_servers, "--redis-url", redis_server.url]
-    up = Up(tmp_path / "data", *flags, "--prefix", topic_prefix, "--scale", "text=2")
+    up = Up(tmp_path / "data", *flags, "--prefix", topic_prefix, "--scale", "text=2", "--console")
     try:
         commands = [Path(f"/proc/{pid}/comm").read_text().strip() for pid in up.pids]
         assert not {"java", "redis-server"} & set(commands)
@@ -174,8 +175,14 @@ def test_up_with_a_kafka_and_redis_of_the_users_own_and_another_prefix(
         assert up.worker_pid("text-2") in up.pids
         publish_items(up, "--prefix", topic_prefix)
         assert eventually(lambda: len(recommended(up, "--prefix", topic_prefix)) == 3)
+        with urllib.request.urlopen(up.address("console") + "api/items", timeout=10) as answer:
+            assert {one["item_id"] for one in json.load(answer)["items"]} == {"shoe-1", "shoe-2", "pan-1"}
+        noted = json.loads((tmp_path / "data" / "workers.json").read_bytes())
+        assert (noted["bootstrap_servers"], noted["prefix"]) == (kafka.bootstrap_servers, topic_prefix)
+        assert {one["name"] for one in noted["workers"]} == {*ROLES, "text-2"}
         assert up.end(signal.SIGINT) == 0, "".join(up.err)
         assert up.nothing_left()
+        assert not (tmp_path / "data" / "workers.json").exists()
     finally:
         up.process.kill()
 
@@ -183,10 +190,10 @@ def test_up_with_a_kafka_and_redis_of_the_users_own_and_another_prefix(
 def test_a_role_that_cannot_start_is_told_and_nothing_stays(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "workers.cli", "up", "--data-dir", str(tmp_path / "data")]
     done = subprocess.run(
-        [*command, "-o", "encoders.image=text-static-128"], capture_output=True, text=True, timeout=120
+        [*command, "-o", "encoders.image=text-distilled-128"], capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 2, done.stderr
-    assert "encodes text" in done.stderr or "text-static-128" in done.stderr
+    assert "encodes text" in done.stderr or "text-distilled-128" in done.stderr
     assert "Traceback" not in done.stderr
     assert "ready" not in done.stdout
     left = subprocess.run(["pgrep", "-f", str(tmp_path)], capture_output=True, text=True)

@@ -6,6 +6,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,4 +80,27 @@ def test_an_interrupted_demo_leaves_nothing_behind(
     process.send_signal(number)
     _, err = process.communicate()
     assert process.returncode == 130
+    assert "stopped" in err
+
+
+@pytest.mark.timeout(600)
+def test_the_page_stays_after_the_summary_until_it_is_ended(
+    surroundings: tuple[dict[str, str], Path],
+) -> None:
+    process = _start(["--console", "--seconds", "30", "-o", "console.port=0"], *surroundings)
+    assert process.stderr is not None
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if line.startswith("The page is yours: "):
+            break
+    else:
+        pytest.fail("".join(said))
+    address = line.split()[4]
+    with urllib.request.urlopen(f"{address}api/items", timeout=30) as answer:
+        assert json.load(answer)["total"] == 240
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate()
+    assert "precision" in out.lower()
+    assert process.returncode in (0, 1)
     assert "stopped" in err

@@ -117,6 +117,25 @@ def test_seed_items(catalogue: Catalogue, user: str) -> None:
     assert set(item_ids(catalogue.ask(user, count=5))) == set(catalogue.ids("garden")[1:])
 
 
+def test_asking_in_words(catalogue: Catalogue, user: str) -> None:
+    catalogue.act(user, catalogue.ids("garden")[0])
+    answer = catalogue.ask(user, query="somebody plays the saxophone", count=PER_TOPIC)
+    assert set(item_ids(answer)) == set(catalogue.ids("jazz"))
+    assert answer["query"] == {"used": True}
+    assert all(contribution(one, "query") > 0 for one in answer["items"])
+    # A stranger's first profile, within a filter.
+    red = catalogue.stack.ask(
+        f"{user}-stranger",
+        query="roses, no tomatoes",
+        filter={"tag": catalogue.tag, "colour": "red"},
+        count=2,
+    )
+    assert set(item_ids(red)) == {
+        one for at, one in enumerate(catalogue.all_ids) if at % 3 == 0 and at >= PER_TOPIC
+    }
+    assert red["query"]["negations"] == "unsupported"
+
+
 def test_after_a_fresh_event(catalogue: Catalogue, user: str) -> None:
     item_id, event_id = catalogue.ids("jazz")[0], f"{user}-click"
     catalogue.stack.publish("events", event(user, event_id, item_id), user)

@@ -10,6 +10,7 @@ import pytest
 
 from models.cascade.cascade import ITEM2VEC, RANKER, REGRESSIONS, SEQUENCE, Cascade
 from models.cascade.learner import Learner
+from models.cascade.person import Person
 from models.cascade.settings import CascadeSettings, LearnSettings
 from models.errors import ModelError, SettingError
 from models.interactions import InteractionSettings
@@ -273,3 +274,41 @@ def test_it_works_with_memory_for_few_items() -> None:
 def test_unknown_sources_are_refused() -> None:
     with pytest.raises(SettingError):
         CascadeSettings(budgets={"nowhere": 3})
+
+
+def asking(made: Cascade, item_id: str) -> Person:
+    vector = made.index.vectors[made.index.item_rows[item_id]]
+    return replace(SOMEBODY, asked=(vector / np.linalg.norm(vector)).astype(np.float32))
+
+
+def test_what_is_asked_for_in_words_comes_first_and_is_a_part_of_the_score() -> None:
+    made, _, _ = played()
+    somebody = asking(made, "i30")
+    ranking = made.rank(somebody, everything(made))
+    assert made.index.item_id(int(ranking.rows[0])) == "i30"
+    assert ranking.sources[0] >> ranking.source_names.index("query") & 1
+    assert ranking.part_names[-1] == "query"
+    assert np.abs(ranking.parts.sum(axis=1) - ranking.scores).max() < 1e-9
+    for why, score in zip(made.explain(somebody, ranking, range(5)), ranking.scores[:5], strict=True):
+        assert math.fsum(one.contribution for one in why) == pytest.approx(score, abs=1e-9)
+        assert "query" in {one.kind for one in why}
+    # The ranker's own scores are as they were, times what is left to them.
+    plain = made.rank(SOMEBODY, everything(made))
+    assert "query" not in plain.part_names
+    rows = made.rank_rows(SOMEBODY, ranking.rows)
+    own = dict(zip(rows.rows.tolist(), rows.scores.tolist(), strict=True))
+    left = ranking.scores - ranking.parts[:, -1]
+    assert left == pytest.approx([0.2 * own[row] for row in ranking.rows.tolist()], abs=1e-6)
+
+
+def test_a_stranger_who_asks_in_words_gets_a_list_by_the_words_alone() -> None:
+    made, _, _ = played()
+    vector = made.index.vectors[made.index.item_rows["i7"]]
+    stranger = replace(
+        person("nobody", now_s=60.0), asked=(vector / np.linalg.norm(vector)).astype(np.float32)
+    )
+    ranking = made.rank(stranger, everything(made))
+    assert made.index.item_id(int(ranking.rows[0])) == "i7"
+    assert not ranking.parts[:, :-1].any()
+    similar = made.index.vectors[ranking.rows] @ stranger.asked
+    assert (np.diff(similar) <= 1e-6).all()

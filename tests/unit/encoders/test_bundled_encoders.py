@@ -18,7 +18,7 @@ from models.encoders.loading import BUNDLED_FOLDER
 from models.preprocessing.image import decode_image
 from tests.unit.encoders import golden
 
-DIMENSIONS = {"text-static-128": 128, "image-cnn-64": 64, "audio-gru-64": 64, "video-pooled-128": 128}
+DIMENSIONS = {"text-distilled-128": 128, "image-cnn-64": 64, "audio-gru-64": 64, "video-pooled-128": 128}
 MAX_FILE_BYTES, MAX_TOTAL_BYTES = 5_000_000, 15_000_000
 
 
@@ -74,7 +74,7 @@ def test_files_are_small_and_their_origin_is_stated(registry: EncoderRegistry) -
 
 
 def test_near_words_are_near(registry: EncoderRegistry) -> None:
-    dress, skirt, dog, puppy = registry.get("text-static-128").encode(
+    dress, skirt, dog, puppy = registry.get("text-distilled-128").encode(
         ["red dress", "a short skirt", "dog barking", "the puppy is loud"]
     )
     assert dress @ skirt > dress @ dog + 0.2
@@ -94,23 +94,23 @@ def test_unrelated_texts_have_cosines_around_zero(registry: EncoderRegistry) -> 
         "election",
         "glacier",
     ]
-    vectors = registry.get("text-static-128").encode(words)
+    vectors = registry.get("text-distilled-128").encode(words)
     cosines = (vectors @ vectors.T)[np.triu_indices(len(words), 1)]
     assert abs(cosines.mean()) < 0.15
 
 
 @pytest.mark.parametrize("nothing", ["", "   ", "\n", "!?", "\u200b"])
 def test_text_without_a_word_gives_zeros(registry: EncoderRegistry, nothing: str) -> None:
-    vectors = registry.get("text-static-128").encode([nothing, "rain"])
+    vectors = registry.get("text-distilled-128").encode([nothing, "rain"])
     assert not vectors[0].any()
     assert vectors[1].any()
 
 
 def test_text_of_any_kind_and_length(registry: EncoderRegistry) -> None:
     texts = ["a" * 1_000_000, "rain " * 100_000, "\ud800 dog", "犬が吠える", "[PAD] [SEP] dog", "\0dog"]
-    vectors = registry.get("text-static-128").encode(texts)
+    vectors = registry.get("text-distilled-128").encode(texts)
     assert np.isfinite(vectors).all()
-    dog = registry.get("text-static-128").encode(["dog"])[0]
+    dog = registry.get("text-distilled-128").encode(["dog"])[0]
     for row in (2, 4, 5):
         assert vectors[row] @ dog > 0.99
 

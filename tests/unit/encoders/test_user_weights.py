@@ -73,7 +73,7 @@ def run(shared_dir: Path, file: str, feed: dict[str, Any]) -> Any:
 
 
 def test_they_are_listed_beside_the_bundled(registry: EncoderRegistry) -> None:
-    assert {"mobilenet-v1", "yamnet", "mobilenet-yamnet", "text-static-128"} <= set(registry.names())
+    assert {"mobilenet-v1", "yamnet", "mobilenet-yamnet", "text-distilled-128"} <= set(registry.names())
 
 
 def test_mobilenet_gives_what_onnx_runtime_gives(registry: EncoderRegistry, shared_dir: Path) -> None:

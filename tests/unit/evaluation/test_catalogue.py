@@ -42,9 +42,9 @@ def test_vectors_are_those_of_the_encoders_and_the_fusion_in_use(tiny_folder: Pa
     pixels = decode_image(picture(COLOURS["pans"]), image.size_px)  # type: ignore[union-attr]
     expected = fusion.fuse(
         {
-            "text": registry.get("text-static-128").encode([item_text(item["title"], item["description"])])[
-                0
-            ],
+            "text": registry.get("text-distilled-128").encode(
+                [item_text(item["title"], item["description"])]
+            )[0],
             "image": image.encode([pixels])[0],
         }
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from workers.explaining.circuit_breaker import CircuitBreaker
-from workers.explaining.token_budget import TokenBudget
 from workers.explaining.words_cache import WordsCache
+from workers.language_model.circuit_breaker import CircuitBreaker
+from workers.language_model.token_budget import TokenBudget
 
 
 class Clock:

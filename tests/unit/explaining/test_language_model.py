@@ -20,11 +20,11 @@ from tests.unit.explaining.hostile_text import HOSTILE_TEXTS, HostileText
 from tests.unit.explaining.samples import LAMP, facts_of, known, listed
 from tests.unit.explaining.test_display_text import assert_harmless
 from workers.explaining.brief import instructions
-from workers.explaining.endpoint import Endpoint, EndpointError
 from workers.explaining.facts import ItemFacts
 from workers.explaining.generator import Written
 from workers.explaining.language_model import LanguageModelGenerator
 from workers.explaining.templates import NAME, TemplateWriter
+from workers.language_model.endpoint import Endpoint, EndpointError
 
 pytest.importorskip("openai", reason="the extra `llm` is not installed")
 

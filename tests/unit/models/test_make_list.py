@@ -50,6 +50,10 @@ def brute_force(
     own = taste_from_seeds(query.seed_items, rows, index.vectors) if query.seed_items else None
     if own is None and profile is not None:
         own = taste(profile, rows, index.vectors, NOW_MS, settings.taste)
+    towards = None if own is None else own.vector
+    if query.asked is not None:
+        share = 1.0 if towards is None else settings.asked_share
+        towards = (0.0 if towards is None else (1 - share) * towards) + share * query.asked.astype(float)
     largest = max((index.popularity()[row] for row in rows.values()), default=0.0)
     assert largest in (0.0, pytest.approx(1.0))
     scores = {}
@@ -63,7 +67,7 @@ def brute_force(
             continue
         if "shelf" in query.filter and int(item_id[1:]) % 3 != query.filter["shelf"]:
             continue
-        content = 0.0 if own is None else float(index.vectors[row].astype(float) @ own.vector)
+        content = 0.0 if towards is None else float(index.vectors[row].astype(float) @ towards)
         age_days = max(0, NOW_MS - int(index.created_at_ms[row])) / DAY_MS
         scores[item_id] = (
             settings.content_weight * content
@@ -106,6 +110,7 @@ queries = st.builds(
     exclude=st.lists(ids, max_size=20),
     filter=st.sampled_from([{}, {"shelf": 1}]),
     seed_items=st.lists(ids, max_size=3),
+    asked=st.sampled_from([None, *np.eye(8, dtype=np.float32)]),
 )
 settings_of_all_kinds = st.builds(
     RankingSettings,
@@ -114,6 +119,7 @@ settings_of_all_kinds = st.builds(
     freshness_weight=st.floats(0, 1),
     bias=st.floats(-1, 1),
     reason_items=st.integers(0, 30),
+    asked_share=st.floats(0, 1),
 )
 
 
@@ -313,3 +319,25 @@ def test_the_defaults_are_those_of_the_settings() -> None:
         "reason_items",
     ):
         assert getattr(SETTINGS, name) == getattr(settings, name)
+
+
+def test_who_asks_in_words_gets_what_they_ask_for_and_the_reason_says_so() -> None:
+    index = ItemIndex(3)
+    for name, axis in zip(("jazz", "rock", "folk"), np.eye(3, dtype=np.float32), strict=True):
+        index.upsert(name, axis, created_at_ms=NOW_MS)
+    settings = RankingSettings(popularity_weight=0.0, freshness_weight=0.0, asked_share=0.7)
+    asked = index.vectors[index.item_rows["folk"]].copy()
+    index.upsert("more jazz", index.vectors[0].copy(), created_at_ms=NOW_MS)
+    query = ListQuery(count=3, asked=asked)
+    stranger = make_list(index, None, query, NOW_MS, settings)
+    assert stranger.items[0].item_id == "folk"
+    assert [(one.kind, one.contribution) for one in stranger.items[0].reasons] == [
+        ("query", pytest.approx(1.0))
+    ]
+    fan = profile_of(event(1, "jazz", "like"))
+    listed = make_list(index, fan, query, NOW_MS, settings)
+    assert [item.item_id for item in listed.items] == ["folk", "more jazz", "rock"]
+    reasons = {item.item_id: {one.kind: one.contribution for one in item.reasons} for item in listed.items}
+    assert reasons["folk"]["query"] == pytest.approx(0.7)
+    assert reasons["more jazz"]["similar_item"] == pytest.approx(0.3)
+    check_reasons(listed)

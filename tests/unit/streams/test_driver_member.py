@@ -39,7 +39,7 @@ class FakeConsumer:
 
 def member_of(consumer: FakeConsumer, doubts: list[bool]) -> KafkaMember:
     made: Any = consumer
-    return KafkaMember(made, on_doubt=lambda: doubts.append(True))
+    return KafkaMember(made, 100, on_doubt=lambda: doubts.append(True))
 
 
 def batch(topic: str, uuid: str) -> Batch:
@@ -63,6 +63,33 @@ async def test_what_was_fetched_of_a_topic_with_another_id_is_dropped(
     assert doubts == [True]
     assert await member._confirmed([new]) == [new]
     assert doubts == [True]
+
+
+async def test_the_id_is_asked_once_for_what_one_answer_of_the_broker_brought(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[set[str]] = []
+
+    async def ids(client: object, topics: set[str], *, node_id: int | None = None) -> dict[str, str]:
+        asked.append(set(topics))
+        return dict.fromkeys(topics, "new")
+
+    monkeypatch.setattr("streams.driver.member.fetch_topic_ids", ids)
+    member = member_of(FakeConsumer(), [])
+    part = batch("t", "new")
+    assert await member.start_at(3, {part.assignment: 5})
+    member._read[part.assignment] = first = object()
+    for _ in range(3):
+        assert await member._confirmed([part]) == [part]
+    assert asked == [{"t"}]
+    member._read[part.assignment] = object()
+    assert await member._confirmed([part]) == [part]
+    assert len(asked) == 2
+    # Positioned anew, even what is at hand counts as never asked about.
+    member._read[part.assignment] = member._known[part.assignment] = first
+    assert await member.start_at(3, {part.assignment: 5})
+    assert await member._confirmed([part]) == [part]
+    assert len(asked) == 3
 
 
 async def test_where_the_id_cannot_be_asked_for_the_records_are_fetched_again(

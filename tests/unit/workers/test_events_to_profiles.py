@@ -158,6 +158,33 @@ async def test_a_conflict_in_the_middle_is_read_again(monkeypatch: pytest.Monkey
     assert (await bench.store.counters_since(0)).counters["item 0"].value == 1.0
 
 
+async def test_fences_are_read_only_where_this_worker_cannot_know_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench()
+    reads: list[list[str]] = []
+    fences = bench.store.fences
+
+    async def counted(role: str, sources: list[str]) -> list[int | None]:
+        reads.append(list(sources))
+        return await fences(role, sources)
+
+    monkeypatch.setattr(bench.store, "fences", counted)
+    for offset in range(5):
+        await bench.feed(event(offset))
+    assert len(reads) == 1
+    # What moves no fence is checked by nothing else.
+    await bench.feed(event(4))
+    assert len(reads) == 2
+    # Another worker had the partition meanwhile: what it did is done.
+    other = Bench(bench.store)
+    await other.feed(event(5), event(6))
+    reads.clear()
+    await bench.feed(event(5), event(6), event(7))
+    assert len(reads) == 1
+    assert (await bench.profile()).version == 8
+
+
 async def test_state_set_back_to_a_snapshot_catches_up_once() -> None:
     bench = Bench()
     await bench.feed(event(0), event(1))

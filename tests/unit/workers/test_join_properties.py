@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -83,7 +84,7 @@ def worlds(draw: st.DrawFn) -> World:
             events.append(did)
             record = happened([did], user=user, offset=offsets["events"])
             # Kafka's own time does not jump: what was long on its way comes among what happens now.
-            published = dataclasses.replace(
+            published = msgspec.structs.replace(
                 record, timestamp_ms=record.timestamp_ms - round(did.delay_s * 1_000)
             )
             world.topics["events"].append(published)

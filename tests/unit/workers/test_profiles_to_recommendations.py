@@ -23,8 +23,9 @@ from models.ranking import ListOrder, ListResult, RankingSettings, ScoredItem
 from models.ranking import Reason as RankedReason
 from models.retrieval import ItemIndex
 from streams.codec import decode_value, encode
+from streams.errors import ModelFailedError
 from streams.internal_messages import EventCause, ProfileChanged
-from streams.messages import Recommendation
+from streams.messages import QueryAnswer, Recommendation
 from streams.records import Record
 from streams.settings import Settings
 from streams.topic_names import TopicNames
@@ -32,6 +33,7 @@ from streams.topics import DEAD_LETTERS, RECOMMENDATIONS
 from tests.unit.workers.fakes import NOW, FakeDelivery, FakePublisher, now, record
 from workers.list_makers import BaseLists, MadeList
 from workers.profiles_to_recommendations import Recommender
+from workers.query_reader import Asked, ReadsQueries
 from workers.role_metrics import RecommendMetrics
 from workers.state.exposures import Exposures, ShownList, encode_exposures, exposures_key
 from workers.state.memory_store import MemoryStateStore
@@ -62,8 +64,27 @@ class HeedingLists:
         ]
 
 
-class Bench:
+class SlowQueries:
+    """Reads `item-N` as item N's own direction, once it is let; remembers what it has read."""
+
     def __init__(self) -> None:
+        self.let = asyncio.Event()
+        self.read_before: dict[str, Asked] = {}
+
+    def known(self, query: str) -> Asked | None:
+        return self.read_before.get(query)
+
+    async def read(self, query: str) -> Asked:
+        await self.let.wait()
+        if query == "broken":
+            raise ModelFailedError("the encoder fails on it")
+        direction = np.eye(ITEMS, dtype=np.float32)[int(query[-1])]
+        self.read_before[query] = Asked(direction, QueryAnswer(used=True))
+        return self.read_before[query]
+
+
+class Bench:
+    def __init__(self, queries: ReadsQueries | None = None) -> None:
         self.store = MemoryStateStore()
         self.publisher = FakePublisher()
         index = ItemIndex(ITEMS)
@@ -82,6 +103,7 @@ class Bench:
             settings=Settings(),
             now=now,
             metrics=RecommendMetrics(),
+            queries=queries,
         )
 
     async def feed(self, *records: Record) -> list[Recommendation]:
@@ -283,3 +305,61 @@ async def test_a_short_list_for_one_corner_of_a_page_is_not_the_persons_newest()
     assert await bench.store.newest_list("anna") is None
     (_, plain) = await bench.feed(asked(request_id="r2"))
     assert await bench.store.newest_list("anna") == encode(plain)
+
+
+async def test_a_request_in_words_gets_what_it_asks_for_and_holds_nobody_up() -> None:
+    queries = SlowQueries()
+    bench = Bench(queries)
+    waiting = FakeDelivery(asked(query="item-4", count=2))
+    await bench.role.process([waiting])
+    (plain,) = await bench.feed(asked(request_id="plain"))
+    assert plain.cause.id == "plain"
+    assert plain.query is None
+    assert not waiting.is_done
+    queries.let.set()
+    while not waiting.is_done:
+        await asyncio.sleep(0.001)
+    listed = bench.lists()[-1]
+    assert listed.cause.id == "r"
+    assert ids(listed)[0] == "item-4"
+    assert listed.query == QueryAnswer(used=True)
+    assert "query" in {reason.kind for reason in listed.items[0].reasons}
+    # Read before, it is answered at once; and a list for one question is nobody's newest list.
+    queries.let.clear()
+    again = FakeDelivery(asked(request_id="again", query="item-4"))
+    await bench.role.process([again])
+    assert again.is_done
+    assert await bench.store.newest_list("anna") == encode(plain)
+
+
+async def test_a_filter_holds_for_what_is_asked_in_words() -> None:
+    queries = SlowQueries()
+    queries.let.set()
+    listed = (
+        await Bench(queries).feed(
+            asked(
+                query="item-4",
+                filter={"price": {"max": 3}},
+                exclude=["item-3"],
+                candidates=["item-1", "item-4"],
+            )
+        )
+    )[-1]
+    assert ids(listed) == ["item-1"]
+
+
+async def test_words_on_which_the_encoder_fails_are_answered_with_a_dead_letter() -> None:
+    queries = SlowQueries()
+    queries.let.set()
+    bench = Bench(queries)
+    (refused,) = await bench.feed(asked(query="broken"))
+    assert ids(refused) == []
+    (letter,) = bench.publisher.on(TOPICS.dead_letters)
+    assert decode_value(letter.value or b"", DEAD_LETTERS).reason == "model_failed"
+
+
+async def test_where_asking_in_words_is_off_the_list_says_so() -> None:
+    (listed,) = await Bench().feed(asked(query="item-4"))
+    assert listed.query is not None
+    assert not listed.query.used
+    assert ids(listed)

@@ -32,6 +32,7 @@ CHINESE = Phrases(
         "unlike": ("与{did}不同，换个口味。",),
         "seed_item.named": ("与{past}相似。", "与{past}相配。"),
         "seed_item": ("与您指定的内容相似。",),
+        "query": ("符合您的要求。", "与您的描述相近。"),
         "taste": ("符合您的喜好。", "与您以往的选择一致。"),
         "history": ("符合您以往的使用习惯。", "延续了您以往的使用习惯。"),
         "content.part.named": ("从{part}来看，与{past}很像。", "{part}与{past}相近。"),
@@ -67,6 +68,7 @@ CHINESE = Phrases(
     additions={
         "similar_item.named": "也与{past}相似。",
         "seed_item.named": "也与{past}相配。",
+        "query": "也符合您的要求。",
         "taste": "也符合您的喜好。",
         "content.part.named": "{part}也与{past}相近。",
         "content.part": "{part}也贴近您的喜好。",

@@ -25,6 +25,7 @@ CHINESE_WORDS = Lexicon(
         "similar_item": word_set("相像 接近 很像 相关 有关"),
         "content": word_set("相像 接近 很像 相关 喜好 口味"),
         "seed_item": word_set("指定 搭配 相配"),
+        "query": word_set("要求 描述 想找 想要 寻找"),
         "taste": word_set("喜好 口味 偏好 一致 贴近"),
         "history": word_set("历史 习惯 再次"),
         "covisitation": word_set("人 人们 其他人 大家 经常 常常 常 一起 同时 用户 顾客"),

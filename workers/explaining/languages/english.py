@@ -29,6 +29,7 @@ ENGLISH = Phrases(
         "unlike": ("A change from {did}.",),
         "seed_item.named": ("Similar to {past}.", "Goes with {past}."),
         "seed_item": ("Similar to the items you started from.",),
+        "query": ("Matches what you asked for.", "Close to what you described."),
         "taste": (
             "Fits your taste.",
             "In line with your earlier choices.",
@@ -80,6 +81,7 @@ ENGLISH = Phrases(
     additions={
         "similar_item.named": "It is also similar to {past}.",
         "seed_item.named": "It also goes with {past}.",
+        "query": "It also matches what you asked for.",
         "taste": "It also fits your taste.",
         "content.part.named": "Its {part} also reminded us of {past}.",
         "content.part": "Its {part} also came close to your taste.",

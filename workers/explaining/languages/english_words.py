@@ -31,6 +31,7 @@ ENGLISH_WORDS = Lexicon(
         ),
         "content": word_set("alike akin close closely related relates resembles resemble resembling taste"),
         "seed_item": word_set("asked started pair pairs paired complements"),
+        "query": word_set("asked described describe description request requested words looking close"),
         "taste": word_set(
             "choose chosen choosing past previous previously taste tastes preferences preference "
             "overall usual usually tend"

@@ -29,6 +29,7 @@ GERMAN = Phrases(
         "unlike": ("Eine Abwechslung gegenüber {did}.",),
         "seed_item.named": ("Ähnlich wie {past}.", "Passt zu {past}."),
         "seed_item": ("Ähnlich wie Ihre Ausgangspunkte.",),
+        "query": ("Passt zu dem, was Sie suchen.", "Kommt Ihrer Beschreibung nahe."),
         "taste": ("Passt zu Ihrem Geschmack.", "Im Sinne Ihrer bisherigen Auswahl."),
         "history": ("Passt zu Ihrer bisherigen Nutzung.", "Knüpft an Ihre bisherige Nutzung an."),
         "content.part.named": ("{part} erinnert an {past}.", "Ähnlich wie {past}: {part} gab den Ausschlag."),
@@ -70,6 +71,7 @@ GERMAN = Phrases(
     additions={
         "similar_item.named": "Auch {past} ist ähnlich.",
         "seed_item.named": "Es passt auch zu {past}.",
+        "query": "Es passt auch zu dem, was Sie suchen.",
         "taste": "Es passt auch zu Ihrem Geschmack.",
         "content.part.named": "{part} erinnert auch an {past}.",
         "content.part": "{part} trifft auch Ihren Geschmack.",

@@ -32,6 +32,7 @@ GERMAN_WORDS = Lexicon(
         ),
         "content": word_set("verwandt nah ähnelt erinnert ähnlichkeit geschmack"),
         "seed_item": word_set("ausgangspunkt ergänzt"),
+        "query": word_set("suchen suche gesucht beschreibung beschrieben wunsch wünsche worte nah"),
         "taste": word_set(
             "wahl auswahl gewählt bisher bisherige bisherigen früher zuvor vorher geschmack "
             "vorlieben vorliebe entspricht"

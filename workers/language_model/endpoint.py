@@ -17,8 +17,8 @@ import structlog
 
 from streams.errors import ConfigurationError, DependencyDownError
 from streams.explain_settings import LanguageModelSettings
-from workers.explaining.circuit_breaker import CircuitBreaker
-from workers.explaining.token_budget import TokenBudget
+from workers.language_model.circuit_breaker import CircuitBreaker
+from workers.language_model.token_budget import TokenBudget
 
 Outcome = Literal[
     "ok", "timeout", "rate_limited", "server_error", "unreachable", "malformed", "refused", "over_budget",
@@ -88,14 +88,15 @@ class Endpoint(AbstractAsyncContextManager["Endpoint"]):
         settings = self._settings
         if settings.base_url is None or settings.model is None:
             raise ConfigurationError(
-                "explain.generator is `language_model`: set language_model.base_url and language_model.model"
+                "a language model is to be used: set language_model.base_url and language_model.model"
             )
         try:
             import openai
         except ImportError as error:
             raise ConfigurationError(
-                "explain.generator is `language_model`, which needs the package `openai`: "
-                "pip install 'freshet[llm]', or set explain.generator to `template`"
+                "a language model is to be used, which needs the package `openai`: "
+                "pip install 'freshet[llm]', or set explain.generator to `template` and query.negations to "
+                "`stated`"
             ) from error
         self._openai = openai
         key = settings.api_key
@@ -187,7 +188,7 @@ class Endpoint(AbstractAsyncContextManager["Endpoint"]):
         openai = self._openai
         options: dict[str, Any] = {} if user is None else {"user": user}
         if self._settings.response_format == "json_schema":
-            described = {"name": "explanation", "strict": True, "schema": dict(schema)}
+            described = {"name": "answer", "strict": True, "schema": dict(schema)}
             options["response_format"] = {"type": "json_schema", "json_schema": described}
         elif self._settings.response_format == "json_object":
             options["response_format"] = {"type": "json_object"}

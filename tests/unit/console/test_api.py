@@ -1,0 +1,185 @@
+"""What the page asks of the console; bad input is answered with what was wrong, and nothing is published."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from streams.messages import Item, Media
+from streams.settings import load_settings
+from tests.unit.console.parts import OfflineConsole, record
+from workers.console.app import console_app
+from workers.console.guard import Access
+
+HOST = "127.0.0.1:8787"
+ORIGIN = {"Origin": f"http://{HOST}"}
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
+
+
+@pytest.fixture
+def console() -> OfflineConsole:
+    return OfflineConsole(load_settings(console={"max_streams": 2, "catalogue_items": 3}))
+
+
+@pytest.fixture
+def asked(console: OfflineConsole) -> Iterator[TestClient]:
+    app = console_app(console, Access("127.0.0.1", (), None))
+    with TestClient(app, base_url=f"http://{HOST}") as client:
+        yield client
+
+
+def inline(data: bytes, kind: str = "image") -> Media:
+    return Media(kind=kind, data=base64.b64encode(data).decode())  # type: ignore[arg-type]
+
+
+def hold(console: OfflineConsole, *items: Item) -> None:
+    console.catalogue.take([record(item.item_id, item, offset) for offset, item in enumerate(items)])
+
+
+def media_url(asked: TestClient, item_id: str) -> str:
+    return str(asked.get("/api/items", params={"id": item_id}).json()["items"][0]["media"][0]["url"])
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/events", {"user_id": "", "item_id": "a", "action": "click"}),
+        ("/api/events", {"user_id": "a" * 257, "item_id": "a", "action": "click"}),
+        ("/api/events", {"user_id": "a", "item_id": "a", "action": "hack"}),
+        ("/api/events", {"user_id": "a", "item_id": "a", "action": "click", "more": 1}),
+        ("/api/events", {"user_id": ["a"], "item_id": "a", "action": "click"}),
+        ("/api/events", []),
+        ("/api/requests", {"user_id": "a", "count": 51}),
+        ("/api/items", {"item_id": "a", "media": [{"kind": "image", "data": "not base64!"}]}),
+        ("/api/items", {"item_id": "a", "media": [{"kind": "program", "data": ""}]}),
+        ("/api/items", {"item_id": "a", "title": "t" * 501}),
+        ("/api/session", {"token": 1}),
+    ],
+)
+def test_bad_input_is_answered_and_published_nowhere(
+    asked: TestClient, console: OfflineConsole, path: str, body: Any
+) -> None:
+    answer = asked.post(path, json=body, headers=ORIGIN)
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+    published = console.published
+    assert (published.events, published.requests, published.items) == ([], [], [])
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000])
+def test_what_is_no_json_is_answered(asked: TestClient, body: bytes) -> None:
+    headers = {**ORIGIN, "Content-Type": "application/json"}
+    assert asked.post("/api/events", content=body, headers=headers).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/items?offset=-1", "/api/items?count=x", "/api/items?offset=9999999999", "/api/person",
+     f"/api/person?user={'u' * 300}", "/media", "/media?item=a&n=one&v=1", "/api/near?item="],
+)  # fmt: skip
+def test_bad_questions_are_answered(asked: TestClient, path: str) -> None:
+    assert asked.get(path).status_code == 400
+
+
+def test_an_upload_is_published_as_an_item(asked: TestClient, console: OfflineConsole) -> None:
+    picture = base64.b64encode(PNG).decode()
+    body = {
+        "item_id": "new",
+        "title": "New",
+        "category": "shoes",
+        "media": [{"kind": "image", "data": picture}],
+    }
+    assert asked.post("/api/items", json=body, headers=ORIGIN).status_code == 200
+    (item,) = console.published.items
+    assert (item.title, item.attributes, item.media[0].data) == ("New", {"category": "shoes"}, picture)
+
+
+def test_an_upload_larger_than_a_message_takes_is_refused(console: OfflineConsole) -> None:
+    small = OfflineConsole(load_settings(media={"inline_max_bytes": 10}))
+    asked = TestClient(console_app(small, Access("127.0.0.1", (), None)), base_url=f"http://{HOST}")
+    body = {"item_id": "new", "media": [{"kind": "image", "data": base64.b64encode(PNG).decode()}]}
+    assert "28 bytes" in asked.post("/api/items", json=body, headers=ORIGIN).json()["error"]
+    assert small.published.items == []
+
+
+@pytest.mark.parametrize(
+    ("data", "media_type"),
+    [
+        (PNG, "image/png"),
+        (b"\xff\xd8\xff\xe0" + bytes(20), "image/jpeg"),
+        (b"OggS" + bytes(20), "audio/ogg"),
+        (b"\x1a\x45\xdf\xa3" + bytes(20), "video/webm"),
+        (
+            b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>",
+            "application/octet-stream",
+        ),
+        (b"<!doctype html><script>alert(1)</script>", "application/octet-stream"),
+        (b"%PDF-1.7", "application/octet-stream"),
+        (b"", "application/octet-stream"),
+    ],
+)
+def test_media_are_what_their_bytes_say_whatever_their_publisher_says(
+    asked: TestClient, console: OfflineConsole, data: bytes, media_type: str
+) -> None:
+    said = Media(kind="image", data=base64.b64encode(data).decode(), media_type="text/html")
+    hold(console, Item(item_id="one", media=[said]))
+    answer = asked.get(media_url(asked, "one"))
+    assert answer.content == data
+    assert answer.headers["content-type"] == media_type
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-security-policy"] == "default-src 'none'; sandbox"
+    opaque = media_type == "application/octet-stream"
+    assert (answer.headers.get("content-disposition") == "attachment") is opaque
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "status", "part"),
+    [("bytes=0-3", 206, PNG[:4]), ("bytes=20-", 206, PNG[20:]), ("bytes=5-999", 206, PNG[5:]),
+     ("bytes=99-", 416, b""), ("bytes=3-1", 416, b""), ("lines=1-2", 200, PNG)],
+)  # fmt: skip
+def test_players_may_ask_for_a_part(
+    asked: TestClient, console: OfflineConsole, asked_for: str, status: int, part: bytes
+) -> None:
+    hold(console, Item(item_id="one", media=[inline(PNG)]))
+    answer = asked.get(media_url(asked, "one"), headers={"Range": asked_for})
+    assert (answer.status_code, answer.content) == (status, part)
+
+
+def test_a_file_beyond_the_allowed_folders_is_not_served(asked: TestClient, console: OfflineConsole) -> None:
+    hold(console, Item(item_id="one", media=[Media(kind="image", uri="file:///etc/passwd")]))
+    answer = asked.get(media_url(asked, "one"))
+    assert answer.status_code == 400
+    assert "root:" not in answer.text
+
+
+def test_an_old_version_of_an_item_has_no_media_any_more(asked: TestClient, console: OfflineConsole) -> None:
+    hold(console, Item(item_id="one", media=[inline(PNG)]))
+    url = media_url(asked, "one")
+    console.catalogue.take([record("one", Item(item_id="one"), 7)])
+    assert asked.get(url).status_code == 404
+
+
+def test_the_catalogue_is_bounded_searched_and_withdrawn(asked: TestClient, console: OfflineConsole) -> None:
+    hold(
+        console,
+        *(
+            Item(item_id=f"i{n}", title=f"Boots {n}", attributes={"tags": ["rain" if n % 2 else "sun"]})
+            for n in range(5)
+        ),
+    )
+    found = asked.get("/api/items").json()
+    assert [one["item_id"] for one in found["items"]] == ["i4", "i3", "i2"]
+    assert [one["item_id"] for one in asked.get("/api/items?words=boots RAIN").json()["items"]] == ["i3"]
+    console.catalogue.take([record("i3", None)])
+    assert asked.get("/api/items?words=rain").json() == {"items": [], "total": 0}
+
+
+def test_no_more_streams_than_allowed(asked: TestClient, console: OfflineConsole) -> None:
+    with console.hub.subscribed(["flow"]), console.hub.subscribed(["flow"]):
+        answer = asked.get("/api/stream?follow=flow")
+        assert answer.status_code == 503
+        assert "console.max_streams" in answer.json()["error"]

@@ -1,0 +1,132 @@
+"""Lists and words as they come, for those who look, with how long after its event a list came. No I/O."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from aiokafka import ConsumerRecord
+
+from streams.codec import decode_value
+from streams.errors import BadInputError
+from streams.messages import Explanation, Reason, Recommendation
+from streams.topics import EXPLANATIONS, RECOMMENDATIONS
+from workers.console.catalogue import ConsoleCatalogue
+from workers.console.hub import Hub, user_channel
+
+MAX_WAITING_CAUSES = 2_000
+SHOWN_ITEMS = 20
+
+
+class LiveLists:
+    """Hands on the lists of people whom somebody follows; the others' are not even decoded.
+
+    Args:
+        clock: Seconds that only grow.
+    """
+
+    def __init__(self, hub: Hub, catalogue: ConsoleCatalogue, clock: Callable[[], float]) -> None:
+        self._hub = hub
+        self._catalogue = catalogue
+        self._clock = clock
+        self._published: OrderedDict[str, float] = OrderedDict()
+        self._listeners: dict[str, Callable[[Recommendation], None]] = {}
+        self.latencies_ms: deque[float] = deque(maxlen=200)
+
+    def published(self, cause_id: str) -> None:
+        """An event or a request goes to Kafka now."""
+        self._published[cause_id] = self._clock()
+        if len(self._published) > MAX_WAITING_CAUSES:
+            self._published.popitem(last=False)
+
+    def listen(self, user_id: str, on_list: Callable[[Recommendation], None]) -> None:
+        """Have every list of somebody, whether a page follows them or not."""
+        self._listeners[user_id] = on_list
+
+    def stop_listening(self, user_id: str) -> None:
+        """No more of them."""
+        self._listeners.pop(user_id, None)
+
+    def take_lists(self, records: Sequence[ConsumerRecord]) -> None:
+        """Take messages of `recommendations`."""
+        for record in records:
+            user_id = (record.key or b"").decode(errors="replace")
+            channel = user_channel(user_id)
+            listener = self._listeners.get(user_id)
+            if listener is None and not self._hub.has_followers(channel):
+                continue
+            try:
+                made = decode_value(record.value or b"", RECOMMENDATIONS)
+            except BadInputError:
+                continue
+            if listener is not None:
+                listener(made)
+            self._hub.publish(channel, "list", self._shown(made))
+
+    def take_words(self, records: Sequence[ConsumerRecord]) -> None:
+        """Take messages of `explanations`."""
+        for record in records:
+            channel = user_channel((record.key or b"").decode(errors="replace"))
+            if not self._hub.has_followers(channel):
+                continue
+            try:
+                words = decode_value(record.value or b"", EXPLANATIONS)
+            except BadInputError:
+                continue
+            self._hub.publish(channel, "words", _shown_words(words))
+
+    def _shown(self, made: Recommendation) -> dict[str, Any]:
+        published_s = self._published.pop(made.cause.id, None)
+        latency_ms = None
+        if published_s is not None:
+            latency_ms = round(1_000 * (self._clock() - published_s), 2)
+            if made.cause.kind == "event":
+                self.latencies_ms.append(latency_ms)
+        items = made.items[:SHOWN_ITEMS]
+        named = {one.item_id for one in items}
+        named |= {reason.item_id for one in items for reason in one.reasons if reason.item_id is not None}
+        known = self._catalogue.shown(named)
+        return {
+            "recommendation_id": made.recommendation_id,
+            "user_id": made.user_id,
+            "profile_version": made.profile_version,
+            "cause": {"kind": made.cause.kind, "id": made.cause.id},
+            "latency_ms": latency_ms,
+            "generated_at": made.generated_at,
+            "model": made.model,
+            "arm": made.arm,
+            "complete": made.complete,
+            "shortfall": made.shortfall,
+            "stale": made.stale,
+            "items": [
+                {
+                    "item": known.get(one.item_id) or {"item_id": one.item_id, "title": "", "media": []},
+                    "score": one.score,
+                    "reasons": [_shown_reason(reason, known) for reason in one.reasons],
+                }
+                for one in items
+            ],
+        }
+
+
+def _shown_reason(reason: Reason, known: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    other = known.get(reason.item_id or "")
+    return {
+        "kind": reason.kind,
+        "contribution": reason.contribution,
+        "modality": reason.modality,
+        "action": reason.action,
+        "item_id": reason.item_id,
+        "title": other["title"] if other else "",
+    }
+
+
+def _shown_words(words: Explanation) -> dict[str, Any]:
+    return {
+        "recommendation_id": words.recommendation_id,
+        "language": words.language,
+        "generator": words.generator,
+        "grounded": words.grounded,
+        "texts": {one.item_id: one.text for one in words.items},
+    }

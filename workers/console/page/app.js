@@ -1,0 +1,65 @@
+// Which view is in front, and who one is.
+import { Stream, get, takeTokenFromAddress } from './api.js';
+import { announce, h, replace } from './dom.js';
+
+const VIEWS = {
+  try: { title: 'Try it', load: () => import('./try.js') },
+  flow: { title: 'The flow', load: () => import('./flow.js') },
+  map: { title: 'The map', load: () => import('./map.js') },
+  items: { title: 'Items', load: () => import('./items.js') },
+  quality: { title: 'Quality', load: () => import('./quality.js') },
+};
+const main = document.getElementById('main');
+const live = document.getElementById('live');
+const liveText = document.getElementById('live-text');
+
+function showState(isOn) {
+  live.className = `live ${isOn ? 'on' : 'off'}`;
+  const text = isOn ? 'live' : 'connecting again';
+  if (liveText.textContent !== text) liveText.textContent = text;
+}
+
+const context = {
+  state: null,
+  user: sessionStorage.getItem('user') ?? '',
+  setUser(user) {
+    context.user = user;
+    sessionStorage.setItem('user', user);
+    context.reconnect();
+  },
+  reconnect() {
+    if (current) stream.follow(current.follow, current.followsUser ? context.user : '');
+  },
+};
+let current = null;
+const stream = new Stream((kind, data) => current?.on?.[kind]?.(data), showState);
+
+async function show() {
+  const name = location.hash.slice(1) in VIEWS ? location.hash.slice(1) : 'try';
+  if (location.hash === '#main') { main.focus(); return; }
+  for (const link of document.querySelectorAll('nav a')) {
+    if (link.hash === `#${name}`) link.setAttribute('aria-current', 'page'); else link.removeAttribute('aria-current');
+  }
+  document.title = `${VIEWS[name].title} · Freshet`;
+  current?.end?.();
+  current = null;
+  try {
+    const [view, state] = await Promise.all([VIEWS[name].load(), get('/api/state')]);
+    context.state = state;
+    replace(main);
+    current = view.mount(main, context);
+    current.name = name;
+    if (current.opened) current.opened(); else context.reconnect();
+    if (shown) { main.focus({ preventScroll: true }); scrollTo(0, 0); announce(VIEWS[name].title); }
+    shown = true;
+  } catch (error) {
+    replace(main, h('p', { class: 'notice', role: 'alert' }, error.message));
+    showState(false);
+  }
+}
+let shown = false;
+
+await takeTokenFromAddress();
+addEventListener('hashchange', show);
+addEventListener('pagehide', () => stream.close());
+await show();

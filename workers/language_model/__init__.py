@@ -1,0 +1,1 @@
+"""Language models behind an endpoint: for the words of explanations, and for what people ask in words."""
