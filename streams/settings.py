@@ -126,12 +126,16 @@ class EncoderSettings(_Section):
 
 
 class FusionSettings(_Section):
-    """How much each modality weighs in the fused vector."""
+    """How much each modality weighs in the fused vector; or a trained fusion, which knows by itself."""
 
     text: float = Field(1.0, ge=0)
     image: float = Field(1.0, ge=0)
     audio: float = Field(1.0, ge=0)
     video: float = Field(1.0, ge=0)
+    bundle: Path | None = Field(
+        None,
+        description="Folder of a trained fusion, from `freshet train fusion`; weights do not count then.",
+    )
 
 
 class ActionSettings(_Section):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import sha256
 
 from models.encoders.manifest import VideoManifest
 from models.encoders.registry import EncoderRegistry
 from models.encoders.session import SessionSettings
-from models.fusion import EncoderPart, EncoderSpec, FusionWeights, LinearFusion
+from models.fusion import EncoderPart, EncoderSpec, Fusion, FusionWeights, LinearFusion
+from models.fusion.trained import TrainedFusion
 from streams.fields import MODALITIES, Modality
 from streams.settings import Settings
 
@@ -25,11 +27,22 @@ def encoders_in_use(settings: Settings) -> dict[Modality, str]:
     return {modality: settings.encoders.name_for(modality) for modality in MODALITIES}
 
 
-def fusion_in_use(settings: Settings, registry: EncoderRegistry) -> LinearFusion:
-    """The fusion of the encoders in use. Reads manifests, loads no network."""
-    weights = FusionWeights(**settings.fusion.model_dump())
+def fusion_in_use(settings: Settings, registry: EncoderRegistry) -> Fusion:
+    """The fusion of the encoders in use. Reads manifests; of networks, a trained fusion's only.
+
+    Raises:
+        ManifestError: An encoder, or the trained fusion that settings name, is wrong.
+    """
     specs = {modality: encoder_spec(registry, name) for modality, name in encoders_in_use(settings).items()}
-    return LinearFusion(specs, weights)
+    return fusion_of(settings, specs)
+
+
+def fusion_of(settings: Settings, specs: Mapping[Modality, EncoderSpec]) -> Fusion:
+    """The fusion that settings name, of these encoders; see `fusion_in_use`."""
+    if settings.fusion.bundle is not None:
+        threads = SessionSettings(threads=settings.encoders.threads)
+        return TrainedFusion(settings.fusion.bundle, specs, threads)
+    return LinearFusion(specs, FusionWeights(**settings.fusion.model_dump(exclude={"bundle"})))
 
 
 def encoder_spec(registry: EncoderRegistry, name: str) -> EncoderSpec:

@@ -8,6 +8,13 @@ from importlib.util import find_spec
 from models.errors import EvaluationInputError
 from models.offline.interface import ModelEntry
 
+FUSIONS = {
+    "concat": "a linear layer on the concatenation",
+    "gated": "Arevalo et al. 2017",
+    "attention": "Vaswani et al. 2017",
+    "cascade": "stages that refine",
+}
+"""Trained fusions by method, and where each comes from. All learn alike: InfoNCE on people's items."""
 _NEIGHBOURS = "models.offline.neighbours"
 _FACTORS = "models.offline.factors:GraphFactors"
 
@@ -48,6 +55,14 @@ MODELS: tuple[ModelEntry, ...] = (
         is_random=True,
         source="He et al. 2020",
     ),
+    ModelEntry(
+        name="content-walk",
+        build="models.offline.content_walk:ContentWalk",
+        grid=tuple(
+            {"content": content, "popularity": power} for content in (0.0, 0.1) for power in (0.0, 0.2)
+        ),
+        source="Cooper et al. 2014, with a graph of content as Zhou and Shen 2023",
+    ),
 )
 
 
@@ -64,13 +79,26 @@ def _content_neighbours(name: str, modalities: Sequence[str]) -> ModelEntry:
     )
 
 
+def _fusion(method: str) -> ModelEntry:
+    return ModelEntry(
+        name=f"fusion-{method}",
+        build="models.training.offline_fusion:FusionModel",
+        grid=({"method": method},),
+        is_random=True,
+        uses_item_ids=False,
+        requires=("torch",),
+        source=FUSIONS[method],
+    )
+
+
 def entries(modalities: Sequence[str]) -> tuple[ModelEntry, ...]:
     """All models for a data set whose items have these modalities; content neighbours of each, and of all."""
     content = [_content_neighbours(modality, (modality,)) for modality in modalities]
     if len(modalities) > 1:
         content.append(_content_neighbours("all", modalities))
     known = [entry for entry in MODELS if set(entry.modalities) <= set(modalities)]
-    return (*known[:2], *content, *known[2:])
+    fusions = [_fusion(method) for method in FUSIONS] if modalities else []
+    return (*known[:2], *content, *known[2:], *fusions)
 
 
 def chosen_entries(known: Sequence[ModelEntry], names: Collection[str] | None) -> list[ModelEntry]:

@@ -17,6 +17,7 @@ COMMANDS = {
     "recommend": ("workers.cli.recommend", "Ask for a person's list."),
     "watch": ("workers.cli.watch", "Follow the lists as they are published."),
     "evaluate": ("workers.cli.evaluate", "Measure how good lists are, on a log of events or on outcomes."),
+    "train": ("workers.cli.train", "Train models from a data set; writes a bundle that workers load."),
     "bench": ("workers.cli.bench", "Measure how fast Freshet is on this machine, beside baselines."),
     "topics": ("workers.cli.topics", "Create or list the topics."),
     "dead-letters": ("workers.cli.dead_letters", "See and replay what could not be processed."),

@@ -18,14 +18,14 @@ from models.datasets import Dataset, DatasetItem
 from models.encoders.encoder import VideoInput, mean_direction
 from models.encoders.registry import EncoderRegistry
 from models.errors import MediaTooLargeError, MediaUnreadableError
-from models.fusion import EncoderSpec, FusionWeights, LinearFusion
+from models.fusion import EncoderSpec
 from models.preprocessing.limits import MediaLimits
 from models.preprocessing.text import item_text
 from models.retrieval import ItemIndex
 from streams.fields import MODALITIES, Modality
 from streams.internal_messages import ItemVector, ItemVersion
 from streams.settings import Settings
-from workers.encoders_in_use import encoder_registry, encoder_spec
+from workers.encoders_in_use import encoder_registry, encoder_spec, fusion_of
 from workers.evaluation.feature_cache import FeatureCache
 from workers.item_sources import content_hash
 from workers.media.decoder_pool import DECODERS
@@ -90,7 +90,7 @@ def build_catalogue(
     items = list(dataset.items())
     encoded = encode_items(items, settings, modalities, cache, on_progress)
     features = encoded.features
-    fusion = LinearFusion(encoded.specs, FusionWeights(**settings.fusion.model_dump()))
+    fusion = fusion_of(settings, encoded.specs)
     fused = fusion.fuse_batch(features)
     return Catalogue(
         vectors=tuple(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from models.datasets import Dataset, DatasetItem, InteractionData
 from models.errors import DatasetError
+from models.fusion import EncoderSpec
 from streams.fields import MODALITIES, Modality
 from streams.settings import Settings
 from workers.evaluation.catalogue import EncodedItems, encode_items
@@ -28,11 +29,13 @@ class OfflineData:
         data: The matrix.
         refused: Texts and media that could not be encoded, in words.
         unknown_items: Positive events on items that are not in the catalogue.
+        encoders: What made the features of each modality; {} for a data set that brought them along.
     """
 
     data: InteractionData
     refused: tuple[str, ...] = ()
     unknown_items: int = 0
+    encoders: Mapping[Modality, EncoderSpec] = field(default_factory=dict)
 
 
 def interaction_data(
@@ -91,7 +94,7 @@ def interaction_data(
         class_names=class_names,
         classes=classes,
     )
-    return OfflineData(data, encoded.refused, unknown)
+    return OfflineData(data, encoded.refused, unknown, encoded.specs)
 
 
 def _features(encoded: EncodedItems) -> dict[str, NDArray[np.float32]]:

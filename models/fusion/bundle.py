@@ -1,0 +1,77 @@
+"""What the manifest of a trained fusion says, and how it is read.
+
+A bundle is a folder: ``manifest.json`` and the ONNX graph that it names. Unknown fields are ignored.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from models.encoders.manifest import MANIFEST_FILE, MAX_MANIFEST_BYTES, GraphEntry, Modality, Positive, Sha256
+from models.errors import ManifestError
+
+
+class FusionInput(Struct, frozen=True, kw_only=True):
+    """One modality's columns of the graph's input: its encoder by name and hash, and its dimension."""
+
+    modality: Modality
+    encoder: str
+    encoder_sha256: Sha256
+    dimension: Positive
+
+
+class FusionManifest(Struct, frozen=True, kw_only=True):
+    """A trained fusion.
+
+    Attributes:
+        version: Of this format.
+        method: How it fuses: concat, gated, attention or cascade.
+        dimension: Of a fused vector.
+        inputs: In the order of the graph's columns.
+        graph: Inputs ``features`` and ``present``, output ``fused``.
+        data_sha256: Fingerprint of the interactions and features that it learned from.
+        settings: How it learned.
+        metrics: What it reached on validation, by name.
+        seed: Of everything random in training.
+    """
+
+    version: Literal[1] = 1
+    method: str
+    dimension: Positive
+    inputs: Annotated[tuple[FusionInput, ...], Meta(min_length=1, max_length=4)]
+    graph: GraphEntry
+    data_sha256: Sha256
+    settings: dict[str, float | int | str] = {}
+    metrics: dict[str, float] = {}
+    seed: int = 0
+
+
+def read_fusion_manifest(folder: Path) -> FusionManifest:
+    """The manifest in a folder.
+
+    Raises:
+        ManifestError: It is not there, too large, or not what a manifest is.
+    """
+    path = folder / MANIFEST_FILE
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_MANIFEST_BYTES + 1)
+    except OSError as error:
+        raise ManifestError(
+            f"{path} cannot be read ({error.strerror}). Name the folder that `freshet train fusion` wrote."
+        ) from error
+    if len(text) > MAX_MANIFEST_BYTES:
+        raise ManifestError(f"{path} has more than {MAX_MANIFEST_BYTES} bytes: it is no manifest of a fusion")
+    try:
+        return msgspec.json.decode(text, type=FusionManifest)
+    except msgspec.MsgspecError as error:
+        raise ManifestError(f"{path} is no manifest of a fusion: {error}") from error
+
+
+def write_fusion_manifest(manifest: FusionManifest, folder: Path) -> None:
+    """Writes it beside its graph."""
+    (folder / MANIFEST_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")

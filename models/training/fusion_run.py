@@ -1,0 +1,146 @@
+"""A fusion trained, measured with modalities taken away, and written as a bundle."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import TrainingError
+from models.evaluation.full_ranking import rank_all
+from models.evaluation.user_metrics import accuracy
+from models.fusion.bundle import FusionInput, FusionManifest, write_fusion_manifest
+from models.training.fusion_export import export_fusion
+from models.training.fusion_networks import FusionNetwork
+from models.training.fusion_training import FusionSettings, FusionTraining
+from models.training.offline_fusion import FusionModel
+
+if TYPE_CHECKING:
+    from models.offline.interface import Features, Interactions
+
+MODEL_FILE = "model.onnx"
+MISSING_SHARES = (0.0, 0.25, 0.5, 0.75)
+_MEASURED_EVERY = 5
+_MASK_SEED = 3
+
+
+def train_fusion(
+    train: Interactions,
+    validation: Interactions,
+    features: Features,
+    inputs: Sequence[FusionInput],
+    settings: Mapping[str, Any],
+    seed: int,
+    out: Path,
+    checkpoint: Path | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, Any]:
+    """Train to the last epoch, measure on validation, and write ``manifest.json`` and ``model.onnx``.
+
+    Args:
+        train: Who took what.
+        validation: What the same people took later; never learned from.
+        features: Of all items.
+        inputs: What each modality's features are of, in the order of ``features``.
+        settings: As `FusionSettings`.
+        seed: Of everything random.
+        out: The folder of the bundle; made where it is not there.
+        checkpoint: See `FusionTraining`; deleted once the bundle is written.
+        on_progress: Told how many epochs are done, and of how many.
+
+    Returns:
+        ``losses`` and ``validation`` (epoch, Recall@20) of the run, ``subsets`` (Recall@20 by modalities that
+        are served), ``missing`` (Recall@20 by the share of features that are gone), ``onnx_cosine`` (the
+        least),
+        ``metrics``, ``space`` and what was learned from.
+
+    Raises:
+        TrainingError: See `FusionTraining` and `export_fusion`.
+    """
+    chosen = FusionSettings(**settings)
+    training = FusionTraining(chosen, train, features, seed, checkpoint)
+    measured: list[tuple[int, float]] = []
+
+    def recall(network: FusionNetwork, given: Features) -> float:
+        model = FusionModel.of(network, train, given)
+        rankings = rank_all(model.scores, validation, train)
+        if not len(rankings):
+            raise TrainingError(
+                "validation has nothing that people had not taken before: nothing to measure by"
+            )
+        return float(accuracy(rankings, (20,))["recall@20"].mean())
+
+    def on_epoch(epoch: int, loss: float, network: FusionNetwork) -> bool:
+        on_progress(epoch, chosen.epochs)
+        if epoch % _MEASURED_EVERY == 0 and epoch < chosen.epochs:
+            measured.append((epoch, recall(network, features)))
+        return False
+
+    network = training.run(on_epoch)
+    subsets = {
+        "+".join(served): recall(network, _served(features, served))
+        for count in range(len(features), 0, -1)
+        for served in combinations(features, count)
+    }
+    full = subsets["+".join(features)]
+    measured.append((len(training.losses), full))
+    missing = {share: recall(network, _without_share(features, share)) for share in MISSING_SHARES}
+    metrics = {"recall@20": full, **{f"recall@20 {name}": value for name, value in subsets.items()}}
+    out.mkdir(parents=True, exist_ok=True)
+    graph, cosine = export_fusion(network, out / MODEL_FILE, seed)
+    manifest = FusionManifest(
+        method=chosen.method,
+        dimension=chosen.dimension,
+        inputs=tuple(inputs),
+        graph=graph,
+        data_sha256=data_fingerprint(train, features),
+        settings=asdict(chosen),
+        metrics=metrics,
+        seed=seed,
+    )
+    write_fusion_manifest(manifest, out)
+    if checkpoint is not None:
+        checkpoint.unlink(missing_ok=True)
+    return {
+        "method": chosen.method,
+        "seed": seed,
+        "data_sha256": manifest.data_sha256,
+        "model_sha256": graph.sha256,
+        "size_bytes": graph.size_bytes,
+        "onnx_cosine": cosine,
+        "losses": training.losses,
+        "validation": measured,
+        "subsets": subsets,
+        "missing": {str(share): value for share, value in missing.items()},
+        "metrics": metrics,
+    }
+
+
+def data_fingerprint(train: Interactions, features: Features) -> str:
+    """sha256 of the interactions and the features, which says whether two runs learned from the same."""
+    digest = hashlib.sha256(repr(train.shape).encode())
+    for array in (train.indptr.astype("<i8"), train.indices.astype("<i8")):
+        digest.update(array.tobytes())
+    for modality, rows in features.items():
+        digest.update(f"{modality}{rows.shape}".encode())
+        digest.update(np.ascontiguousarray(rows, "<f4").tobytes())
+    return digest.hexdigest()
+
+
+def _served(features: Features, served: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    return {name: rows if name in served else np.zeros_like(rows) for name, rows in features.items()}
+
+
+def _without_share(features: Features, share: float) -> dict[str, NDArray[np.float32]]:
+    """Each feature of each item is gone with this chance, independently: an item may lose all."""
+    random = np.random.default_rng(_MASK_SEED)
+    return {
+        name: np.where(random.random(len(rows))[:, None] < share, np.float32(0), rows)
+        for name, rows in features.items()
+    }

@@ -1,0 +1,297 @@
+"""Fusion learned from what people take: items that the same people take come near one another.
+
+A person is the mean of the fused vectors of other items that the person took, and is to pick the item that
+was held back among those of the batch and others drawn evenly (InfoNCE, van den Oord et al. 2018)::
+
+    p(i | u) = softmax_i( vᵤ · vᵢ / τ + γ · log q(i) )
+
+with q(i) the share of item i in all interactions. With γ = 1 what is popular need not be explained by
+content, so that vᵤ · vᵢ says what a person's taste adds (the logQ correction, Yi et al. 2019, "Sampling-
+bias-corrected neural modeling"); with γ = 0 the vectors carry popularity too. There are no item ids: an
+item that nobody took is placed by its content.
+
+Modalities are taken from items at random while learning ("modality dropout", Neverova et al. 2015), so that
+those that are missing later cost little.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.errors import TrainingError
+from models.training.fusion_networks import FusionMethod, FusionNetwork, fusion_network
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+Features = Mapping[str, NDArray[np.float32]]
+OnEpoch = Callable[[int, float, FusionNetwork], bool]
+"""Told the epoch, from 1, its mean loss and the network, in evaluation mode; True ends the training."""
+
+
+@dataclass(frozen=True, slots=True)
+class FusionSettings:
+    """How a fusion learns.
+
+    Attributes:
+        method: Which network.
+        dimension: Of the fused vector.
+        hidden: Width of the adapters.
+        dropout: Share of adapters' inputs left out.
+        modality_dropout: Chance of each modality of an item to be left out; an item keeps at least one.
+        temperature: τ.
+        popularity: γ.
+        learning_rate: Of AdamW, at its highest.
+        weight_decay: Of AdamW.
+        batch_people: People a step.
+        negatives: Items drawn evenly as negatives, besides those of the batch's people.
+        max_context: Items of a person that are looked at, at most.
+        hops: How far a walk over people goes from an item for further ones to be near; 1: the same person's.
+        epochs: At most so many.
+    """
+
+    method: FusionMethod = "gated"
+    dimension: int = 256
+    hidden: int = 384
+    dropout: float = 0.0
+    modality_dropout: float = 0.7
+    temperature: float = 0.1
+    popularity: float = 0.0
+    learning_rate: float = 1e-2
+    weight_decay: float = 0.02
+    batch_people: int = 512
+    negatives: int = 1_024
+    max_context: int = 8
+    hops: int = 1
+    epochs: int = 12
+
+
+@dataclass(frozen=True, slots=True)
+class ItemInputs:
+    """Features of all items as the networks take them.
+
+    Attributes:
+        features: float32 [items, Σ d_m].
+        present: float32 [items, modalities].
+    """
+
+    features: Tensor
+    present: Tensor
+
+
+def item_inputs(features: Features) -> ItemInputs:
+    """Side by side, in the order of the mapping. A row of zeros: the item lacks the modality.
+
+    Raises:
+        TrainingError: A number is not finite, or there are no modalities.
+    """
+    if not features:
+        raise TrainingError("a fusion needs the features of at least one modality")
+    for modality, rows in features.items():
+        if not np.isfinite(rows).all():
+            raise TrainingError(f"a {modality} feature holds a number that is not finite")
+    present = np.stack([rows.any(axis=1) for rows in features.values()], axis=1)
+    stacked = np.concatenate([np.asarray(rows, np.float32) for rows in features.values()], axis=1)
+    return ItemInputs(torch.from_numpy(stacked), torch.from_numpy(present.astype(np.float32)))
+
+
+def new_network(settings: FusionSettings, features: Features, is_used: NDArray[np.bool_]) -> FusionNetwork:
+    """A network for these modalities, whitened by the items of training.
+
+    Raises:
+        TrainingError: No item of training has one of the modalities.
+    """
+    rows = {}
+    for modality, given in features.items():
+        known = np.asarray(given[is_used & given.any(axis=1)], np.float32)
+        if not len(known):
+            raise TrainingError(f"no item that anybody took has {modality}; leave the modality out")
+        rows[modality] = torch.from_numpy(known)
+    return fusion_network(settings.method, rows, settings.dimension, settings.hidden, settings.dropout)
+
+
+def embed(network: FusionNetwork, inputs: ItemInputs) -> NDArray[np.float32]:
+    """Fused vectors of all items, float32 [items, dimension]; zeros where nothing is present."""
+    network.eval()
+    with torch.no_grad():
+        return np.asarray(network(inputs.features, inputs.present).numpy(), np.float32)
+
+
+class FusionTraining:
+    """One training run: made, `run`, and asked for its network.
+
+    Args:
+        settings: How.
+        train: Who took what, float32 [people, items].
+        features: Of all items.
+        seed: Of everything random.
+        checkpoint: A file that keeps the state after every epoch; a run that finds its own there goes on
+            from it.
+
+    Raises:
+        TrainingError: Nobody took two items, or features cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: FusionSettings,
+        train: csr_array,
+        features: Features,
+        seed: int,
+        checkpoint: Path | None = None,
+    ) -> None:
+        self._settings = settings
+        self._train = train.tocsr()
+        self._inputs = item_inputs(features)
+        self._checkpoint = checkpoint
+        counts = np.diff(self._train.indptr)
+        self._people = np.flatnonzero(counts >= 2)
+        if not len(self._people):
+            raise TrainingError("nobody took two items: there is nothing to learn a fusion from")
+        torch.manual_seed(seed)
+        self._random = np.random.default_rng(seed)
+        taken = np.bincount(self._train.indices, minlength=self._train.shape[1])
+        # People with long histories would decide what is popular: each person counts once.
+        share = np.asarray(self._train.T @ (1.0 / np.maximum(counts, 1)), np.float64)
+        share = share / share.sum()
+        self._log_share = torch.from_numpy(np.log(share + 0.1 / len(self._train.indices)).astype(np.float32))
+        # What nobody took is no negative: nothing says that it is not wanted.
+        self._taken = np.flatnonzero(taken)
+        self.network = new_network(settings, features, taken > 0)
+        self._optimiser = torch.optim.AdamW(
+            self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        self._by_item = self._train.T.tocsr()
+        self._steps = -(-len(self._people) // settings.batch_people)
+        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self._optimiser, settings.learning_rate, total_steps=self._steps * settings.epochs, pct_start=0.15
+        )
+        digest = hashlib.sha256(repr((settings, seed, train.shape)).encode())
+        digest.update(self._train.indices.astype("<i8").tobytes())
+        digest.update(self._inputs.features.numpy().tobytes())
+        self._run = digest.hexdigest()
+        self.losses: list[float] = []
+
+    def run(self, on_epoch: OnEpoch = lambda epoch, loss, network: False) -> FusionNetwork:
+        """Train to the end, or until ``on_epoch`` says so; the network is left in evaluation mode."""
+        self._resume()
+        for epoch in range(len(self.losses) + 1, self._settings.epochs + 1):
+            self.network.train()
+            order = self._random.permutation(self._people)
+            size = self._settings.batch_people
+            losses = [self._step(order[begin : begin + size]) for begin in range(0, len(order), size)]
+            self.losses.append(float(np.mean(losses)))
+            self._keep()
+            self.network.eval()
+            if on_epoch(epoch, self.losses[-1], self.network):
+                break
+        return self.network.eval()
+
+    def _step(self, people: NDArray[np.int64]) -> float:
+        context, weights, targets = self._draw(people)
+        drawn = self._random.choice(
+            self._taken, min(self._settings.negatives, len(self._taken)), replace=False
+        )
+        candidates = np.unique(np.concatenate([context[weights > 0], targets, drawn]))
+        rows = torch.from_numpy(candidates)
+        vectors = self.network(self._inputs.features[rows], self._dropped(self._inputs.present[rows]))
+        looked_at = torch.from_numpy(np.minimum(np.searchsorted(candidates, context), len(candidates) - 1))
+        wanted = torch.from_numpy(np.searchsorted(candidates, targets))
+        shares = torch.from_numpy(weights)
+        chosen = vectors[looked_at.reshape(-1)].reshape(*looked_at.shape, -1)
+        profiles = torch.nn.functional.normalize((chosen * shares[:, :, None]).sum(1), dim=1)
+        logits = profiles @ vectors.T / self._settings.temperature
+        logits = logits + self._settings.popularity * self._log_share[rows]
+        # What the person is known to have taken is no negative; fillers stand for the first item looked at.
+        known = torch.where(shares > 0, looked_at, looked_at[:, :1])
+        right = logits.gather(1, wanted[:, None])
+        logits = logits.scatter(1, known, -1e4).scatter(1, wanted[:, None], right)
+        loss = torch.nn.functional.cross_entropy(logits, wanted)
+        self._optimiser.zero_grad()
+        loss.backward()
+        self._optimiser.step()
+        self._schedule.step()
+        return loss.item()
+
+    def _draw(self, people: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """For each person items looked at [n, c] with weights (0: a filler), and the item held back [n]."""
+        width = self._settings.max_context
+        context = np.zeros((len(people), width), np.int64)
+        weights = np.zeros((len(people), width), np.float32)
+        targets = np.zeros(len(people), np.int64)
+        for row, person in enumerate(people):
+            items = self._train.indices[self._train.indptr[person] : self._train.indptr[person + 1]]
+            drawn = self._random.permutation(items)[: width + 1]
+            targets[row] = self._walked(drawn[0], person)
+            rest = drawn[1:]
+            rest = rest[rest != targets[row]]
+            if not len(rest):
+                rest, targets[row] = drawn[1:], drawn[0]
+            context[row, : len(rest)] = rest
+            weights[row, : len(rest)] = 1 / len(rest)
+        return context, weights, targets
+
+    def _walked(self, item: int, person: int) -> int:
+        """The item itself, or one that is a few people away, each further hop half as often."""
+        for _ in range(self._settings.hops - 1):
+            if self._random.random() < 0.5:
+                break
+            others = self._by_item.indices[self._by_item.indptr[item] : self._by_item.indptr[item + 1]]
+            other = self._random.choice(others)
+            item = self._random.choice(
+                self._train.indices[self._train.indptr[other] : self._train.indptr[other + 1]]
+            )
+        return int(item)
+
+    def _dropped(self, present: Tensor) -> Tensor:
+        """What is present, with modalities left out by chance; of what an item has, one stays at least."""
+        if self._settings.modality_dropout <= 0 or present.shape[1] < 2:
+            return present
+        drawn = torch.rand(present.shape)
+        kept = present * (drawn >= self._settings.modality_dropout)
+        first = torch.nn.functional.one_hot(
+            torch.where(present > 0, drawn, torch.full_like(drawn, -1)).argmax(1), present.shape[1]
+        )
+        return torch.where(kept.sum(1, keepdim=True) > 0, kept, present * first)
+
+    def _keep(self) -> None:
+        if self._checkpoint is None:
+            return
+        state: dict[str, Any] = {
+            "run": self._run,
+            "losses": self.losses,
+            "network": self.network.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "schedule": self._schedule.state_dict(),
+            "torch": torch.get_rng_state(),
+            "numpy": self._random.bit_generator.state,
+        }
+        self._checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        partial = self._checkpoint.with_suffix(".partial")
+        torch.save(state, partial)
+        partial.replace(self._checkpoint)
+
+    def _resume(self) -> None:
+        if self._checkpoint is None or not self._checkpoint.exists():
+            return
+        state = torch.load(self._checkpoint, weights_only=True)
+        if state["run"] != self._run:
+            raise TrainingError(
+                f"{self._checkpoint} belongs to a run with other settings or data. "
+                "Delete it, or name another."
+            )
+        self.losses = list(state["losses"])
+        self.network.load_state_dict(state["network"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._schedule.load_state_dict(state["schedule"])
+        torch.set_rng_state(state["torch"])
+        self._random.bit_generator.state = state["numpy"]

@@ -1,0 +1,114 @@
+"""`freshet train fusion` as a person meets it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="the extra `train` is not installed")
+
+from models.encoders.registry import EncoderRegistry
+from models.fusion.trained import TrainedFusion
+from streams.settings import FusionSettings, Settings
+from tests.unit.evaluation.tiny_dataset import write_dataset
+from tests.unit.fusion.tastes import PEOPLE, tastes
+from workers.cli.running import run
+from workers.encoders_in_use import encoder_registry, fusion_in_use
+
+SMALL = ("--epochs", "2", "--dimension", "16")
+
+
+@pytest.fixture
+def presplit(tmp_path: Path) -> Path:
+    """A folder of the kind of `tiktok`."""
+    data = tastes()
+    folder = tmp_path / "data"
+    folder.mkdir()
+    later = np.column_stack([np.arange(PEOPLE), data.held_out])
+    rows, columns = data.train.nonzero()
+    np.savez(
+        folder / "interactions.npz",
+        train=np.column_stack([rows, columns]).astype(np.int32),
+        val=later[: PEOPLE // 2].astype(np.int32),
+        test=later[PEOPLE // 2 :].astype(np.int32),
+    )
+    for modality, features in data.features.items():
+        np.save(folder / f"{modality}_feat.npy", features.astype(np.float16))
+    return folder
+
+
+def trained(folder: Path, out: Path, *arguments: str) -> dict[str, Any]:
+    file = out.parent / "found.json"
+    given = ["train", "fusion", "--dataset", str(folder), "--out", str(out), *SMALL, "--json", str(file)]
+    assert run([*given, *arguments]) == 0
+    found: dict[str, Any] = json.loads(file.read_text())
+    return found
+
+
+def test_it_writes_a_bundle_and_a_report(presplit: Path, tmp_path: Path) -> None:
+    out = tmp_path / "bundle"
+    found = trained(presplit, out, "--report", str(tmp_path / "report"))
+    assert sorted(path.name for path in out.iterdir()) == ["manifest.json", "model.onnx"]
+    assert set(found["subsets"]) == {"image+audio", "image", "audio"}
+    assert found["missing"]["0.0"] == found["subsets"]["image+audio"] > found["missing"]["0.75"]
+    assert found["onnx_cosine"] >= 0.9999
+    assert len(found["losses"]) == 2
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["metrics"]["recall@20"] == found["subsets"]["image+audio"]
+    assert manifest["data_sha256"] == found["data_sha256"]
+    assert {path.name for path in (tmp_path / "report").iterdir()} == {
+        "fusion.md",
+        "loss.png",
+        "modalities.png",
+        "missing.png",
+    }
+    assert "image+audio" in (tmp_path / "report" / "fusion.md").read_text()
+
+
+def test_the_same_seed_gives_the_same_model_and_other_data_another_fingerprint(
+    presplit: Path, tmp_path: Path
+) -> None:
+    first, again = (trained(presplit, tmp_path / name, "--seed", "5") for name in ("one", "two"))
+    assert first["model_sha256"] == again["model_sha256"]
+    image = np.load(presplit / "image_feat.npy")
+    image[0, 0] += 1
+    np.save(presplit / "image_feat.npy", image)
+    assert trained(presplit, tmp_path / "three", "--seed", "5")["data_sha256"] != first["data_sha256"]
+
+
+def test_what_was_trained_on_items_of_a_deployment_is_used_by_its_workers(tmp_path: Path) -> None:
+    out = tmp_path / "bundle"
+    trained(write_dataset(tmp_path / "tiny"), out)
+    settings = Settings(fusion=FusionSettings(bundle=out))
+    registry: EncoderRegistry = encoder_registry(settings)
+    fusion = fusion_in_use(settings, registry)
+    assert isinstance(fusion, TrainedFusion)
+    assert fusion.dimension == 16
+    vector = fusion.fuse({"text": np.ones(128, np.float32)})
+    assert vector is not None
+
+
+def test_features_that_came_with_a_data_set_do_not_serve(presplit: Path, tmp_path: Path) -> None:
+    from models.errors import ManifestError
+
+    out = tmp_path / "bundle"
+    trained(presplit, out)
+    settings = Settings(fusion=FusionSettings(bundle=out))
+    with pytest.raises(ManifestError, match="Train it anew"):
+        fusion_in_use(settings, encoder_registry(settings))
+
+
+def test_a_folder_without_data_is_the_persons_mistake(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["train", "fusion", "--dataset", str(tmp_path / "none"), "--out", str(tmp_path / "out")]) == 1
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_dimension_that_heads_cannot_share_is_refused(tmp_path: Path) -> None:
+    given = ["train", "fusion", "--dataset", str(tmp_path), "--out", str(tmp_path / "out")]
+    assert run([*given, "--method", "attention", "--dimension", "18"]) == 2

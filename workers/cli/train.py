@@ -1,0 +1,16 @@
+"""`freshet train`: models from data."""
+
+from __future__ import annotations
+
+import click
+
+from workers.cli.lazy_group import LazyGroup
+
+TRAININGS = {
+    "fusion": ("workers.cli.train_fusion", "A fusion of modalities, from what people take."),
+}
+
+
+@click.group(cls=LazyGroup, modules=TRAININGS)
+def train() -> None:
+    """Train models. Needs the extra `train`; no worker does."""

@@ -1,0 +1,170 @@
+"""`freshet train fusion`: a fusion of modalities learned from what people take."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from workers.cli.invocation import invocation
+from workers.cli.output import console, note, table, write_json
+
+if TYPE_CHECKING:
+    from workers.cli.progress import Bars
+    from workers.evaluation.offline_data import OfflineData
+
+METHODS = ("concat", "gated", "attention", "cascade")
+_CHECKPOINT_FILE = "checkpoint.pt"
+# By name, so that no worker imports PyTorch.
+_RUN = "models.training.fusion_run"
+
+
+@click.command()
+@click.option(
+    "--dataset",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    required=True,
+    help="A folder with interactions.npz, with items.jsonl and events.jsonl, or MovieLens-100k.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="BUNDLE",
+    required=True,
+    help="Where the bundle is written. A run that was stopped and is started again goes on.",
+)
+@click.option("--method", type=click.Choice(METHODS), default="gated", show_default=True)
+@click.option("--epochs", type=click.IntRange(min=1), default=12, show_default=True)
+@click.option(
+    "--dimension",
+    type=click.IntRange(8, 2_048),
+    default=256,
+    show_default=True,
+    help="Of a fused vector; a multiple of 4 for attention.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--cache",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Keeps the vectors of texts and media for the next time.",
+)
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    metavar="FILE",
+    help="Write what the run reached as JSON; - is standard output.",
+)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Write a page with plots; needs the extra `report`.",
+)
+def fusion(
+    dataset: Path,
+    out: Path,
+    method: str,
+    epochs: int,
+    dimension: int,
+    seed: int,
+    cache: Path | None,
+    json_file: Path | None,
+    report: Path | None,
+) -> None:
+    """Train a fusion: items that the same people take come near one another.
+
+    Learns from the training part of the data set, and measures on its validation part, also with modalities
+    taken
+    away. The bundle has the model as ONNX with a manifest; the setting `fusion.bundle` names it to workers.
+    """
+    if method == "attention" and dimension % 4:
+        raise click.BadParameter("must be a multiple of 4 for attention", param_hint="--dimension")
+    _require(report is not None)
+    found = _trained(dataset, out, {"method": method, "epochs": epochs, "dimension": dimension}, seed, cache)
+    if json_file is not None:
+        write_json(found, json_file)
+    if report is not None:
+        from workers.evaluation.fusion_report import write_fusion_report
+
+        for path in write_fusion_report(found, report):
+            note(f"wrote {path}")
+    shown = console(err=str(json_file) == "-")
+    shown.print(
+        table(("modalities served", "validation recall@20"), list(found["subsets"].items()), "By modality")
+    )
+    missing = [(f"{float(share):.0%}", value) for share, value in found["missing"].items()]
+    shown.print(table(("features missing", "validation recall@20"), missing, "\nAs features go missing"))
+    note(f"wrote {out}: use it with -o fusion.bundle={out}")
+
+
+def _require(with_report: bool) -> None:
+    from streams.errors import ConfigurationError
+
+    missing = [name for name in ("torch", "onnx", "scipy") if find_spec(name) is None]
+    if missing:
+        raise ConfigurationError(f"training needs {', '.join(missing)}: pip install 'freshet[train,offline]'")
+    if with_report:
+        from workers.evaluation.plots import require_matplotlib
+
+        require_matplotlib()
+
+
+def _trained(
+    dataset: Path, out: Path, settings: dict[str, Any], seed: int, cache: Path | None
+) -> dict[str, Any]:
+    from hashlib import sha256
+
+    from models.evaluation.splits import split, usual_protocol
+    from models.fusion.bundle import FusionInput
+    from workers.cli.progress import progress
+
+    with progress() as bars:
+        source = _read(dataset, cache, bars)
+        parts = split(source.data, usual_protocol(source.data))
+        inputs = []
+        for modality, rows in source.data.features.items():
+            spec = source.encoders.get(modality)  # type: ignore[call-overload]
+            # Features that came with a data set are of no encoder: a worker will refuse them by this name.
+            name = spec.name if spec else f"{source.data.name}-features"
+            digest = spec.sha256 if spec else sha256(name.encode()).hexdigest()
+            inputs.append(
+                FusionInput(
+                    modality=modality,  # type: ignore[arg-type]
+                    encoder=name,
+                    encoder_sha256=digest,
+                    dimension=rows.shape[1],
+                )
+            )
+        found: dict[str, Any] = import_module(_RUN).train_fusion(
+            parts.train,
+            parts.validation,
+            source.data.features,
+            inputs,
+            settings,
+            seed,
+            out,
+            out / _CHECKPOINT_FILE,
+            lambda done, total: bars("training", done, total),
+        )
+    return {"dataset": source.data.name, **found}
+
+
+def _read(dataset: Path, cache: Path | None, bars: Bars) -> OfflineData:
+    from models.datasets import is_presplit, open_dataset, read_presplit
+    from workers.evaluation.offline_data import OfflineData, interaction_data
+
+    if is_presplit(dataset):
+        return OfflineData(read_presplit(dataset))
+    opened = open_dataset(dataset)
+    return interaction_data(
+        opened,
+        invocation().settings(opened.settings),
+        cache=cache,
+        on_progress=lambda done, total: bars("encoding texts and media", done, total),
+    )
