@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -380,7 +380,7 @@ class Recommender:
 
     def _outgoing(self, recommendation: Recommendation, since_ms: int = 0) -> Outgoing:
         record = outgoing(self._topics.recommendations, recommendation)
-        return replace(record, headers=since_header(since_ms)) if since_ms else record
+        return msgspec.structs.replace(record, headers=since_header(since_ms)) if since_ms else record
 
     async def _send(self, answers: Sequence[_Answer]) -> None:
         """Publish lists, and keep each user's newest one for page views."""

@@ -46,7 +46,7 @@ def planted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Secrets in every secret setting; Kafka and Redis are away."""
     secrets = []
     for number, setting in enumerate(secret_settings()):
-        secret = f"s3cret{number}x"
+        secret = f"s3cret-of-this-test-{number}x"
         secrets.append(secret)
         value = f"redis://someone:{secret}@127.0.0.1:9/0" if setting == "redis.url" else secret
         monkeypatch.setenv(f"FRESHET_{setting.replace('.', '__').upper()}", value)
@@ -65,6 +65,7 @@ def test_every_secret_is_known_here() -> None:
         "kafka.sasl_password",
         "redis.url",
         "language_model.api_key",
+        "console.token",
         "privacy.hash_key",
     }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,7 +31,7 @@ AT_MS = round(NOW.timestamp() * 1_000)
 
 def with_since(record: Record, since_ms: int) -> Record:
     """The record as a worker publishes it for a person who was forgotten before."""
-    return replace(record, headers=since_header(since_ms))
+    return msgspec.structs.replace(record, headers=since_header(since_ms))
 
 
 def renewed(changed: ProfileChanged, since_ms: int) -> ProfileChanged:
@@ -82,7 +81,7 @@ async def test_the_first_version_of_a_new_profile_gets_a_list() -> None:
     forgetting(bench)
     first = recommending.changed(1)
     change = renewed(decode_value(first.value or b"", PROFILES), AT_MS)
-    lists = await bench.feed(replace(first, value=msgspec.msgpack.encode(change)))
+    lists = await bench.feed(msgspec.structs.replace(first, value=msgspec.msgpack.encode(change)))
     assert [one.profile_version for one in lists] == [3, 1]
     assert bench.role.forget("anna", AT_MS) == 0  # what is known is of the new profile
     assert bench.role.forget("anna", AT_MS + 1) == 1
