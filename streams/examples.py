@@ -202,8 +202,12 @@ ERASURE_RECEIPTS = (
             "user": "5f1d7e0c9ab4",
             "requested_at": _TIME,
             "completed_at": "2026-11-24T10:15:31Z",
-            "removed": [{"place": "profiles", "records": 1}],
+            "removed": [
+                {"place": "profile in Redis", "records": 1, "role": "profile"},
+                {"place": "interaction memory", "records": 17, "role": "recommend"},
+            ],
             "expires_at": {"freshet.events": "2026-12-02T10:15:31Z"},
+            "not_attributable": ["weights of the ranker, learned across people"],
         },
     ),
 )

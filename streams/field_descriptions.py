@@ -139,9 +139,15 @@ FIELD_DESCRIPTIONS: dict[str, dict[str, str]] = {
         "requested_at": "When the person asked for it.",
         "completed_at": "When it was done.",
         "removed": "What was removed where.",
-        "expires_at": "By topic, when the last trace expires.",
+        "expires_at": "By topic, when at the latest the last trace is gone, by the topic's configuration.",
+        "without_expiry": "Topics that hold records of the person and, by configuration, for ever.",
+        "not_attributable": "What the person contributed to, where no contribution can be told apart.",
     },
-    "Removal": {"place": "Where.", "records": "How many records."},
+    "Removal": {
+        "place": "Where.",
+        "records": "How many records, or parts, were removed there.",
+        "role": "Which role removed them; one that holds people in memory stands here once for each worker.",
+    },
     "DeadLetter": {
         "source": "The message; readers deduplicate by it and `stage`.",
         "stage": "The role that could not go on.",

@@ -124,7 +124,8 @@ class ProfileChanged(Message, frozen=True, kw_only=True, omit_defaults=True):
     ``version`` counts the effects applied: readers ignore a version lower than one they have seen.
     ``applied`` holds the events of the batch, in the order in which they were applied. A reader that has
     seen an earlier version takes the last of them, as many as the version has grown by: after a crash
-    events that were applied before may stand here again.
+    events that were applied before may stand here again. ``since_ms`` is that of the profile: versions
+    begin anew with it.
     """
 
     user_id: Id
@@ -132,6 +133,7 @@ class ProfileChanged(Message, frozen=True, kw_only=True, omit_defaults=True):
     cause: EventCause
     state: bytes
     applied: list[AppliedEvent] = []
+    since_ms: int = 0
 
 
 class LearnedPart(Message, frozen=True, kw_only=True, omit_defaults=True):

@@ -29,7 +29,7 @@ _LIBRARY_LEVELS = {
 }
 
 _REDACTED = "***"
-_SECRET_NAMES = re.compile(r"password|passwd|secret|token|api_?key|credential", re.IGNORECASE)
+_SECRET_NAMES = re.compile(r"password|passwd|secret|token|(api|hash)_?key|credential", re.IGNORECASE)
 # The user part of a URL: `redis://user:password@host`.
 _URL_USER = re.compile(r"(?<=://)[^/@\s'\"]+@")
 

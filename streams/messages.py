@@ -280,16 +280,23 @@ class Removal(Message, frozen=True, kw_only=True, omit_defaults=True):
 
     place: str
     records: Annotated[int, Meta(ge=0)]
+    role: str = ""
 
 
 class ErasureReceipt(Message, frozen=True, kw_only=True, omit_defaults=True):
-    """What was removed where, and by when time-retained topics expire. ``user`` is a keyed hash."""
+    """What was removed where, and by when topics have let go of the rest. ``user`` is a keyed hash.
+
+    ``not_attributable`` says what the person contributed to and cannot be taken out of; ``without_expiry``
+    names topics whose configuration keeps records for ever.
+    """
 
     user: Id
     requested_at: UtcTime
     completed_at: UtcTime
     removed: list[Removal]
     expires_at: dict[str, UtcTime] = {}
+    without_expiry: list[str] = []
+    not_attributable: list[str] = []
 
 
 class DeadLetterSource(Message, frozen=True, kw_only=True, omit_defaults=True):

@@ -36,6 +36,7 @@ from streams.console_settings import ConsoleSettings
 from streams.errors import ConfigurationError
 from streams.explain_settings import ExplainSettings, LanguageModelSettings
 from streams.fields import Modality
+from streams.privacy_settings import PrivacySettings
 from streams.query_settings import QuerySettings
 
 MEBIBYTE = 1 << 20
@@ -266,6 +267,7 @@ class Settings(BaseSettings):
     join: JoinSettings = JoinSettings()
     explain: ExplainSettings = ExplainSettings()
     language_model: LanguageModelSettings = LanguageModelSettings()
+    privacy: PrivacySettings = PrivacySettings()
     worker: WorkerSettings = WorkerSettings()
     console: ConsoleSettings = ConsoleSettings()
 

@@ -11,6 +11,7 @@ from kafka import KafkaAdminClient, errors  # type: ignore[import-untyped]
 from kafka.admin import ConfigResource, ConfigResourceType  # type: ignore[import-untyped]
 
 from streams import topics
+from streams.errors import ConfigurationError
 from streams.kafka_connection import kafka_python_arguments
 from streams.kafka_errors import kafka_errors_explained
 from streams.settings import KafkaSettings, Settings, TopicSettings
@@ -69,7 +70,7 @@ def topic_config(topic: Topic[Any], settings: TopicSettings) -> dict[str, str]:
         if topic.min_compaction_lag_hours:
             config["min.compaction.lag.ms"] = str(round(topic.min_compaction_lag_hours * _HOUR_MS))
     else:
-        retention_ms = round(settings.retention_days * _DAY_MS)
+        retention_ms = round(settings.retention_days * topic.retention_factor * _DAY_MS)
         config["retention.ms"] = str(retention_ms)
         config["segment.ms"] = str(max(retention_ms // 7, _HOUR_MS))
     return config
@@ -152,6 +153,28 @@ def list_topics(settings: Settings, spaces: Sequence[str] = ()) -> list[TopicSta
         return [
             TopicState(name, topic, partitions.get(name, 0), configs.get(name, {}))
             for name, topic in wanted.items()
+        ]
+
+
+def personal_topics(settings: Settings) -> list[TopicState]:
+    """The topics whose records say whom they are about, as Kafka has them. Looks at no other topic.
+
+    Raises:
+        ConfigurationError: One of them is not there, or not to be seen; or Kafka refuses.
+        DependencyDownError: Kafka does not answer.
+    """
+    names = TopicNames(settings.topics.prefix)
+    wanted = {names.of(topic): topic for topic in TOPICS if topic.is_personal}
+    with _admin(settings.kafka) as admin:
+        missing = sorted(wanted.keys() - set(admin.list_topics()))
+        if missing:
+            raise ConfigurationError(
+                f"Kafka does not show {', '.join(missing)}: run `freshet topics create`, and let the profile "
+                "role describe them (`freshet acls --role profile`)"
+            )
+        partitions, configs = _partitions(admin, list(wanted)), _configs(admin, list(wanted))
+        return [
+            TopicState(name, topic, partitions[name], configs.get(name, {})) for name, topic in wanted.items()
         ]
 
 

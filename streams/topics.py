@@ -50,6 +50,7 @@ class Topic(Generic[M]):
         cleanup: Kafka's `cleanup.policy`. Never both: an item that nobody republishes must not expire.
         min_compaction_lag_hours: For so long Kafka keeps every record of a compacted topic, for those who
             read more in it than the newest of each key.
+        retention_factor: Of a topic that is not compacted: it is kept so many times as long as others.
         log_append_time: Kafka's own clock gives the timestamp. So wherever users write: it bounds what a
             wrong `occurred_at` can do, and orders an item's messages across partitions.
         followed_by: Those of ``read_by`` whose every worker reads the whole topic, outside their group.
@@ -66,6 +67,7 @@ class Topic(Generic[M]):
     partitions: Literal["user", "item", "single"]
     cleanup: Literal["compact", "delete"]
     min_compaction_lag_hours: float = 0.0
+    retention_factor: float = 1.0
     log_append_time: bool = False
     max_value_bytes: int = MAX_MESSAGE_BYTES
     written_by: tuple[str, ...]
@@ -73,6 +75,11 @@ class Topic(Generic[M]):
     followed_by: tuple[str, ...] = ()
     description: str
     examples: tuple[Example, ...]
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether its records say whom they are about."""
+        return self.partitions == "user" or self.name == "dead-letters"
 
     @property
     def max_message_bytes(self) -> int:
@@ -187,8 +194,11 @@ ERASURES: Topic[Erasure] = Topic(
     partitions="user",
     cleanup="delete",
     log_append_time=True,
+    # Longer than anything that it makes void.
+    retention_factor=2.0,
     written_by=("you",),
-    read_by=("profile",),
+    read_by=("profile", "recommend", "learn", "join", "explain"),
+    followed_by=("recommend", "learn", "join", "explain"),
     description="People who ask to be forgotten.",
     examples=examples.ERASURES,
 )

@@ -17,8 +17,14 @@ import redis
 
 from deploy.embedded import EmbeddedKafka, EmbeddedRedis
 
-# Short sessions are allowed, so that a test of a killed worker need not wait long for the rebalance.
-KAFKA_TEST_CONFIG = {"group.min.session.timeout.ms": "1000"}
+# Short sessions are allowed, so that a test of a killed worker need not wait long for the rebalance. What is
+# to be deleted or compacted is looked for every second.
+KAFKA_TEST_CONFIG = {
+    "group.min.session.timeout.ms": "1000",
+    "log.initial.task.delay.ms": "1000",
+    "log.retention.check.interval.ms": "1000",
+    "log.cleaner.backoff.ms": "1000",
+}
 
 
 @dataclass(frozen=True)

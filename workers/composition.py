@@ -79,7 +79,7 @@ async def _run_once(
     def on_gap(source: SourcePartition, wanted: int, _: int) -> None:
         # Kafka has the events no more that would bring older state up to date; `profiles` has what they did.
         # From 0 reading starts where there is no fence: then all profiles were restored at the start.
-        if role == "profile" and wanted > 0 and (source, wanted) not in gaps:
+        if source.topic == topics.events and wanted > 0 and (source, wanted) not in gaps:
             gaps.add((source, wanted))
             start_anew(True)
         if again.is_set():

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -25,6 +26,8 @@ from streams.messages import Event
 from streams.records import Outgoing, Record
 from streams.settings import Settings
 from streams.topic_names import TopicNames
+from workers.current_profiles import QUICK_S, current_profiles, publish_current
+from workers.erased_people import ErasedPeople
 from workers.event_times import counted_time
 from workers.fenced import FencedRole, Plan
 from workers.model_settings import transition_settings
@@ -57,17 +60,22 @@ class _Read:
 
 @dataclass(frozen=True, slots=True)
 class ProfilePlan(Plan):
-    """A plan with what the metrics want to know."""
+    """A plan with what the metrics want to know, and by person since when their published profile is."""
 
     effects: Sequence[Effect] = ()
     refused: Sequence[BadInputError] = ()
     clamped: int = 0
+    dropped: int = 0
+    people: Mapping[str, int] = field(default_factory=dict)
+    planned_s: float = 0.0
 
 
 class ProfileUpdater(FencedRole):
     """Applies events to profiles, each once, and publishes each profile that changed.
 
     Several events of a person in one batch make one output. Its cause is the one that occurred last.
+
+    Events from before a person's erasure are dropped, also where they are read again.
     """
 
     def __init__(
@@ -80,13 +88,18 @@ class ProfileUpdater(FencedRole):
         now: Callable[[], datetime],
         metrics: ProfileMetrics,
         on_set_back: Callable[[bool], None] = lambda is_lost: None,
+        erased: ErasedPeople | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._clock = clock
+        self._people = erased or ErasedPeople(settings.privacy)
         super().__init__(
             STAGE,
             store,
             publisher,
             counter_half_life_s=settings.recommend.popularity_half_life_days * 86_400.0,
             on_set_back=on_set_back,
+            erased=self._people,
         )
         self._topics = topics
         self._transitions = transition_settings(settings.profile)
@@ -96,6 +109,7 @@ class ProfileUpdater(FencedRole):
 
     async def plan(self, records: Sequence[Record], is_applied: Sequence[bool]) -> ProfilePlan:
         """Apply what is not applied yet; see `FencedRole.plan`."""
+        planned_s = self._clock()
         reads: list[_Read] = []
         outgoing: list[Outgoing] = []
         refused: list[BadInputError] = []
@@ -114,8 +128,20 @@ class ProfileUpdater(FencedRole):
         writes: list[Write] = []
         increments: list[CounterIncrement] = []
         effects: list[Effect] = []
-        for (user_id, own), value in zip(by_user.items(), stored, strict=True):
-            before = stored_profile(user_id, value)
+        dropped = 0
+        people: dict[str, int] = {}
+        gone: list[str] = []
+        for (user_id, all_own), value in zip(by_user.items(), stored, strict=True):
+            before = self._people.profile(stored_profile(user_id, value))
+            own = all_own
+            if not self._people.is_empty:
+                own = [read for read in all_own if not self._people.is_past(user_id, _known_by_ms(read))]
+            dropped += len(all_own) - len(own)
+            if not own:
+                # What a worker published of these, which died before it knew of the erasure, must not stay.
+                gone += [user_id] * any(read.is_applied for read in all_own)
+                continue
+            people[user_id] = before.since_ms
             fresh = [read for read in own if not read.is_applied]
             after, own_effects = apply_events(
                 before, [_profile_event(read) for read in fresh], self._transitions
@@ -134,8 +160,37 @@ class ProfileUpdater(FencedRole):
             # After a crash those applied before are owed too: readers tell by the version what is new.
             counted = [read for read in own if read.is_applied or next(kinds).changed]
             outgoing.append(self._changed(after, encoded, own, counted))
+        outgoing += await current_profiles(self.store, self._topics, self._people, gone)
         clamped = sum(read.occurred_at != read.event.occurred_at for read in reads)
-        return ProfilePlan(writes, outgoing, increments, effects=effects, refused=refused, clamped=clamped)
+        return ProfilePlan(
+            writes,
+            outgoing,
+            increments,
+            effects=effects,
+            refused=refused,
+            clamped=clamped,
+            dropped=dropped,
+            people=people,
+            planned_s=planned_s,
+        )
+
+    async def published(self, plan: Plan) -> None:
+        """Mend what was published of people who were forgotten in the meantime.
+
+        Where that was quick, whoever carries out the erasure publishes over it (`workers.person_eraser`).
+        """
+        if not isinstance(plan, ProfilePlan) or not plan.people:
+            return
+        if self._clock() - plan.planned_s < QUICK_S:
+            return
+        if await self._people.refresh(self.store):
+            void = [
+                user_id
+                for user_id, since_ms in plan.people.items()
+                if self._people.is_void(user_id, since_ms)
+            ]
+            if void:
+                await publish_current(self.store, self._publisher, self._topics, self._people, void)
 
     def committed(self, plan: Plan) -> None:
         """Count effects, duplicates, refusals and clamped times."""
@@ -147,6 +202,8 @@ class ProfileUpdater(FencedRole):
             self._metrics.refused(error.reason)
         if plan.clamped:
             self._metrics.clamped(plan.clamped)
+        if plan.dropped:
+            self._metrics.dropped(plan.dropped)
 
     def conflicted(self) -> None:
         """Count the batch that is planned again."""
@@ -184,8 +241,14 @@ class ProfileUpdater(FencedRole):
                 )
                 for read in counted
             ],
+            since_ms=profile.since_ms,
         )
         return Outgoing(self._topics.profiles, profile.user_id.encode(), encode(message))
+
+
+def _known_by_ms(read: _Read) -> int:
+    """When an event was: as it occurred, or reached Kafka. One that is published again was before, too."""
+    return min(read.record.timestamp_ms, round(read.occurred_at.timestamp() * 1_000))
 
 
 def _profile_event(read: _Read) -> ProfileEvent:

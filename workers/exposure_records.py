@@ -49,15 +49,17 @@ class _Cause(msgspec.Struct):
 class _Change(msgspec.Struct):
     user_id: str
     cause: _Cause
+    since_ms: int = 0
     applied: tuple[_Event, ...] = ()
 
 
 class HappenedEvents(msgspec.Struct):
-    """Events of a person, and when the last of them reached Kafka."""
+    """Events of a person, when the last of them reached Kafka, and since when their profile is."""
 
     user_id: str
     published_us: int
     events: tuple[JoinEvent, ...]
+    since_ms: int = 0
 
 
 _lists = msgspec.json.Decoder(_List)
@@ -118,4 +120,5 @@ def read_events(record: Record) -> HappenedEvents:
             )
             for event in found.applied
         ),
+        found.since_ms,
     )

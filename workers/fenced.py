@@ -24,10 +24,12 @@ import structlog
 from streams.driver import SourcePartition
 from streams.errors import DependencyDownError
 from streams.records import Outgoing, Record
+from workers.erased_people import ErasedPeople
 from workers.ports import Delivery, Publisher
 from workers.state.store import (
     CounterIncrement,
     DistinctAddition,
+    ErasureMark,
     FenceMove,
     StateChange,
     StateStore,
@@ -57,6 +59,8 @@ class Plan:
     tallies: Sequence[TallyIncrement] = ()
     distinct: Sequence[DistinctAddition] = ()
     timers: Sequence[TimerChange] = ()
+    marks: Sequence[ErasureMark] = ()
+    deletes: Sequence[str] = ()
 
 
 class FencedRole(ABC):
@@ -67,6 +71,8 @@ class FencedRole(ABC):
         counter_half_life_s: Of the item counters.
         on_set_back: Called where state is older than this worker has seen it: the role must start anew,
             from the older fence. Told whether a fence is gone altogether, so that all state may be.
+        erased: Who was forgotten, for a role that keeps state of people: nothing is changed by a plan that
+            did not know of the latest erasure.
     """
 
     def __init__(
@@ -77,12 +83,14 @@ class FencedRole(ABC):
         *,
         counter_half_life_s: float = 604_800.0,
         on_set_back: Callable[[bool], None] = lambda is_lost: None,
+        erased: ErasedPeople | None = None,
     ) -> None:
         self.role = role
         self.store = store
         self._publisher = publisher
         self._counter_half_life_s = counter_half_life_s
         self._on_set_back = on_set_back
+        self._erased = erased
         self._known_fences: dict[str, int] = {}
 
     async def start(self) -> None:
@@ -105,6 +113,10 @@ class FencedRole(ABC):
         """Called once for each plan that took effect; for metrics."""
         return
 
+    async def published(self, plan: Plan) -> None:
+        """Called when the plan's output is in Kafka, before its records are done."""
+        return
+
     def conflicted(self) -> None:
         """Called where another worker changed the same state, and the batch is planned again."""
         return
@@ -120,6 +132,7 @@ class FencedRole(ABC):
         plan = await self._apply(records)
         if plan.outgoing:
             await self._publisher.publish(plan.outgoing)
+        await self.published(plan)
         for delivery in deliveries:
             delivery.done()
 
@@ -133,6 +146,8 @@ class FencedRole(ABC):
         reached: dict[str, int] = {}
         for source, record in zip(sources, records, strict=True):
             reached[source] = max(reached.get(source, 0), record.offset + 1)
+        if self._erased is not None and self._erased.version is None:
+            await self._erased.refresh(self.store)
         for attempt in range(MAX_CONFLICTS):
             # Where this worker was the last to move them, it need not ask: the step that applies the plan is
             # refused where they have moved, and only then.
@@ -156,6 +171,9 @@ class FencedRole(ABC):
                 tallies=plan.tallies,
                 distinct=plan.distinct,
                 timers=plan.timers,
+                marks_version=None if self._erased is None else self._erased.version,
+                marks=plan.marks,
+                deletes=plan.deletes,
             )
             if change.is_empty:
                 return plan
@@ -164,6 +182,8 @@ class FencedRole(ABC):
                 self.committed(plan)
                 return plan
             self.conflicted()
+            if self._erased is not None:
+                await self._erased.refresh(self.store)
         raise DependencyDownError(f"other workers keep changing the state that {self.role} works on")
 
     def _remembered_fences(self, reached: Mapping[str, int]) -> dict[str, int | None] | None:

@@ -21,6 +21,7 @@ from workers.state.exposures import (
     Step,
     encode_exposures,
     exposures_key,
+    timers_name,
 )
 from workers.state.store import (
     MISSING,
@@ -143,8 +144,3 @@ class JoinSteps:
     def published(self, source: str, until: int) -> None:
         """Kafka has every outcome of the records before ``until``."""
         self._published_until[source] = max(self._published_until.get(source, 0), until)
-
-
-def timers_name(partition: int) -> str:
-    """The timers of the people in a partition."""
-    return f"{STAGE}:{partition}"

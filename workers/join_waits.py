@@ -14,11 +14,11 @@ import structlog
 
 from streams.errors import DependencyDownError
 from workers.join_metrics import JoinMetrics
-from workers.join_steps import STAGE, JoinSteps, timers_name
+from workers.join_steps import STAGE, JoinSteps
 from workers.outcome_counts import shown_name
 from workers.popularity_shares import PopularityShares
 from workers.ports import Publisher
-from workers.state.exposures import TIMER, decode_exposures, exposures_key
+from workers.state.exposures import TIMER, decode_exposures, exposures_key, timers_name
 from workers.state.store import StateChange, StateStore, TimerChange
 
 SWEEP_S = 0.5

@@ -28,6 +28,7 @@ from streams.errors import BadInputError
 from streams.records import Outgoing, Record
 from streams.settings import Settings
 from streams.topic_names import TopicNames
+from workers.erased_people import ErasedPeople, since_of
 from workers.exposure_records import HappenedEvents, read_events, read_list
 from workers.fenced import FencedRole, Plan, source_name
 from workers.join_metrics import JoinMetrics
@@ -80,8 +81,10 @@ class OutcomeJoiner(FencedRole):
         metrics: JoinMetrics,
         on_set_back: Callable[[bool], None] = lambda is_lost: None,
         clock: Callable[[], float] = time.monotonic,
+        erased: ErasedPeople | None = None,
     ) -> None:
-        super().__init__(STAGE, store, publisher, on_set_back=on_set_back)
+        self._people = erased or ErasedPeople(settings.privacy)
+        super().__init__(STAGE, store, publisher, on_set_back=on_set_back, erased=self._people)
         self._topics = topics
         self._now = now
         self._metrics = metrics
@@ -144,17 +147,19 @@ class OutcomeJoiner(FencedRole):
         lists_until_ms: dict[int, int] = defaultdict(int)
         for record, applied in zip(records, is_applied, strict=True):
             try:
-                user_id, entry = self._read(record)
+                user_id, since_ms, entry = self._read(record)
             except BadInputError as error:
                 refused += not applied
                 letters.append(
                     dead_letter_outgoing(self._topics.dead_letters, record, STAGE, error, self._now())
                 )
                 continue
-            people[user_id].append(_Read(record, applied, entry))
             if isinstance(entry, ShownList):
                 until_ms = max(lists_until_ms[record.partition], record.timestamp_ms)
                 lists_until_ms[record.partition] = until_ms
+            # What is from before the person's erasure may come after it, too: it is made of what was removed.
+            if not self._people.is_void(user_id, since_ms):
+                people[user_id].append(_Read(record, applied, entry))
         changes = self._steps.changes()
         stored = await self.store.load([exposures_key(user_id) for user_id in people])
         for (user_id, reads), value in zip(people.items(), stored, strict=True):
@@ -180,14 +185,15 @@ class OutcomeJoiner(FencedRole):
         """Count the batch that is planned again."""
         self._metrics.conflict()
 
-    def _read(self, record: Record) -> tuple[str, Entry]:
-        """Whom a record is about, and what it says."""
+    def _read(self, record: Record) -> tuple[str, int, Entry]:
+        """Whom a record is about, since when what it says of them is, and what it says."""
         if record.topic == self._topics.recommendations:
-            return read_list(record)
+            user_id, shown = read_list(record)
+            return user_id, since_of(record), shown
         if record.value is None:
-            return withdrawn_id(record), None
+            return withdrawn_id(record), since_of(record), None
         happened = read_events(record)
-        return happened.user_id, happened
+        return happened.user_id, happened.since_ms, happened
 
     def _change(
         self,
@@ -199,11 +205,16 @@ class OutcomeJoiner(FencedRole):
     ) -> None:
         """What the records of one person do."""
         before = decode_exposures(user_id, stored)
+        at_ms = self._people.at_ms(user_id)
+        if before.since_ms < at_ms:
+            before = Exposures(user_id, before.version, partition=before.partition, since_ms=at_ms)
         # What came of records that are delivered again: Kafka may not have it.
         wanted = {_position(read.record) for read in reads if read.is_applied}
         step = self._steps.step(before)
         fresh = [read for read in reads if not read.is_applied]
         for read in fresh:
+            if read.entry is None and since_of(read.record) == before.since_ms > 0:
+                continue  # the tombstone of the erasure after which this state began
             _apply(step, read.record.partition, read.entry)
         if fresh:
             last = fresh[-1].record
@@ -224,7 +235,9 @@ def _position(record: Record) -> tuple[str, int]:
 def _apply(step: Step, partition: int, entry: Entry) -> None:
     state = step.state
     if entry is None:
-        step.state = Exposures(state.user_id, state.version, partition=state.partition)
+        step.state = Exposures(
+            state.user_id, state.version, partition=state.partition, since_ms=state.since_ms
+        )
     elif isinstance(entry, ShownList):
         step.show(entry)
     else:

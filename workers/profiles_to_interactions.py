@@ -21,6 +21,7 @@ from streams.codec import decode_value
 from streams.errors import BadInputError
 from streams.internal_messages import AppliedEvent, ProfileChanged
 from streams.topics import PROFILES
+from workers.erased_people import ErasedPeople
 
 # People whose version is remembered; of one who was forgotten, a change is taken as it comes.
 KNOWN_PEOPLE = 500_000
@@ -44,6 +45,8 @@ class InteractionUpdater:
         build: Given people with their histories, at the start, and where a history was missed.
         step: Given each new event, in order.
         replay_events: Events of all histories to build on, at most: the newest.
+        erased: Who was forgotten: what is from before is passed over.
+        forget: Forgets a person in what was built; how many of their events that were.
     """
 
     def __init__(
@@ -52,11 +55,15 @@ class InteractionUpdater:
         step: Callable[[Step], None],
         *,
         replay_events: int,
+        erased: ErasedPeople | None = None,
+        forget: Callable[[str], int] = lambda user_id: 0,
     ) -> None:
+        self._erased = erased or ErasedPeople()
+        self._forget = forget
         self._build = build
         self._step = step
         self._replay_events = replay_events
-        self._versions: OrderedDict[str, int] = OrderedDict()
+        self._versions: OrderedDict[str, tuple[int, int]] = OrderedDict()
         self._histories: dict[str, Person] | None = {}
         self._collected = 0
         self.applied = 0
@@ -83,10 +90,16 @@ class InteractionUpdater:
 
     def change(self, changed: ProfileChanged) -> None:
         """Take one change: before `caught_up` as a history, after it as events."""
-        known = self._versions.get(changed.user_id)
-        if known is not None and changed.version <= known:
+        if self._erased.is_void(changed.user_id, changed.since_ms):
             return
-        self._versions[changed.user_id] = changed.version
+        since_ms, known = self._versions.get(changed.user_id, (0, None))
+        if (changed.since_ms, changed.version) <= (since_ms, known or 0):
+            return
+        if changed.since_ms > since_ms:
+            # The erasure itself may be read later than what came after it.
+            self.forget(changed.user_id, changed.since_ms)
+            known = None
+        self._versions[changed.user_id] = (changed.since_ms, changed.version)
         self._versions.move_to_end(changed.user_id)
         if len(self._versions) > KNOWN_PEOPLE:
             self._versions.popitem(last=False)
@@ -101,6 +114,22 @@ class InteractionUpdater:
             person = _before(profile, new[number:])
             self._step(Step(person, _interaction(changed.user_id, event), profile))
             self.applied += 1
+
+    def forget(self, user_id: str, at_ms: int) -> int:
+        """Forget a person as of that time; how many of their events that were.
+
+        What they did since is kept, where it was taken before.
+        """
+        known = self._versions.get(user_id)
+        if known is not None and known[0] >= at_ms:
+            return 0
+        self._versions.pop(user_id, None)
+        if self._histories is not None:
+            held = self._histories.pop(user_id, None)
+            events = 0 if held is None else len(held.item_ids)
+            self._collected -= events
+            return events
+        return self._forget(user_id)
 
     def caught_up(self) -> None:
         """All that was there at the start has been read: build on it, and take events from now on."""

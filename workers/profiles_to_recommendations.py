@@ -35,6 +35,7 @@ from streams.rejected_requests import rejected_request
 from streams.settings import Settings
 from streams.topic_names import TopicNames
 from workers.backoff import while_down
+from workers.erased_people import ErasedPeople, since_header
 from workers.list_makers import ListMaker, MadeList
 from workers.ports import Delivery, Publisher
 from workers.query_reader import Asked, QueriesOff, ReadsQueries
@@ -49,7 +50,7 @@ from workers.recommend_requests import (
 from workers.role_metrics import RecommendMetrics
 from workers.state.exposures import decode_exposures, exposures_key, shown_ms
 from workers.state.profile import profile_key, stored_profile, stored_version
-from workers.state.store import StateStore
+from workers.state.store import NewestList, StateStore
 
 STAGE = "recommend"
 KNOWN_VERSIONS = 200_000
@@ -62,10 +63,14 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """A list, ready to publish. ``newest``: it is also the user's newest list in Redis."""
+    """A list, ready to publish. ``newest``: it is also the user's newest list in Redis.
+
+    ``since_ms`` is that of the profile behind it.
+    """
 
     recommendation: Recommendation
     newest: bool
+    since_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,7 @@ class Recommender:
         lists: Makes them, by what is kept current on the same event loop.
         queries: Reads what requests ask for in words.
         on_change: Told of each changed profile before its list is made, so that the list knows of it.
+        erased: Who was forgotten; somebody else keeps it current.
     """
 
     def __init__(
@@ -120,6 +126,7 @@ class Recommender:
         metrics: RecommendMetrics,
         on_change: Callable[[ProfileChanged], None] = lambda change: None,
         queries: ReadsQueries | None = None,
+        erased: ErasedPeople | None = None,
     ) -> None:
         self._lists = lists
         self._queries = queries or QueriesOff()
@@ -132,7 +139,8 @@ class Recommender:
         self._keep_list_s = round(settings.recommend.list_retention_days * 86_400)
         self._now = now
         self._metrics = metrics
-        self._versions: OrderedDict[str, int] = OrderedDict()
+        self._erased = erased or ErasedPeople(settings.privacy)
+        self._versions: OrderedDict[str, tuple[int, int]] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -143,6 +151,14 @@ class Recommender:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def forget(self, user_id: str, at_ms: int) -> int:
+        """Forget a person, as of that time; how many versions that were remembered."""
+        known = self._versions.get(user_id)
+        if known is None or known[0] >= at_ms:
+            return 0
+        del self._versions[user_id]
+        return 1
 
     async def process(self, deliveries: Sequence[Delivery]) -> None:
         """Answer a batch. Requests that wait for an event are answered later, beside the next batches.
@@ -172,6 +188,8 @@ class Recommender:
             if delivery.record.value is None:
                 continue
             change = decode_record(delivery.record, ProfileChanged)
+            if self._erased.is_void(change.user_id, change.since_ms):
+                continue
             self._on_change(change)
             held = newest.get(change.user_id)
             covered += held is not None
@@ -189,7 +207,7 @@ class Recommender:
             ]
         )
         answers = [
-            _Answer(self._recommendation(profile, cause, one), newest=True)
+            _Answer(self._recommendation(profile, cause, one), newest=True, since_ms=profile.since_ms)
             for profile, cause, one in zip(profiles, causes, made, strict=True)
         ]
         await self._send(answers)
@@ -200,9 +218,10 @@ class Recommender:
 
     def _is_silent(self, change: ProfileChanged) -> bool:
         """Whether no list is wanted: the profile is older than one already served, or the event is old."""
-        if change.version < self._versions.get(change.user_id, 0):
+        version = (change.since_ms, change.version)
+        if version < self._versions.get(change.user_id, (0, 0)):
             return True
-        self._versions[change.user_id] = change.version
+        self._versions[change.user_id] = version
         self._versions.move_to_end(change.user_id)
         if len(self._versions) > KNOWN_VERSIONS:
             self._versions.popitem(last=False)
@@ -220,7 +239,7 @@ class Recommender:
         stored = await self._store.load([profile_key(request.user_id) for _, request in valid])
         ready: list[_Ready] = []
         for (delivery, request), value in zip(valid, stored, strict=True):
-            profile = stored_profile(request.user_id, value)
+            profile = self._erased.profile(stored_profile(request.user_id, value))
             words = request.query if has_words(request) else None
             asked = None if words is None else self._queries.known(words)
             if _lacks_event(request, profile) or (words is not None and asked is None):
@@ -259,7 +278,7 @@ class Recommender:
         key = profile_key(request.user_id)
         while True:
             (value,) = await while_down("after event", lambda: self._store.load([key]))
-            profile = stored_profile(request.user_id, value)
+            profile = self._erased.profile(stored_profile(request.user_id, value))
             stale = _lacks_event(request, profile)
             if not stale or loop.time() >= deadline:
                 break
@@ -290,6 +309,7 @@ class Recommender:
                     one.profile, cause, made_list, stale=stale, explain=one.request.explain, asked=one.asked
                 ),
                 newest=is_plain(one.request) and one.request.count >= self._settings.list_count,
+                since_ms=one.profile.since_ms,
             )
             for one, cause, made_list in zip(due, causes, made, strict=True)
         ]
@@ -339,8 +359,9 @@ class Recommender:
         user_ids = list(dict.fromkeys(one.profile.user_id for one in wanted))
         stored = await self._store.load([exposures_key(user_id) for user_id in user_ids])
         return {
-            user_id: shown_ms(decode_exposures(user_id, value))
-            for user_id, value in zip(user_ids, stored, strict=True)
+            state.user_id: shown_ms(state)
+            for state in map(decode_exposures, user_ids, stored)
+            if not self._erased.is_void(state.user_id, state.since_ms)
         }
 
     def _recommendation(
@@ -357,22 +378,27 @@ class Recommender:
             self._metrics.short()
         return recommendation(profile, cause, made, self._now(), stale=stale, explain=explain, asked=asked)
 
-    def _outgoing(self, recommendation: Recommendation) -> Outgoing:
-        return outgoing(self._topics.recommendations, recommendation)
+    def _outgoing(self, recommendation: Recommendation, since_ms: int = 0) -> Outgoing:
+        record = outgoing(self._topics.recommendations, recommendation)
+        return msgspec.structs.replace(record, headers=since_header(since_ms)) if since_ms else record
 
     async def _send(self, answers: Sequence[_Answer]) -> None:
         """Publish lists, and keep each user's newest one for page views."""
         if not answers:
             return
-        records = [self._outgoing(answer.recommendation) for answer in answers]
+        records = [self._outgoing(answer.recommendation, answer.since_ms) for answer in answers]
         newest = [
-            (answer.recommendation.user_id, answer.recommendation.profile_version, record.value or b"")
+            self._newest(answer, record.value or b"")
             for answer, record in zip(answers, records, strict=True)
-            if answer.newest
+            if answer.newest and not self._erased.is_void(answer.recommendation.user_id, answer.since_ms)
         ]
         await asyncio.gather(
             self._publisher.publish(records), self._store.put_newest_lists(newest, self._keep_list_s)
         )
+
+    def _newest(self, answer: _Answer, encoded: bytes) -> NewestList:
+        user_id, version = answer.recommendation.user_id, answer.recommendation.profile_version
+        return NewestList(user_id, version, encoded, self._erased.hash_of(user_id), answer.since_ms)
 
 
 def _asked_at(delivery: Delivery) -> datetime:
@@ -385,7 +411,7 @@ def _covering(held: ProfileChanged, change: ProfileChanged) -> ProfileChanged:
 
     So a list that is due stays due where events of an import follow in the same batch.
     """
-    newer = change if change.version >= held.version else held
+    newer = change if (change.since_ms, change.version) >= (held.since_ms, held.version) else held
     latest = max(change.cause, held.cause, key=lambda cause: cause.occurred_at)
     return newer if newer.cause is latest else msgspec.structs.replace(newer, cause=latest)
 

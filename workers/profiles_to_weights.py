@@ -26,6 +26,7 @@ from streams.driver import SourcePartition
 from streams.settings import Settings
 from streams.topic_names import TopicNames
 from workers.backoff import FIRST_WAIT_S, LONGEST_WAIT_S, while_down
+from workers.erased_people import ErasedPeople
 from workers.learned_models import LearnedReader, learned_records
 from workers.model_settings import transition_settings
 from workers.ports import Delivery, Publisher
@@ -99,6 +100,9 @@ class Knowing(Protocol):
     def load(self, model: str, payload: bytes) -> None:
         """Take a learned model over."""
 
+    def forget(self, user_id: str) -> int:
+        """Take back what a person did; how many of their events that were."""
+
 
 @dataclass(frozen=True, slots=True)
 class LearningModels:
@@ -144,6 +148,7 @@ class WeightsWriter:
         publisher: Publisher,
         now: Callable[[], datetime],
         metrics: LearnMetrics,
+        erased: ErasedPeople | None = None,
     ) -> None:
         self._models = models
         self._settings = settings
@@ -156,8 +161,21 @@ class WeightsWriter:
         self._gate.set()
         self._epoch = 0
         self._updater = InteractionUpdater(
-            models.cascade.backfill, self.step, replay_events=settings.interactions.replay_events
+            models.cascade.backfill,
+            self.step,
+            replay_events=settings.interactions.replay_events,
+            erased=erased,
+            forget=models.cascade.forget,
         )
+
+    @property
+    def gate(self) -> asyncio.Event:
+        """Not set while models are trained on what is remembered, which must not change meanwhile."""
+        return self._gate
+
+    def forget(self, user_id: str, at_ms: int) -> Mapping[str, int]:
+        """Forget a person; by place, how many of their events that were."""
+        return {"interaction memory, events": self._updater.forget(user_id, at_ms)}
 
     async def run(self) -> None:
         """Take over from the writer before, catch up, then learn and publish for ever."""

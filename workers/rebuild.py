@@ -7,6 +7,7 @@ topic that a profile already holds are told by the source positions in it, and a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 import structlog
@@ -21,17 +22,31 @@ from streams.internal_messages import ProfileChanged
 from streams.kafka_connection import aiokafka_arguments
 from streams.settings import Settings
 from streams.topic_names import TopicNames
-from streams.topics import PROFILES
-from workers.state.profile import profile_key
-from workers.state.store import MISSING, VERSION_BYTES, StateChange, StateStore, Write, pack_version
+from streams.topics import ERASURES, PROFILES
+from workers.erased_people import ErasedPeople
+from workers.state.profile import profile_key, stored_profile
+from workers.state.store import (
+    MISSING,
+    VERSION_BYTES,
+    ErasureMark,
+    StateChange,
+    StateStore,
+    Write,
+    pack_version,
+)
+from workers.topic_follower import TopicFollower
 
 BATCH_PROFILES = 500
 
 _log = structlog.get_logger()
 
 
-async def restore_profiles(store: StateStore, settings: Settings, topics: TopicNames) -> int:
+async def restore_profiles(
+    store: StateStore, settings: Settings, topics: TopicNames, erased: ErasedPeople
+) -> int:
     """Write every profile of the topic that is newer than the stored one; how many that were.
+
+    Those from before an erasure are left out.
 
     Raises:
         DependencyDownError: Redis or Kafka does not answer.
@@ -56,10 +71,11 @@ async def restore_profiles(store: StateStore, settings: Settings, topics: TopicN
             for records in batches.values():
                 for record in records:
                     change = _change(record)
-                    if change is None:
+                    if change is None or erased.is_void(change.user_id, change.since_ms):
                         continue
                     held = newest.get(change.user_id)
-                    if held is None or change.version > held.version:
+                    version = (change.since_ms, change.version)
+                    if held is None or version > (held.since_ms, held.version):
                         newest[change.user_id] = change
             restored += await _write_newer(store, list(newest.values()))
     except (KafkaError, OSError) as error:
@@ -70,6 +86,46 @@ async def restore_profiles(store: StateStore, settings: Settings, topics: TopicN
     if restored:
         _log.warning("profiles were restored from Kafka, as Redis had none", profiles=restored)
     return restored
+
+
+async def restore_erasures(
+    store: StateStore, settings: Settings, topics: TopicNames, erased: ErasedPeople
+) -> None:
+    """Set the marks of all erasures that Kafka holds and the store does not know, then learn of all.
+
+    A Redis that lost its state has lost them too, and what they make void may be read again.
+
+    Raises:
+        DependencyDownError: Redis does not answer.
+    """
+    found: dict[str, int] = {}
+
+    def take(records: Sequence[ConsumerRecord]) -> None:
+        for record in records:
+            try:
+                erasure = decode_value(record.value or b"", ERASURES)
+            except BadInputError:
+                continue  # the profile role makes the dead letter
+            person = erased.hash_of(erasure.user_id)
+            found[person] = max(record.timestamp, found.get(person, 0))
+
+    follower = TopicFollower(settings, topics.erasures, take)
+    try:
+        await follower.start()
+    finally:
+        await follower.stop()
+    _, known = await store.marks()
+    # Nothing that they make void is older than the erasures themselves, which Kafka keeps twice as long.
+    keep_ms = round(2 * ERASURES.retention_factor * settings.topics.retention_days * 86_400_000)
+    is_kept = settings.privacy.later_events == "drop"
+    marks = [
+        ErasureMark(person, at_ms, 0 if is_kept else at_ms + keep_ms)
+        for person, at_ms in found.items()
+        if known.get(person, 0) < at_ms
+    ]
+    if marks:
+        await store.commit("restore", StateChange(marks=marks))
+    await erased.refresh(store)
 
 
 def _change(record: ConsumerRecord) -> ProfileChanged | None:
@@ -92,7 +148,8 @@ async def _write_newer(store: StateStore, changes: list[ProfileChanged]) -> int:
     for change, value in zip(changes, stored, strict=True):
         expected = MISSING if value is None else value[:VERSION_BYTES]
         version = pack_version(change.version)
-        if version <= expected:
+        held_since_ms = stored_profile(change.user_id, value).since_ms
+        if (change.since_ms, version) <= (held_since_ms, expected):
             continue
         write = Write(profile_key(change.user_id), expected, version + change.state)
         # One by one, so that a worker that updates one of them meanwhile costs only that one.

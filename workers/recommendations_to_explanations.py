@@ -7,7 +7,7 @@ fast as ever. What it cannot keep up with is skipped, and counted.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
@@ -24,6 +24,7 @@ from streams.records import Record
 from streams.settings import Settings
 from streams.topic_names import TopicNames
 from workers.backoff import while_down
+from workers.erased_people import ErasedPeople, since_of
 from workers.explain_metrics import ExplainMetrics, Skip
 from workers.explaining.backlog import Backlog
 from workers.explaining.facts import ItemText, item_facts
@@ -56,6 +57,7 @@ class _Wanted:
     """
 
     delivery: Delivery
+    user_id: str
     list_at_s: float
     since_s: float
 
@@ -66,6 +68,7 @@ class Explainer:
     Args:
         find: Title and attributes of an item by its id, None where they are not known.
         generator: Writes the words.
+        erased: Who was forgotten; somebody else keeps it current.
     """
 
     def __init__(
@@ -78,7 +81,9 @@ class Explainer:
         settings: Settings,
         now: Callable[[], datetime],
         metrics: ExplainMetrics,
+        erased: ErasedPeople | None = None,
     ) -> None:
+        self._erased = erased or ErasedPeople(settings.privacy)
         self._find = find
         self._generator = generator
         self._publisher = publisher
@@ -128,6 +133,16 @@ class Explainer:
         if self._backlog:
             self._arrived.set()
 
+    def forget(self, user_id: str, at_ms: int) -> Mapping[str, int]:
+        """Leave out the lists of a person that wait, as of that time; by place, how many that were."""
+        void = self._backlog.remove(
+            lambda one: one.user_id == user_id and since_of(one.delivery.record) < at_ms
+        )
+        for one in void:
+            self._finish(one.delivery)
+        self._metrics.waiting(len(self._backlog))
+        return {"lists that wait for words": len(void)}
+
     def _take_in(self, delivery: Delivery) -> None:
         record = delivery.record
         try:
@@ -139,13 +154,16 @@ class Explainer:
             delivery.done()
             return
         check_key(record, glance.user_id)
+        if self._erased.is_void(glance.user_id, since_of(record)):
+            delivery.done()
+            return
         list_at_s = record.timestamp_ms / 1_000
         if self._age_s(list_at_s) > self._settings.max_list_age_s:
             self._metrics.skipped("too_old")
             delivery.done()
             return
         self._held.add(delivery)
-        wanted = _Wanted(delivery, list_at_s, asyncio.get_running_loop().time())
+        wanted = _Wanted(delivery, glance.user_id, list_at_s, asyncio.get_running_loop().time())
         self._backlog.add(wanted, glance.user_id, is_asked_for=glance.explain)
 
     def _is_sampled(self, recommendation_id: str) -> bool:
@@ -221,6 +239,9 @@ class Explainer:
             grounded=written.grounded,
             generated_at=self._now(),
         )
+        if self._erased.is_void(recommendation.user_id, since_of(wanted.delivery.record)):
+            self._finish(wanted.delivery)
+            return
         record = outgoing(self._topics.explanations, explanation)
         await while_down("explain", lambda: self._publisher.publish([record]))
         self._metrics.explained(written.how, self._age_s(wanted.list_at_s))

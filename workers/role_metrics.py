@@ -51,7 +51,7 @@ EFFECTS = counter(
     "freshet_profile_events_total",
     "events",
     "Valid events by effect: applied, duplicate (event_id seen among the user's last), already_applied "
-    "(told by its source position).",
+    "(told by its source position), forgotten (from before the person's erasure).",
     ("effect",),
 )
 EVENTS_REFUSED = counter(
@@ -200,6 +200,10 @@ class ProfileMetrics:
     def clamped(self, events: int = 1) -> None:
         """So many events came from the future, and count as of Kafka's timestamp."""
         TIMES_CLAMPED.inc(events)
+
+    def dropped(self, events: int) -> None:
+        """So many events are of people who asked to be forgotten after them."""
+        EFFECTS.labels("forgotten").inc(events)
 
     def conflict(self) -> None:
         """A batch is planned again, as another worker changed the same state."""

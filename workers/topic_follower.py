@@ -115,6 +115,9 @@ class TopicFollower:
             if targets is None and consumer.assignment() and not self._caught_up.is_set():
                 targets = self._targets(await consumer.end_offsets(list(consumer.assignment())))
             batches = await consumer.getmany(timeout_ms=200, max_records=self._batch_records)
+            if self._gate is not None:
+                # It may have closed while Kafka was asked.
+                await self._gate.wait()
             for partition, records in batches.items():
                 self._take_of(consumer, partition, records, targets.get(partition) if targets else None)
             if targets is not None and not self._caught_up.is_set():

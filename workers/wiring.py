@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,11 +20,16 @@ from streams.errors import ConfigurationError
 from streams.fields import Modality
 from streams.internal_messages import ProfileChanged
 from streams.messages import Item
+from streams.retention import PersonalExpiry
 from streams.settings import Settings
+from streams.topic_admin import personal_topics
 from streams.topic_names import TopicNames
 from workers.arm_lists import ArmLists, uses_cascade
 from workers.backoff import while_down
+from workers.by_topic import ByTopic
 from workers.encoders_in_use import encoder_registry, encoders_in_use, fusion_in_use
+from workers.erased_people import ErasedPeople
+from workers.erasure_follower import ErasureFollower
 from workers.events_to_profiles import ProfileUpdater
 from workers.experiments import Experiment
 from workers.explain_metrics import ExplainMetrics
@@ -44,13 +49,14 @@ from workers.lists_to_outcomes import OutcomeJoiner
 from workers.media.reader import media_reader
 from workers.micro_batcher import MicroBatcher
 from workers.model_settings import cascade_settings, learn_settings
+from workers.person_eraser import PersonEraser
 from workers.popularity import PopularityFollower
 from workers.ports import Publisher
 from workers.profiles_to_interactions import InteractionUpdater, Step
 from workers.profiles_to_recommendations import Recommender
 from workers.profiles_to_weights import WRITER_STATE, LearningModels, WeightsWriter, WriterElection
 from workers.query_reader import QueriesOff, QueryReader, ReadsQueries
-from workers.rebuild import restore_profiles
+from workers.rebuild import restore_erasures, restore_profiles
 from workers.recommendations_to_explanations import Explainer
 from workers.role_metrics import EncodeMetrics, FuseMetrics, LearnMetrics, ProfileMetrics, RecommendMetrics
 from workers.roles import Role
@@ -113,11 +119,11 @@ async def wire(
         case "recommend":
             return await _wire_recommend(settings, topics, store, publisher, resources)
         case "explain":
-            return await _wire_explain(settings, topics, publisher, resources)
+            return await _wire_explain(settings, topics, store, publisher, resources)
         case "learn":
-            return _wire_learn(settings, topics, publisher)
+            return _wire_learn(settings, topics, store, publisher)
         case "join":
-            return _wire_join(settings, topics, store, publisher, start_anew)
+            return await _wire_join(settings, topics, store, publisher, start_anew)
 
 
 async def _wire_encoder(
@@ -197,6 +203,7 @@ async def _wire_profile(
     start_anew: Callable[[bool], None],
     is_lost: bool,
 ) -> Wiring:
+    erased = await _known_erasures(store, settings, topics)
     role = ProfileUpdater(
         store=store,
         publisher=publisher,
@@ -205,12 +212,37 @@ async def _wire_profile(
         now=utc_now,
         metrics=ProfileMetrics(),
         on_set_back=start_anew,
+        erased=erased,
     )
+    eraser = PersonEraser(
+        store=store,
+        publisher=publisher,
+        topics=topics,
+        erased=erased,
+        expiry=PersonalExpiry(lambda: personal_topics(settings)),
+        keeps_marks=settings.privacy.later_events == "drop",
+        counter_half_life_s=settings.recommend.popularity_half_life_days * 86_400.0,
+        now=utc_now,
+        on_set_back=start_anew,
+    )
+
+    def note_fences(fences: Mapping[str, int | None]) -> None:
+        role.note_fences(fences)
+        eraser.note_fences(fences)
+
     # Where state is lost while workers run, one of them may have begun a new fence before it was noticed.
     if is_lost or not await while_down("fences", lambda: store.has_fences(role.role)):
-        await while_down("restore", lambda: restore_profiles(store, settings, topics))
-    starts = FenceStartPositions(role.role, store, role.note_fences)
-    return Wiring("profile", [topics.events], role, starts)
+        await while_down("restore", lambda: restore_profiles(store, settings, topics, erased))
+    starts = FenceStartPositions(role.role, store, note_fences)
+    parts = ByTopic({topics.erasures: eraser, topics.events: role})
+    return Wiring("profile", [topics.events, topics.erasures], parts, starts)
+
+
+async def _known_erasures(store: RedisStateStore, settings: Settings, topics: TopicNames) -> ErasedPeople:
+    """Everybody who was forgotten, by the state store and by what Kafka holds, which may know more."""
+    erased = ErasedPeople(settings.privacy)
+    await while_down("erasures", lambda: restore_erasures(store, settings, topics, erased))
+    return erased
 
 
 async def _wire_recommend(
@@ -232,11 +264,20 @@ async def _wire_recommend(
     for part in (follower, popularity):
         resources.push_async_callback(part.stop)
         await part.start()
+    erased = ErasedPeople(settings.privacy)
+    forgetting: list[tuple[str, Callable[[str, int], int]]] = []
+
+    def forget(user_id: str, at_ms: int) -> Mapping[str, int]:
+        return {place: part(user_id, at_ms) for place, part in forgetting}
+
+    erasures = ErasureFollower("recommend", settings, topics, store, erased, forget)
+    resources.push_async_callback(erasures.stop)
+    await erasures.start()
     cascade = None
     on_change: Callable[[ProfileChanged], None] = _ignore_change
     if uses_cascade(experiment):
         cascade = Cascade(index, cascade_settings(settings))
-        on_change = await _follow_people(cascade, settings, topics, metrics, resources)
+        on_change = await _follow_people(cascade, settings, topics, metrics, erased, forgetting, resources)
     role = Recommender(
         lists=ArmLists(index, cascade, experiment, settings, fusion.space),
         store=store,
@@ -247,7 +288,9 @@ async def _wire_recommend(
         metrics=metrics,
         on_change=on_change,
         queries=await wire_queries(settings, registry, fusion, resources),
+        erased=erased,
     )
+    forgetting.append(("versions of profiles", role.forget))
     return Wiring("recommend", [topics.profiles, topics.recommendation_requests], role)
 
 
@@ -287,9 +330,14 @@ async def _follow_people(
     settings: Settings,
     topics: TopicNames,
     metrics: RecommendMetrics,
+    erased: ErasedPeople,
+    forgetting: list[tuple[str, Callable[[str, int], int]]],
     resources: AsyncExitStack,
 ) -> Callable[[ProfileChanged], None]:
-    """Keep the cascade current with what all people do and with what is learned; what takes a change in."""
+    """Keep the cascade current with what all people do and with what is learned; what takes a change in.
+
+    Adds to ``forgetting`` what forgets a person in it.
+    """
 
     def load(model: str, epoch: int, step: int, payload: bytes) -> None:
         if model != WRITER_STATE:
@@ -300,7 +348,14 @@ async def _follow_people(
         with metrics.time_observe():
             cascade.observe(step.person, step.interaction)
 
-    updater = InteractionUpdater(cascade.backfill, observe, replay_events=settings.interactions.replay_events)
+    updater = InteractionUpdater(
+        cascade.backfill,
+        observe,
+        replay_events=settings.interactions.replay_events,
+        erased=erased,
+        forget=cascade.forget,
+    )
+    forgetting.append(("interaction memory, events", updater.forget))
 
     def take(records: Sequence[ConsumerRecord]) -> None:
         updater.take(records)
@@ -321,7 +376,9 @@ async def _follow_people(
     return take_change
 
 
-def _wire_learn(settings: Settings, topics: TopicNames, publisher: Publisher) -> Wiring:
+def _wire_learn(
+    settings: Settings, topics: TopicNames, store: RedisStateStore, publisher: Publisher
+) -> Wiring:
     fusion = fusion_in_use(settings, encoder_registry(settings))
     vectors = topics.item_vectors(fusion.space)
 
@@ -332,6 +389,7 @@ def _wire_learn(settings: Settings, topics: TopicNames, publisher: Publisher) ->
             resources.push_async_callback(follower.stop)
             await follower.start()
             cascade = Cascade(index, cascade_settings(settings))
+            erased = ErasedPeople(settings.privacy)
             writer = WeightsWriter(
                 LearningModels(index, cascade, Learner(cascade, learn_settings(settings))),
                 settings=settings,
@@ -339,13 +397,19 @@ def _wire_learn(settings: Settings, topics: TopicNames, publisher: Publisher) ->
                 publisher=publisher,
                 now=utc_now,
                 metrics=LearnMetrics(),
+                erased=erased,
             )
+            erasures = ErasureFollower(
+                "learn", settings, topics, store, erased, writer.forget, gate=writer.gate
+            )
+            resources.push_async_callback(erasures.stop)
+            await erasures.start()
             await writer.run()
 
     return Wiring("learn", [topics.learned], WriterElection(term))
 
 
-def _wire_join(
+async def _wire_join(
     settings: Settings,
     topics: TopicNames,
     store: RedisStateStore,
@@ -360,13 +424,18 @@ def _wire_join(
         now=utc_now,
         metrics=JoinMetrics(),
         on_set_back=start_anew,
+        erased=await _known_erasures(store, settings, topics),
     )
     starts = FenceStartPositions(role.role, store, role.note_fences)
     return Wiring("join", [topics.recommendations, topics.profiles], role, starts)
 
 
 async def _wire_explain(
-    settings: Settings, topics: TopicNames, publisher: Publisher, resources: AsyncExitStack
+    settings: Settings,
+    topics: TopicNames,
+    store: RedisStateStore,
+    publisher: Publisher,
+    resources: AsyncExitStack,
 ) -> Wiring:
     explain, model = settings.explain, settings.language_model
     metrics = ExplainMetrics()
@@ -380,6 +449,7 @@ async def _wire_explain(
     follower = VectorsFollower(settings, topics.item_vectors(space), titles, on_change=metrics.titles)
     resources.push_async_callback(follower.stop)
     await follower.start()
+    erased = ErasedPeople(settings.privacy)
     role = Explainer(
         find=titles.find,
         generator=generator,
@@ -388,5 +458,9 @@ async def _wire_explain(
         settings=settings,
         now=utc_now,
         metrics=metrics,
+        erased=erased,
     )
+    erasures = ErasureFollower("explain", settings, topics, store, erased, role.forget)
+    resources.push_async_callback(erasures.stop)
+    await erasures.start()
     return Wiring("explain", [topics.recommendations], role)

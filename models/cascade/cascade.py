@@ -106,6 +106,12 @@ class Cascade(Knowledge):
             weight = float(person.weights[at])
             self.observe(before, Interaction(user_id, person.item_ids[at], "", weight, time_ms))
 
+    def forget(self, user_id: str) -> int:
+        """Take back what a person did, as far as the memory can tell; how many events that were."""
+        self._cached = None
+        self._cached_candidates = None
+        return self.memory.forget(user_id)
+
     def rank(
         self,
         person: Person,

@@ -65,6 +65,13 @@ class ContextCounts:
             self._counts[situation, row] += growth
             self._totals[situation] += growth
 
+    def remove(self, row: int, time_s: float) -> None:
+        """Take an event back from its time of day; in which other situations it was is not known any more."""
+        growth, part = self._growth(time_s), day_part(time_s)
+        taken = min(float(self._counts[part, row]), growth)
+        self._counts[part, row] -= taken
+        self._totals[part] = max(self._totals[part] - taken, 0.0)
+
     def counts(
         self, situation: int, rows: NDArray[np.int64], now_s: float
     ) -> tuple[NDArray[np.float32], float]:

@@ -65,6 +65,33 @@ class EventLog:
         self._recent_count[row] = 0
         self._items[self._items == row] = NONE
 
+    def slots_of(self, user_id: str) -> Slots:
+        """Where a person's events are held, oldest first; int64 [n]."""
+        last = self._person_of.get(user_id, (NONE, NONE))[1]
+        found: list[int] = []
+        if last > max(NONE, self.count - 1 - self.capacity):
+            slot = last % self.capacity
+            while slot != self.capacity:
+                found.append(slot)
+                slot = int(self._links[self._before + slot]) - self._before
+        return np.array(found[::-1], np.int64)
+
+    def forget(self, user_id: str) -> None:
+        """Forget a person: their events stay as gaps, of nobody and on nothing."""
+        slots = self.slots_of(user_id)
+        numbers = slots + self.capacity * ((self.count - 1 - slots) // self.capacity)
+        for number, row in zip(numbers.tolist(), self._items[slots].tolist(), strict=True):
+            if row >= 0:
+                recent = self._recent[row]
+                recent[recent == number] = NONE
+        self._items[slots] = NONE
+        self._people[slots] = NONE
+        self._times_s[slots] = 0.0
+        self._weights[slots] = 0.0
+        self._links[slots] = self.capacity
+        self._links[self._before + slots] = self._before + self.capacity
+        self._person_of.pop(user_id, None)
+
     def append(self, user_id: str, row: int, weight: float, time_s: float) -> None:
         """Take in an event."""
         number = self.count
@@ -106,6 +133,10 @@ class EventLog:
     def times_s(self, slots: Slots) -> NDArray[np.float64]:
         """Times of events; 0 where there is none."""
         return self._times_s.take(slots)
+
+    def weights(self, slots: Slots) -> NDArray[np.float32]:
+        """What events say of taste."""
+        return self._weights.take(slots)
 
     def people_of(self, slots: Slots) -> Numbers:
         """Numbers of the people whose events these are."""

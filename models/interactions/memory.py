@@ -122,14 +122,41 @@ class InteractionMemory:
         self.log.append(interaction.user_id, row, interaction.weight, time_s)
         return row
 
+    def forget(self, user_id: str) -> int:
+        """Take back what a person's events added, as far as the log holds them, and forget them there.
+
+        Pairs and popularity are taken back event by event, in the order in which they were added. An event
+        that says nothing of taste is not taken for a partner: of most such events none was made.
+
+        Returns:
+            How many events.
+        """
+        slots = self.log.slots_of(user_id)
+        rows = self.log.items(slots)
+        times_s, weights = self.log.times_s(slots), self.log.weights(slots)
+        for at, (row, time_s) in enumerate(zip(rows.tolist(), times_s.tolist(), strict=True)):
+            if row < 0:
+                continue  # the item was forgotten, and all counts of it
+            earlier = np.flatnonzero((rows[:at] >= 0) & (weights[:at] != 0))
+            newest = earlier[np.argsort(-times_s[earlier], kind="stable")][:HISTORY_ENTRIES]
+            history = History(rows[newest], weights[newest], times_s[newest])
+            gap_s = None
+            if len(history):
+                gap_s = max(0.0, time_s - float(history.times_s[0]))
+                partners = history.newest(self._settings.recent_entries)
+                self.pairs.remove(row, *_partners(row, partners, time_s), time_s)
+            self.popularity.remove(row, float(weights[at]), time_s, at, gap_s)
+            self.contexts.remove(row, time_s)
+        self.log.forget(user_id)
+        return len(slots)
+
     def _pair(self, row: int, history: History, time_s: float) -> None:
-        # An item met more than once pairs as of its newest event.
-        _, first = np.unique(history.rows, return_index=True)
-        first = np.sort(first)
-        first = first[history.rows[first] != row]
-        self.pairs.add(
-            row,
-            history.rows[first],
-            np.maximum(time_s - history.times_s[first], 0.0),
-            time_s,
-        )
+        self.pairs.add(row, *_partners(row, history, time_s), time_s)
+
+
+def _partners(row: int, history: History, time_s: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Other items of a history, each as of its newest event, and how long before: int64 and float64 [n]."""
+    _, first = np.unique(history.rows, return_index=True)
+    first = np.sort(first)
+    first = first[history.rows[first] != row]
+    return history.rows[first], np.maximum(time_s - history.times_s[first], 0.0)

@@ -205,6 +205,35 @@ class PairStatistics:
         sums += (smoothing * self._growth(time_s))[:, None]
         return np.asarray(np.divide(1.0, sums, out=sums), np.float32)
 
+    def remove(self, row: int, partners: Rows, gaps_s: NDArray[np.float64], time_s: float) -> None:
+        """Take back what `add` with the same arguments added, as far as it is held.
+
+        Exact up to rounding while all pairs are held. Where only the strongest neighbours are, what was
+        pushed out since is in the sums alone; nothing falls below 0.
+        """
+        if not len(partners):
+            return
+        growth = self._growth(time_s)[:, None]
+        forward, backward = pair_weights(gaps_s)
+        forward = (forward * growth).astype(np.float32)
+        backward = (backward * growth).astype(np.float32)
+        self._sums[:, partners] = np.maximum(self._sums[:, partners] - forward, 0.0)
+        self._sums[:, row] = np.maximum(self._sums[:, row] - backward.sum(axis=1), 0.0)
+        if self._dense is not None:
+            self._dense[:, partners, row] = np.maximum(self._dense[:, partners, row] - forward, 0.0)
+            self._dense[:, row, partners] = np.maximum(self._dense[:, row, partners] - backward, 0.0)
+            return
+        found = self._ids[partners] == row
+        slot = found.argmax(axis=1)
+        held = np.flatnonzero(found[np.arange(len(partners)), slot])
+        at = (slice(None), partners[held], slot[held])
+        self._values[at] = np.maximum(self._values[at] - forward[:, held], 0.0)
+        found = self._ids[row][None, :] == partners[:, None]
+        slot = found.argmax(axis=1)
+        held = np.flatnonzero(found[np.arange(len(partners)), slot])
+        own = (slice(None), row, slot[held])
+        self._values[own] = np.maximum(self._values[own] - backward[:, held], 0.0)
+
     def combine(
         self, channel: int, partners: Rows, weights: NDArray[np.float32], rows: int
     ) -> NDArray[np.float32]:

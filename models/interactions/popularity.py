@@ -92,6 +92,24 @@ class Popularity:
         self.last_s[row] = max(self.last_s[row], time_s)
         self.total += 1
 
+    def remove(self, row: int, weight: float, time_s: float, events: int, gap_s: float | None) -> None:
+        """Take back what `add` with the same arguments added; nothing falls below 0.
+
+        When the item was first and last used stays: it may have been somebody else.
+        """
+        self._settle(time_s)
+        added = np.exp((time_s - self._origins_s) / SPANS_S)
+        self._recent[:, row] = np.maximum(self._recent[:, row] - added, 0.0)
+        growth = float(np.exp((time_s - self._stage_origin_s) / _STAGE_SPAN_S))
+        at = stage(events)
+        self._at_stage[at, row] = max(self._at_stage[at, row] - growth, 0.0)
+        if gap_s is not None and gap_s > VISIT_GAP_S:
+            self._at_return[row] = max(self._at_return[row] - growth, 0.0)
+        self.count[row] = max(self.count[row] - 1.0, 0.0)
+        self.positives[row] = max(self.positives[row] - (weight > 0), 0.0)
+        self.weight_sum[row] -= weight
+        self.total = max(self.total - 1, 0)
+
     def recent(self, rows: Rows, now_s: float) -> Values:
         """Events of these items within the spans, [spans, n]."""
         self._settle(now_s)

@@ -47,6 +47,8 @@ class Profile(msgspec.Struct, frozen=True, array_like=True):
       before; ``seen_filter_items``: how many those are.
     - ``repeatable``: hashes of up to 1,000 items on which an action was taken that allows a repeat.
     - ``applied``: source partition → last offset applied, of the 16 partitions used last.
+    - ``since_ms``: when the person last asked to be forgotten, milliseconds since the epoch, by Kafka's
+      clock; 0 where they never did. A profile from before that moment is void.
     """
 
     user_id: str
@@ -65,6 +67,7 @@ class Profile(msgspec.Struct, frozen=True, array_like=True):
     seen_filter_items: int = 0
     repeatable: bytes = b""
     applied: dict[str, int] = msgspec.field(default_factory=dict)
+    since_ms: int = 0
 
     @property
     def history(self) -> tuple[HistoryEntry, ...]:
@@ -118,9 +121,9 @@ class Profile(msgspec.Struct, frozen=True, array_like=True):
         return seen
 
 
-def new_profile(user_id: str) -> Profile:
-    """The profile of a stranger."""
-    return Profile(user_id)
+def new_profile(user_id: str, since_ms: int = 0) -> Profile:
+    """The profile of a stranger, or of a person who was forgotten at ``since_ms``."""
+    return Profile(user_id, since_ms=since_ms)
 
 
 _encoder = msgspec.msgpack.Encoder()

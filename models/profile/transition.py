@@ -222,6 +222,7 @@ class _Draft:
             self.seen_filter_items,
             bytes(self.repeatable),
             self.applied,
+            before.since_ms,
         )
 
     def _advance(self, source_key: str, offset: int) -> None:

@@ -21,6 +21,9 @@ COMMANDS = {
     "bench": ("workers.cli.bench", "Measure how fast Freshet is on this machine, beside baselines."),
     "topics": ("workers.cli.topics", "Create or list the topics."),
     "dead-letters": ("workers.cli.dead_letters", "See and replay what could not be processed."),
+    "forget": ("workers.cli.forget", "Remove a person everywhere, and show the receipt."),
+    "export": ("workers.cli.export", "Give all that is held on a person."),
+    "acls": ("workers.cli.acls", "Print the least permissions that each role needs."),
     "encoders": ("workers.cli.encoders", "See and check the encoders at hand."),
     "doctor": ("workers.cli.doctor", "Check everything that Freshet needs, and say what to do."),
 }

@@ -9,6 +9,7 @@ from streams.settings import Settings
 from workers.doctor.check import Check
 from workers.doctor.encoders import check_encoders
 from workers.doctor.kafka import check_kafka
+from workers.doctor.privacy import check_privacy
 from workers.doctor.redis import check_redis_server
 from workers.doctor.versions import check_versions
 from workers.encoders_in_use import encoder_registry, fusion_in_use
@@ -20,6 +21,7 @@ def examine(settings: Settings) -> Iterator[Check]:
     yield from check_encoders(settings)
     yield from check_redis_server(settings.redis)
     yield from check_kafka(settings, _space(settings))
+    yield from check_privacy(settings)
 
 
 def _space(settings: Settings) -> str | None:

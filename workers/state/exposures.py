@@ -92,7 +92,8 @@ class Exposures(msgspec.Struct, frozen=True, array_like=True):
     """All that the join knows of a person.
 
     ``version`` counts changes. ``recent_lists`` and ``recent_events`` are packed hashes of the last ids.
-    ``partition`` is that of the person's events, under which they have a timer.
+    ``partition`` is that of the person's events, under which they have a timer. ``since_ms`` is when they
+    last asked to be forgotten, 0 for never: what is from before that moment is void.
     """
 
     user_id: str
@@ -103,6 +104,7 @@ class Exposures(msgspec.Struct, frozen=True, array_like=True):
     recent_events: bytes = b""
     owed: tuple[Owed, ...] = ()
     partition: int = 0
+    since_ms: int = 0
 
     @property
     def needs_timer(self) -> bool:
@@ -275,6 +277,11 @@ def shown_ms(state: Exposures) -> dict[str, int]:
         for item_id in one.item_ids:
             found[item_id] = max(found.get(item_id, 0), one.shown_us // 1_000)
     return found
+
+
+def timers_name(partition: int) -> str:
+    """The timers of the people in a partition who have events that wait."""
+    return f"join:{partition}"
 
 
 def exposures_key(user_id: str) -> str:

@@ -11,6 +11,8 @@ from workers.state.store import (
     Counter,
     CounterChanges,
     CounterIncrement,
+    ErasureMark,
+    NewestList,
     StateChange,
 )
 
@@ -30,6 +32,10 @@ class MemoryStateStore:
         self._tallies: dict[str, dict[str, float]] = {}
         self._distinct: dict[str, set[str]] = {}
         self._timers: dict[str, dict[str, float]] = {}
+        self._marks: dict[str, ErasureMark] = {}
+        self._marks_version = b""
+        self._holders: set[str] = set()
+        self._acknowledged: dict[str, dict[str, bytes]] = {}
 
     async def load(self, keys: Sequence[str]) -> list[bytes | None]:
         """See `StateStore.load`."""
@@ -48,6 +54,8 @@ class MemoryStateStore:
         if any(self._fences.get((role, move.source)) != move.expected for move in change.fences):
             return False
         if any(self._values.get(write.key, b"")[:VERSION_BYTES] != write.expected for write in change.writes):
+            return False
+        if change.marks_version is not None and change.marks_version != self._marks_version:
             return False
         for move in change.fences:
             self._fences[role, move.source] = move.next_offset
@@ -69,6 +77,14 @@ class MemoryStateStore:
                 due.pop(timer.member, None)
             else:
                 due[timer.member] = timer.due_s
+        for mark in change.marks:
+            held = self._marks.get(mark.person)
+            if held is None or held.at_ms < mark.at_ms:
+                self._marks[mark.person] = mark
+                self._marks_version = str(next(self._ticks)).encode()
+        for key in change.deletes:
+            self._values.pop(key, None)
+            self._lists.pop(key.removeprefix("list:"), None)
         return True
 
     async def counters_since(self, cursor: float) -> CounterChanges:
@@ -102,16 +118,46 @@ class MemoryStateStore:
         lives = self._generations.setdefault(topic, {})
         return lives.setdefault(topic_uuid, len(lives) + 1)
 
-    async def put_newest_lists(self, lists: Sequence[tuple[str, int, bytes]], expire_after_s: int) -> None:
+    async def put_newest_lists(self, lists: Sequence[NewestList], expire_after_s: int) -> None:
         """See `StateStore.put_newest_lists`."""
-        for user_id, version, encoded in lists:
-            if version >= self._lists.get(user_id, (-1, b""))[0]:
-                self._lists[user_id] = (version, encoded)
+        for one in lists:
+            mark = self._marks.get(one.person)
+            is_void = mark is not None and mark.at_ms > one.since_ms
+            if one.profile_version >= self._lists.get(one.user_id, (-1, b""))[0] and not is_void:
+                self._lists[one.user_id] = (one.profile_version, one.encoded)
 
     async def newest_list(self, user_id: str) -> bytes | None:
         """See `StateStore.newest_list`."""
         found = self._lists.get(user_id)
         return None if found is None else found[1]
+
+    async def marks_version(self) -> bytes:
+        """See `StateStore.marks_version`."""
+        return self._marks_version
+
+    async def marks(self) -> tuple[bytes, dict[str, int]]:
+        """See `StateStore.marks`."""
+        return self._marks_version, {person: mark.at_ms for person, mark in self._marks.items()}
+
+    async def hold(self, holder: str, for_s: float) -> None:
+        """See `StateStore.hold`."""
+        self._holders.add(holder)
+
+    async def release(self, holder: str) -> None:
+        """See `StateStore.release`."""
+        self._holders.discard(holder)
+
+    async def holders(self) -> set[str]:
+        """See `StateStore.holders`."""
+        return set(self._holders)
+
+    async def acknowledge(self, erasure: str, holder: str, removed: bytes) -> None:
+        """See `StateStore.acknowledge`."""
+        self._acknowledged.setdefault(erasure, {})[holder] = removed
+
+    async def acknowledgements(self, erasure: str) -> dict[str, bytes]:
+        """See `StateStore.acknowledgements`."""
+        return dict(self._acknowledged.get(erasure, {}))
 
     async def aclose(self) -> None:
         """See `StateStore.aclose`."""
@@ -119,12 +165,12 @@ class MemoryStateStore:
     def _count(self, add: CounterIncrement, half_life_s: float) -> None:
         old = self._counters.get(add.item_id)
         if old is None:
-            new = Counter(add.weight, add.at_s)
+            new = Counter(max(add.weight, 0.0), add.at_s)
         elif add.at_s >= old.at_s:
             new = Counter(add.weight + old.value * 2 ** ((old.at_s - add.at_s) / half_life_s), add.at_s)
         else:
             new = Counter(old.value + add.weight * 2 ** ((add.at_s - old.at_s) / half_life_s), old.at_s)
-        self._counters[add.item_id] = new
+        self._counters[add.item_id] = Counter(max(new.value, 0.0), new.at_s)
         self._changed_at[add.item_id] = float(next(self._ticks))
         if len(self._counters) > self._max_counters:
             oldest = min(self._changed_at, key=self._changed_at.__getitem__)

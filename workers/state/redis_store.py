@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Any, cast
@@ -15,20 +15,27 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisError,
 
 from streams.errors import ConfigurationError, DefectError, DependencyDownError
 from streams.settings import RedisSettings
-from workers.state.store import MAX_COUNTERS, Counter, CounterChanges, StateChange
+from workers.state.store import MAX_COUNTERS, Counter, CounterChanges, NewestList, StateChange
 
 _COMMIT = files(__package__).joinpath("commit.lua").read_text(encoding="utf-8")
 _PUT_NEWEST = """
-for i, key in ipairs(KEYS) do
-  local version = tonumber(ARGV[2 * i])
+for i = 2, #KEYS do
+  local key, first = KEYS[i], 4 * i - 6
+  local version = tonumber(ARGV[first])
   local current = tonumber(redis.call('HGET', key, 'profile_version') or '-1')
-  if version >= current then
-    redis.call('HSET', key, 'profile_version', ARGV[2 * i], 'list', ARGV[2 * i + 1])
+  local mark = redis.call('HGET', KEYS[1], ARGV[first + 2])
+  local is_void = mark and tonumber(string.match(mark, '^%d+')) > tonumber(ARGV[first + 3])
+  if version >= current and not is_void then
+    redis.call('HSET', key, 'profile_version', ARGV[first], 'list', ARGV[first + 1])
     redis.call('EXPIRE', key, ARGV[1])
   end
 end
 return #KEYS
 """
+_ACKNOWLEDGED_S = 86_400
+_MARKS = "erased"
+_MARKS_VERSION = "erased-version"
+_HOLDERS = "holders"
 # The time, as a count would begin anew with a Redis that has lost its state, and items that Kafka still holds
 # in a higher generation would take no update any more.
 _GENERATION = """
@@ -175,11 +182,24 @@ class RedisStateStore:
                 ]
             ),
             _pack([(key_number(f"timers:{name}"), entries) for name, entries in timers.items()]),
+            _pack(self._erasures(change, key_number)),
+            _pack([key_number(name) for name in change.deletes]),
         ]
         for write in change.writes:
             arguments += [write.expected, write.value or b"", write.expire_after_s or 0]
         async with _down("commit"):
             return bool(await self._commit(keys=keys, args=arguments))
+
+    def _erasures(self, change: StateChange, key_number: Callable[[str], int]) -> list[Any]:
+        """What the script checks and changes of the marks; nothing for a change without any."""
+        if change.marks_version is None and not change.marks:
+            return []
+        return [
+            False if change.marks_version is None else change.marks_version.decode(),
+            key_number(_MARKS_VERSION),
+            key_number(_MARKS),
+            [(mark.person, mark.at_ms, mark.until_ms) for mark in change.marks],
+        ]
 
     async def counters_since(self, cursor: float) -> CounterChanges:
         """See `StateStore.counters_since`."""
@@ -244,17 +264,16 @@ class RedisStateStore:
                 )
             )
 
-    async def put_newest_lists(self, lists: Sequence[tuple[str, int, bytes]], expire_after_s: int) -> None:
+    async def put_newest_lists(self, lists: Sequence[NewestList], expire_after_s: int) -> None:
         """See `StateStore.put_newest_lists`."""
         if not lists:
             return
         arguments: list[Any] = [expire_after_s]
-        for _, version, encoded in lists:
-            arguments += [version, encoded]
+        for one in lists:
+            arguments += [one.profile_version, one.encoded, one.person, one.since_ms]
+        keys = [self._prefix + _MARKS, *(f"{self._prefix}list:{one.user_id}" for one in lists)]
         async with _down("newest lists"):
-            await self._put_newest(
-                keys=[f"{self._prefix}list:{user_id}" for user_id, _, _ in lists], args=arguments
-            )
+            await self._put_newest(keys=keys, args=arguments)
 
     async def newest_list(self, user_id: str) -> bytes | None:
         """See `StateStore.newest_list`."""
@@ -262,6 +281,67 @@ class RedisStateStore:
             return await cast(
                 "Awaitable[bytes | None]", self._redis.hget(f"{self._prefix}list:{user_id}", "list")
             )
+
+    async def marks_version(self) -> bytes:
+        """See `StateStore.marks_version`."""
+        async with _down("marks"):
+            return cast("bytes | None", await self._redis.get(self._prefix + _MARKS_VERSION)) or b""
+
+    async def marks(self) -> tuple[bytes, dict[str, int]]:
+        """See `StateStore.marks`."""
+        async with _down("marks"):
+            async with self._redis.pipeline(transaction=True) as pipeline:
+                pipeline.get(self._prefix + _MARKS_VERSION)
+                pipeline.hgetall(self._prefix + _MARKS)
+                pipeline.time()
+                version, stored, (seconds, _) = await pipeline.execute()
+            held: dict[str, int] = {}
+            passed: list[str] = []
+            for person, value in cast("dict[bytes, bytes]", stored).items():
+                at_ms, until_ms = map(int, value.split(b":"))
+                if 0 < until_ms < seconds * 1_000:
+                    passed.append(person.decode())
+                else:
+                    held[person.decode()] = at_ms
+            if passed:
+                await cast("Awaitable[int]", self._redis.hdel(self._prefix + _MARKS, *passed))
+        return version or b"", held
+
+    async def hold(self, holder: str, for_s: float) -> None:
+        """See `StateStore.hold`."""
+        async with _down("holders"):
+            seconds, _ = await self._redis.time()
+            await self._redis.zadd(self._prefix + _HOLDERS, {holder: seconds + for_s})
+
+    async def release(self, holder: str) -> None:
+        """See `StateStore.release`."""
+        async with _down("holders"):
+            await self._redis.zrem(self._prefix + _HOLDERS, holder)
+
+    async def holders(self) -> set[str]:
+        """See `StateStore.holders`."""
+        async with _down("holders"):
+            seconds, _ = await self._redis.time()
+            await self._redis.zremrangebyscore(self._prefix + _HOLDERS, "-inf", f"({seconds}")
+            found = await self._redis.zrange(self._prefix + _HOLDERS, 0, -1)
+        return {holder.decode() for holder in cast("list[bytes]", found)}
+
+    async def acknowledge(self, erasure: str, holder: str, removed: bytes) -> None:
+        """See `StateStore.acknowledge`."""
+        key = f"{self._prefix}erasure-acks:{erasure}"
+        async with _down("acknowledgements"), self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.hset(key, holder, cast("Any", removed))
+            pipeline.expire(key, _ACKNOWLEDGED_S)
+            await pipeline.execute()
+
+    async def acknowledgements(self, erasure: str) -> dict[str, bytes]:
+        """See `StateStore.acknowledgements`."""
+        async with _down("acknowledgements"):
+            found = await cast(
+                "Awaitable[dict[bytes, bytes]]",
+                self._redis.hgetall(f"{self._prefix}erasure-acks:{erasure}"),
+            )
+        return {holder.decode(): removed for holder, removed in found.items()}
 
     async def aclose(self) -> None:
         """See `StateStore.aclose`."""

@@ -88,8 +88,36 @@ class TimerChange:
 
 
 @dataclass(frozen=True, slots=True)
+class ErasureMark:
+    """Remembers that a person was forgotten; of several marks of a person the latest counts.
+
+    ``person`` is the keyed hash of their id, ``at_ms`` Kafka's time of the erasure. The mark may go after
+    ``until_ms``, when nothing that it makes void is left; 0: never.
+    """
+
+    person: str
+    at_ms: int
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewestList:
+    """A person's list for page views. ``since_ms`` is that of the profile behind it."""
+
+    user_id: str
+    profile_version: int
+    encoded: bytes
+    person: str = ""
+    since_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class StateChange:
-    """Everything that one batch does, as one atomic step."""
+    """Everything that one batch does, as one atomic step.
+
+    ``marks_version`` is the version of the marks that the change was made by, None where it depends on none;
+    ``deletes`` are keys that go whatever they hold.
+    """
 
     fences: Sequence[FenceMove] = ()
     writes: Sequence[Write] = ()
@@ -98,12 +126,22 @@ class StateChange:
     tallies: Sequence[TallyIncrement] = ()
     distinct: Sequence[DistinctAddition] = ()
     timers: Sequence[TimerChange] = ()
+    marks_version: bytes | None = None
+    marks: Sequence[ErasureMark] = ()
+    deletes: Sequence[str] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether it changes nothing."""
         return not (
-            self.fences or self.writes or self.increments or self.tallies or self.distinct or self.timers
+            self.fences
+            or self.writes
+            or self.increments
+            or self.tallies
+            or self.distinct
+            or self.timers
+            or self.marks
+            or self.deletes
         )
 
 
@@ -138,6 +176,8 @@ class StateStore(Protocol):
     async def commit(self, role: str, change: StateChange) -> bool:
         """Apply ``change`` if every fence and every version is as expected, else do nothing.
 
+        A negative increment takes away what is there, at most.
+
         Returns:
             Whether it was applied. False means that another worker was here: load again.
         """
@@ -166,11 +206,35 @@ class StateStore(Protocol):
         Where state was lost, the same id gets a higher one than before.
         """
 
-    async def put_newest_lists(self, lists: Sequence[tuple[str, int, bytes]], expire_after_s: int) -> None:
-        """Store each (user_id, profile version, list) unless a list of a later version is there."""
+    async def put_newest_lists(self, lists: Sequence[NewestList], expire_after_s: int) -> None:
+        """Store each, unless a list of a later version is there, or the person was forgotten since."""
 
     async def newest_list(self, user_id: str) -> bytes | None:
         """The user's newest list as JSON."""
+
+    async def marks_version(self) -> bytes:
+        """Changes whenever a mark is set."""
+
+    async def marks(self) -> tuple[bytes, dict[str, int]]:
+        """The version, and person → when they were forgotten, in milliseconds since the epoch.
+
+        Marks whose time has passed are left out, and removed.
+        """
+
+    async def hold(self, holder: str, for_s: float) -> None:
+        """Say that this worker holds people in memory, for so long at least."""
+
+    async def release(self, holder: str) -> None:
+        """Say that it does not any more."""
+
+    async def holders(self) -> set[str]:
+        """The workers that hold people in memory."""
+
+    async def acknowledge(self, erasure: str, holder: str, removed: bytes) -> None:
+        """Say that this worker has forgotten the person, and what it removed."""
+
+    async def acknowledgements(self, erasure: str) -> dict[str, bytes]:
+        """By worker, what it removed."""
 
     async def aclose(self) -> None:
         """Give connections back."""

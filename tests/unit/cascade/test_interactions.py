@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -213,3 +214,74 @@ def test_memory_stays_within_its_items() -> None:
     assert len(memory) == 7
     assert memory.log.count == 200
     assert np.isfinite(memory.popularity.count).all()
+
+
+def _pairs(memory: InteractionMemory, channel: int, item_id: str, now_s: float) -> dict[str, float]:
+    """What the events on an item say of every other, by item."""
+    row = memory.items.rows_of([item_id])
+    if row[0] < 0:
+        return {}
+    weights = memory.pairs.scales(row, np.ones(len(CHANNELS)), now_s)[channel][None]
+    values = memory.pairs.combine(channel, row, weights, len(memory))[0]
+    return {memory.items.item_id(at): float(value) for at, value in enumerate(values) if value > 1e-5}
+
+
+@pytest.mark.parametrize("memory_bytes", [256 << 20, 4_000])
+def test_what_a_person_did_is_taken_back(memory_bytes: int) -> None:
+    settings = InteractionSettings(max_items=40, memory_bytes=memory_bytes)
+    forgotten, never = InteractionMemory(settings), InteractionMemory(settings)
+    told = [
+        (
+            replace(before, weights=np.where(before.weights == 0, np.float32(1), before.weights)),
+            replace(interaction, weight=interaction.weight or 1.0),
+        )
+        for before, interaction in stream(seed=3, people=6, items=12, events=300)
+    ]
+    for before, interaction in told:
+        forgotten.observe(before, interaction)
+        if interaction.user_id != "u1":
+            never.observe(before, interaction)
+    own = sum(interaction.user_id == "u1" for _, interaction in told)
+    assert own > 3
+    assert forgotten.forget("u1") == own
+    assert forgotten.forget("u1") == 0
+    now_s = told[-1][1].occurred_at_ms / 1_000.0
+    items = [never.items.item_id(row) for row in range(len(never))]
+    ours, theirs = forgotten.items.rows_of(items), never.items.rows_of(items)
+    for counts in ("recent", "at_return"):
+        mine = getattr(forgotten.popularity, counts)(ours, now_s)
+        assert np.allclose(mine, getattr(never.popularity, counts)(theirs, now_s), atol=1e-6), counts
+    assert np.allclose(forgotten.popularity.count[ours], never.popularity.count[theirs])
+    assert np.allclose(forgotten.popularity.positives[ours], never.popularity.positives[theirs])
+    assert np.allclose(forgotten.popularity.weight_sum[ours], never.popularity.weight_sum[theirs])
+    assert forgotten.popularity.total == never.popularity.total
+    if forgotten.pairs.dense:
+        for channel in range(len(CHANNELS)):
+            for item_id in items:
+                mine = _pairs(forgotten, channel, item_id, now_s)
+                assert mine == pytest.approx(_pairs(never, channel, item_id, now_s), abs=1e-4)
+    rows_held, people, weights, _ = forgotten.log.sequences()
+    assert len(rows_held) == len(told) - own
+    assert forgotten.log.person("u1") == -1
+    assert forgotten.log.person("u1") not in people
+    assert weights.all()
+    occurrences, _ = forgotten.log.occurrences(ours)
+    assert len(occurrences) == len(told) - own
+
+
+def test_a_person_whom_nobody_knows_is_forgotten_without_effect() -> None:
+    memory = InteractionMemory(InteractionSettings())
+    assert memory.forget("nobody") == 0
+
+
+def test_a_forgotten_person_begins_anew_in_the_log() -> None:
+    log = EventLog(capacity=4, per_item=4)
+    for number in range(6):
+        log.append("anna" if number % 2 else "ben", 0, 1.0, float(number))
+    assert log.slots_of("anna").tolist() == [3, 1]
+    log.forget("anna")
+    assert log.slots_of("anna").tolist() == []
+    log.append("anna", 0, 1.0, 9.0)
+    assert log.slots_of("anna").tolist() == [2]
+    assert log.around(log.slots_of("anna"), 1).tolist() == [[4, 4]]
+    assert log.slots_of("ben").tolist() == [0]

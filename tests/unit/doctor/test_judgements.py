@@ -6,9 +6,13 @@ from importlib import metadata
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from streams.cluster import GroupFacts
+from streams.privacy_settings import PrivacySettings
+from streams.settings import Settings, WorkerSettings
 from workers.doctor.kafka import MUCH_LAG, judge_group
+from workers.doctor.privacy import check_privacy
 from workers.doctor.redis import judge_redis
 from workers.doctor.versions import check_versions
 
@@ -80,3 +84,13 @@ def test_versions_against_what_the_package_asks_for() -> None:
 
 def test_this_environment_has_what_the_package_asks_for() -> None:
     assert [check for check in check_versions() if check.status != "ok"] == []
+
+
+def test_what_settings_leave_open_is_warned_of() -> None:
+    assert [one.status for one in check_privacy(Settings())] == ["warn", "ok"]
+    closed = Settings(
+        privacy=PrivacySettings(hash_key=SecretStr("key")),
+        worker=WorkerSettings(metrics_host="0.0.0.0"),
+    )
+    assert [one.status for one in check_privacy(closed)] == ["ok", "warn"]
+    assert not [one for one in check_privacy(closed) if "key" in one.found.split()]

@@ -91,6 +91,11 @@ class Wired:
 
         monkeypatch.setattr(wiring, "restore_profiles", restore)
 
+        async def nobody(*_: object) -> None:
+            return
+
+        monkeypatch.setattr(wiring, "restore_erasures", nobody)
+
     async def wire(self, *, is_lost: bool = False) -> Wiring:
         return await wiring._wire_profile(
             Settings(),

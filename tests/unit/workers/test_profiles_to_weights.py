@@ -63,6 +63,10 @@ class FakeModels:
     def backfill(self, people: Sequence[Person]) -> None:
         self.told += [("backfill", person.user_id) for person in people]
 
+    def forget(self, user_id: str) -> int:
+        self.told.append(("forget", user_id))
+        return 1
+
     def load(self, model: str, payload: bytes) -> None:
         if payload == b"broken":
             raise ValueError("broken")

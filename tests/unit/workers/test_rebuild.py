@@ -14,6 +14,7 @@ from streams.internal_messages import EventCause, ProfileChanged
 from streams.settings import KafkaSettings, Settings
 from streams.topic_names import TopicNames
 from tests.unit.workers.fakes import NOW
+from workers.erased_people import ErasedPeople
 from workers.rebuild import _change, restore_profiles
 from workers.state.memory_store import MemoryStateStore
 
@@ -40,4 +41,4 @@ def test_a_profile_is_read() -> None:
 async def test_kafka_away_is_a_dependency_down(unused_tcp_port_factory: Callable[[], int]) -> None:
     settings = Settings(kafka=KafkaSettings(bootstrap_servers=f"127.0.0.1:{unused_tcp_port_factory()}"))
     with pytest.raises(DependencyDownError, match="Kafka failed"):
-        await restore_profiles(MemoryStateStore(), settings, TopicNames("t."))
+        await restore_profiles(MemoryStateStore(), settings, TopicNames("t."), ErasedPeople())

@@ -1,0 +1,277 @@
+"""Roles with the least permissions, over TLS and SASL to Kafka and TLS to Redis: all works, and no more."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import (
+    ACL,
+    ACLOperation,
+    ACLPermissionType,
+    KafkaAdminClient,
+    ResourcePattern,
+    ResourceType,
+    UserScramCredentialUpsertion,
+)
+from kafka.errors import KafkaError
+from redis.exceptions import NoPermissionError
+
+from deploy.embedded import EmbeddedKafka, EmbeddedRedis
+from deploy.embedded.ports import free_port
+from streams.access import CLIENT, kafka_grants
+from streams.kafka_connection import kafka_python_arguments
+from streams.settings import KafkaSettings
+from tests.conftest import KAFKA_TEST_CONFIG
+from tests.integration.stream.bench import Stream, event
+from tests.integration.stream.tls_proxy import TlsProxy
+from tests.integration.streams.test_client_over_tls import make_certificate
+from workers.cli.running import run
+from workers.state.access import redis_rules
+
+pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+ROLES = ("text", "fuse", "profile", "recommend", "learn", "join", "explain")
+SCRAM = {"profile": "SCRAM-SHA-512", "recommend": "SCRAM-SHA-256"}
+_OPERATIONS = {
+    "Read": ACLOperation.READ,
+    "Write": ACLOperation.WRITE,
+    "Describe": ACLOperation.DESCRIBE,
+    "DescribeConfigs": ACLOperation.DESCRIBE_CONFIGS,
+}
+
+
+class Fortress:
+    """A Kafka and a Redis where each role has a user of its own, with the generated permissions."""
+
+    def __init__(self, stream: Stream, secure_port: int, tls: TlsProxy, certificate: Path) -> None:
+        self.stream = stream
+        self.tls = tls
+        self._certificate = certificate
+        self._secure_port = secure_port
+        self.passwords = {role: passwords()[role] for role in (*ROLES, CLIENT)}
+        self._plain_sections = dict(stream.sections)
+        self._allow()
+
+    def _allow(self) -> None:
+        admin = KafkaAdminClient(bootstrap_servers=self.stream.settings.kafka.bootstrap_servers)
+        try:
+            answers = admin.alter_user_scram_credentials(
+                [
+                    UserScramCredentialUpsertion(f"freshet-{role}", mechanism, self.passwords[role])
+                    for role, mechanism in SCRAM.items()
+                ]
+            )
+            assert not any(answers.values()), answers
+            for role in (*ROLES, CLIENT):
+                for grant in kafka_grants(role, self.stream.names, self.stream.space):
+                    kind = ResourceType.TOPIC if grant.kind == "topic" else ResourceType.GROUP
+                    admin.create_acls(
+                        [
+                            ACL(
+                                f"User:freshet-{role}",
+                                "*",
+                                _OPERATIONS[one],
+                                ACLPermissionType.ALLOW,
+                                ResourcePattern(kind, grant.name),
+                            )
+                            for one in grant.operations
+                        ]
+                    )
+        finally:
+            admin.close()
+        for role in ROLES:
+            rules = redis_rules(role, self.stream.prefix)
+            password = f">{self.passwords[role]}"
+            self.stream.redis.execute_command(
+                "ACL", "SETUSER", f"freshet-{role}", "reset", "on", password, *rules
+            )
+
+    def kafka(self, role: str) -> dict[str, Any]:
+        """Settings by which a role reaches Kafka."""
+        return {
+            **self._plain_sections["kafka"],
+            "bootstrap_servers": f"127.0.0.1:{self._secure_port}",
+            "security_protocol": "SASL_SSL",
+            "ssl_ca_file": str(self._certificate),
+            "sasl_mechanism": SCRAM.get(role, "PLAIN"),
+            "sasl_username": f"freshet-{role}",
+            "sasl_password": self.passwords[role],
+            "request_timeout_s": 10,
+        }
+
+    def redis_url(self, role: str) -> str:
+        return f"rediss://freshet-{role}:{self.passwords[role]}@127.0.0.1:{self.tls.port}/0"
+
+    def start(self) -> None:
+        for role in ROLES:
+            self.stream.sections = {
+                **self._plain_sections,
+                "kafka": self.kafka(role),
+                "redis": {"url": self.redis_url(role), "ca_file": str(self._certificate)},
+            }
+            self.stream.start(role)
+        self.stream.sections = self._plain_sections
+
+    def logs(self) -> str:
+        return "\n".join(self.stream.log_of(role) for role in ROLES)
+
+    def connect(self, role: str, kind: type[Any], **options: Any) -> Any:
+        return kind(**kafka_python_arguments(KafkaSettings(**self.kafka(role))), **options)
+
+
+_passwords: dict[str, str] = {}
+
+
+def passwords() -> dict[str, str]:
+    """One a role; the broker's configuration and the roles must agree."""
+    return (
+        _passwords
+        or _passwords.update({role: f"pw-{secrets.token_hex(8)}" for role in (*ROLES, CLIENT)})
+        or _passwords
+    )
+
+
+@pytest.fixture(scope="module")
+def fortress(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fortress]:
+    folder = tmp_path_factory.mktemp("fortress")
+    certificate, key = make_certificate(folder)
+    store = folder / "store.pem"
+    store.write_text(key.read_text() + certificate.read_text())
+    port = free_port()
+    users = " ".join(f'user_freshet-{role}="{password}"' for role, password in passwords().items())
+    module = "org.apache.kafka.common.security"
+    config = KAFKA_TEST_CONFIG | {
+        "listeners": f"SECURE://127.0.0.1:{port}",
+        "advertised.listeners": f"SECURE://127.0.0.1:{port}",
+        "listener.security.protocol.map": "SECURE:SASL_SSL",
+        "listener.name.secure.sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
+        "listener.name.secure.plain.sasl.jaas.config": f"{module}.plain.PlainLoginModule required {users};",
+        "listener.name.secure.scram-sha-256.sasl.jaas.config": f"{module}.scram.ScramLoginModule required;",
+        "listener.name.secure.scram-sha-512.sasl.jaas.config": f"{module}.scram.ScramLoginModule required;",
+        "listener.name.secure.ssl.keystore.type": "PEM",
+        "listener.name.secure.ssl.keystore.location": str(store),
+        # Who is not let in by name may do nothing. The test itself, and the broker, come in without a name.
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": "User:ANONYMOUS",
+    }
+    with (
+        EmbeddedKafka(folder / "kafka", extra_config=config) as kafka,
+        EmbeddedRedis(folder / "redis") as server,
+        TlsProxy(server.port, certificate, key) as tls,
+        Stream(
+            kafka.bootstrap_servers,
+            server.url,
+            f"t{secrets.token_hex(4)}.",
+            folder,
+            explain={"sample_share": 1.0},
+        ) as stream,
+    ):
+        yield Fortress(stream, port, tls, certificate)
+
+
+@pytest.mark.timeout(400)
+def test_the_whole_stream_runs_with_the_least_permissions(
+    fortress: Fortress, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stream = fortress.stream
+    fortress.start()
+    for number in range(12):
+        stream.publish("items", {"item_id": f"i{number}", "title": f"thing {number}"}, f"i{number}").get(30)
+    for number in range(4):
+        for user in ("anna", "ben"):
+            stream.publish("events", event(user, f"{user}-{number}", f"i{number}"), user).get(30)
+    wait_until(lambda: stream.profile("anna").version == 4, fortress)
+    prefix = stream.prefix
+    for kind in ("list", "exposures"):
+        wait_until(lambda k=kind: stream.redis.exists(f"{prefix}{k}:anna"), fortress)
+    stream.read("explanations", lambda found: len(found) > 0, 60)
+    listed = json.loads(stream.redis.hget(f"{prefix}list:anna", "list") or b"")
+    clicked = event("anna", "on-the-list", listed["items"][0]["item_id"])
+    stream.publish("events", clicked, "anna").get(30)
+    stream.read("outcomes", lambda found: len(found) > 0, 60)
+    assert (
+        run(
+            [
+                *("forget", "anna", "--timeout", "90", "--prefix", prefix),
+                *("--bootstrap-servers", stream.settings.kafka.bootstrap_servers),
+            ]
+        )
+        == 0
+    ), capsys.readouterr().err + fortress.logs()[-4_000:]
+    assert not stream.redis.exists(f"{prefix}profile:anna")
+    assert stream.redis.exists(f"{prefix}profile:ben")
+    assert fortress.tls.connections >= len(ROLES)
+    # Nothing was refused on the way, and no secret was written down.
+    logs = fortress.logs()
+    for words in ("NOPERM", "does not let", "AuthorizationFailed", "no permissions"):
+        assert words not in logs, logs[-4_000:]
+    for role, password in fortress.passwords.items():
+        assert password not in logs, role
+
+
+def test_redis_refuses_a_role_what_it_does_not_need(fortress: Fortress) -> None:
+    prefix = fortress.stream.prefix
+    fortress.stream.redis.set(f"{prefix}profile:carol", b"mine")
+    for role, command in {
+        "explain": ("GET", f"{prefix}profile:carol"),
+        "learn": ("GET", f"{prefix}profile:carol"),
+        "text": ("GET", f"{prefix}profile:carol"),
+        "join": ("GET", f"{prefix}profile:carol"),
+        "recommend": ("SET", f"{prefix}profile:carol", "x"),
+        "fuse": ("GET", f"{prefix}exposures:carol"),
+        "profile": ("GET", "elsewhere"),
+    }.items():
+        ca_file = str(fortress._certificate)
+        with redis.Redis.from_url(fortress.redis_url(role), ssl_ca_certs=ca_file) as client:
+            client.ping()
+            for refused in (command, ("FLUSHALL",), ("KEYS", "*"), ("CONFIG", "GET", "*"), ("ACL", "LIST")):
+                with pytest.raises(NoPermissionError):
+                    client.execute_command(*refused)
+    assert fortress.stream.redis.get(f"{prefix}profile:carol") == b"mine"
+
+
+def test_kafka_refuses_a_role_what_it_does_not_need(fortress: Fortress) -> None:
+    names = fortress.stream.names
+    for role, topic in {"explain": names.events, "text": names.profiles, CLIENT: names.profiles}.items():
+        consumer = fortress.connect(role, KafkaConsumer)
+        try:
+            consumer.assign([TopicPartition(topic, 0)])
+            with pytest.raises(KafkaError):
+                _read(consumer, topic)
+        finally:
+            consumer.close()
+    for role, topic in {"recommend": names.profiles, "profile": names.events}.items():
+        producer = fortress.connect(role, KafkaProducer, max_block_ms=5_000)
+        try:
+            with pytest.raises(KafkaError):
+                producer.send(topic, b"{}", key=b"carol").get(timeout=10)
+        finally:
+            producer.close(timeout=1)
+    admin = fortress.connect("profile", KafkaAdminClient)
+    try:
+        with pytest.raises(KafkaError):
+            admin.delete_topics([names.events])
+        assert names.item_features not in admin.list_topics()
+    finally:
+        admin.close()
+
+
+def _read(consumer: KafkaConsumer, topic: str) -> None:
+    consumer.seek_to_beginning()
+    consumer.position(TopicPartition(topic, 0), timeout_ms=5_000)
+    consumer.poll(timeout_ms=2_000)
+
+
+def wait_until(condition: Callable[[], Any], fortress: Fortress, timeout_s: float = 90.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, fortress.logs()[-6_000:]
+        time.sleep(0.2)

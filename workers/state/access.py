@@ -1,0 +1,81 @@
+"""The least that each role must be allowed in Redis: keys (as docs/guide/state.md has them) and commands.
+
+Commands that a script calls are checked as well, so those of the scripts are here too. Key patterns are for
+reading and writing alike: telling them apart needs Redis 7.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+# What the client says when it connects, and the check that nothing is evicted.
+_CONNECTION = ("auth", "hello", "ping", "select", "client|setinfo", "info")
+_SCRIPTS = ("eval", "evalsha", "script|load")
+_READ = ("get", "mget")
+_COMMIT = (
+    *("get", "getrange", "set", "del", "expire", "time", "hget", "hset", "hdel", "hincrbyfloat", "pfadd"),
+    *("zadd", "zrem", "zcard", "zrange", "zremrangebyrank"),
+)
+_FENCES = ("exists", "hmget")
+_MARKS = ("get", "hgetall", "hdel", "time", "multi", "exec")
+_HOLDING = ("zadd", "zrem", "time", "hset", "expire", "multi", "exec")
+_COUNTERS = ("zrangebyscore", "hmget")
+
+_COUNTER_KEYS = ("popularity", "popularity-changed")
+_MARK_KEYS = ("erased", "erased-version", "fence:restore")
+_HOLDER_KEYS = ("holders", "erasure-acks:*")
+
+_ENCODER = ((*_READ, *_SCRIPTS, "hget", "hset", "hvals", "time"), ("item:*", "topic-lives:*"))
+_RULES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "text": _ENCODER,
+    "image": _ENCODER,
+    "audio": _ENCODER,
+    "video": _ENCODER,
+    "fuse": (
+        (*_READ, *_SCRIPTS, *_COMMIT, *_FENCES, "multi", "exec"),
+        ("item:*", "fence:fuse.*", *_COUNTER_KEYS),
+    ),
+    "profile": (
+        (*_READ, *_SCRIPTS, *_COMMIT, *_FENCES, *_MARKS, "zremrangebyscore", "zrange", "hgetall"),
+        (
+            *("profile:*", "exposures:*", "list:*", "timers:join:*", "fence:profile"),
+            *("erasure:*", *_COUNTER_KEYS, *_MARK_KEYS, *_HOLDER_KEYS),
+        ),
+    ),
+    "recommend": (
+        (*_READ, *_SCRIPTS, *_HOLDING, *_COUNTERS, "hget"),
+        ("profile:*", "exposures:*", "list:*", "erased", *_COUNTER_KEYS, *_HOLDER_KEYS),
+    ),
+    "learn": (_HOLDING, _HOLDER_KEYS),
+    "explain": (_HOLDING, _HOLDER_KEYS),
+    "join": (
+        (*_READ, *_SCRIPTS, *_COMMIT, *_FENCES, *_MARKS, *_COUNTERS, "pfcount"),
+        (
+            *("exposures:*", "timers:join:*", "tally:outcomes:*", "distinct:shown:*", "fence:join"),
+            *(*_COUNTER_KEYS, *_MARK_KEYS),
+        ),
+    ),
+}
+
+
+def redis_rules(role: str, prefix: str) -> list[str]:
+    """The rules of `ACL SETUSER` for a role: from nothing, its keys and commands."""
+    commands, keys = _RULES[role]
+    return [
+        "resetkeys",
+        "resetchannels",
+        "-@all",
+        *(f"~{_escaped(prefix)}{key}" for key in dict.fromkeys(keys)),
+        *(f"+{command}" for command in dict.fromkeys((*_CONNECTION, *commands))),
+    ]
+
+
+def redis_acl_command(role: str, user: str, prefix: str) -> str:
+    """`redis-cli ACL SETUSER` for a role; the shell is to know `PASSWORD`."""
+    rules = " ".join(shlex.quote(rule) for rule in redis_rules(role, prefix))
+    return f'redis-cli ACL SETUSER {shlex.quote(user)} reset on ">$PASSWORD" {rules}'
+
+
+def _escaped(prefix: str) -> str:
+    """A prefix has no character that is special in a pattern, but it is somebody's setting."""
+    return "".join(f"\\{one}" if one in "*?[]\\" else one for one in prefix)
