@@ -30,6 +30,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from models.interactions.lazy_zeros import copy_written, lazy_zeros
+
 DAY_S = 86_400.0
 CHANNELS = (
     "page",
@@ -55,6 +57,8 @@ _TICK_S = 1.0
 _LEAST_WEIGHT = 1e-4
 # exp of this is far below the largest float32, and sums have room above it.
 _MAX_EXPONENT = 40.0
+# Of a full matrix, those that become rows of neighbours at once.
+_BLOCK_ROWS = 256
 
 Rows = NDArray[np.int64]
 Values = NDArray[np.float32]
@@ -109,9 +113,8 @@ class PairStatistics:
         self._dense_rows = min(max_rows, math.isqrt(memory_bytes // (4 * channels)))
         self._neighbours = max(1, min(neighbours, memory_bytes // (max_rows * 4 * (channels + 1))))
         self._capacity = min(256, self._dense_rows)
-        self._dense: NDArray[np.float32] | None = np.zeros(
-            (channels, self._capacity, self._capacity), np.float32
-        )
+        # Most pairs never happen, and add to few channels: memory is taken where something was written.
+        self._dense: NDArray[np.float32] | None = lazy_zeros((channels, self._capacity, self._capacity))
         self._ids = np.zeros((0, 0), np.int32)
         self._values = np.zeros((channels, 0, 0), np.float32)
         self._sums = np.zeros((channels, self._capacity), np.float64)
@@ -133,14 +136,17 @@ class PairStatistics:
         capacity = max(rows, int(self._capacity * 1.5))
         if self._dense is not None:
             capacity = min(capacity, self._dense_rows)
-            dense = np.zeros((len(CHANNELS), capacity, capacity), np.float32)
-            dense[:, : self._capacity, : self._capacity] = self._dense
+            dense = lazy_zeros((len(CHANNELS), capacity, capacity))
+            for matrix, into in zip(self._dense, dense, strict=True):
+                copy_written(matrix, into)
             self._dense = dense
         else:
             more = capacity - self._capacity
             self._ids = np.concatenate([self._ids, np.full((more, self._neighbours), -1, np.int32)])
-            empty = np.zeros((len(CHANNELS), more, self._neighbours), np.float32)
-            self._values = np.concatenate([self._values, empty], axis=1)
+            values = lazy_zeros((len(CHANNELS), capacity, self._neighbours))
+            for held, into in zip(self._values, values, strict=True):
+                copy_written(held, into)
+            self._values = values
         sums = np.zeros((len(CHANNELS), capacity))
         sums[:, : self._capacity] = self._sums
         self._sums, self._capacity = sums, capacity
@@ -306,14 +312,16 @@ class PairStatistics:
     def _to_table(self) -> None:
         assert self._dense is not None
         kept = min(self._neighbours, self._capacity)
-        strength = self._strength(self._dense)
-        order = np.argsort(-strength, axis=1, kind="stable")[:, :kept]
         self._ids = np.full((self._capacity, self._neighbours), -1, np.int32)
-        self._values = np.zeros((len(CHANNELS), self._capacity, self._neighbours), np.float32)
-        present = np.take_along_axis(strength, order, axis=1) > 0
-        self._ids[:, :kept] = np.where(present, order, -1)
-        for channel, matrix in enumerate(self._dense):
-            self._values[channel, :, :kept] = np.take_along_axis(matrix, order, axis=1) * present
+        self._values = lazy_zeros((len(CHANNELS), self._capacity, self._neighbours))
+        for begin in range(0, self._capacity, _BLOCK_ROWS):
+            rows = slice(begin, begin + _BLOCK_ROWS)
+            strength = self._strength(self._dense[:, rows])
+            order = np.argsort(-strength, axis=1, kind="stable")[:, :kept]
+            present = np.take_along_axis(strength, order, axis=1) > 0
+            self._ids[rows, :kept] = np.where(present, order, -1)
+            for matrix, into in zip(self._dense, self._values, strict=True):
+                copy_written(np.take_along_axis(matrix[rows], order, axis=1) * present, into[rows])
         self._dense = None
 
     def _add_to_table(self, row: int, partners: Rows, forward: Values, backward: Values) -> None:
@@ -324,24 +332,35 @@ class PairStatistics:
         if missing.any():
             poor = partners[missing]
             slot[missing] = self._weakest(poor)
+            self._forget(poor, slot[missing])
             self._ids[poor, slot[missing]] = row
-            self._values[:, poor, slot[missing]] = 0.0
-        self._values[:, partners, slot] += forward
+        channels, pairs = forward.nonzero()
+        self._values[channels, partners[pairs], slot[pairs]] += forward[channels, pairs]
         # The row of this item gains all of them.
         ids = self._ids[row]
         order = np.argsort(ids, kind="stable")
         at = np.searchsorted(ids, partners, sorter=order)
         at = order[np.minimum(at, len(ids) - 1)]
         known = ids[at] == partners
-        self._values[:, row, at[known]] += backward[:, known]
+        self._add_to_row(row, at[known], backward[:, known])
         new = np.flatnonzero(~known)
         if len(new):
             strength = np.where(ids >= 0, self._strength(self._values[:, row]), -1.0)
             free = np.argsort(strength, kind="stable")[: len(new)]
             # Of more new neighbours than there are places, the newest partners come last in a history.
             new = new[-len(free) :]
+            self._forget(np.full(len(free), row), free)
             self._ids[row, free] = partners[new]
-            self._values[:, row, free] = backward[:, new]
+            self._add_to_row(row, free, backward[:, new])
+
+    def _add_to_row(self, row: int, places: Rows, values: Values) -> None:
+        channels, at = values.nonzero()
+        self._values[channels, row, places[at]] += values[channels, at]
+
+    def _forget(self, rows: Rows, places: Rows) -> None:
+        """Make room at these places; a free one holds zeros as it is."""
+        taken = self._ids[rows, places] >= 0
+        self._values[:, rows[taken], places[taken]] = 0.0
 
     def _weakest(self, rows: Rows) -> Rows:
         strength = np.where(self._ids[rows] >= 0, self._strength(self._values[:, rows]), -1.0)
