@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.interactions.lazy_zeros import copy_written, lazy_zeros
+
 DAY_PARTS = 8
 _BUCKETS = 64
 SITUATIONS = DAY_PARTS + _BUCKETS
@@ -51,7 +53,10 @@ class ContextCounts:
         """Make room for this many items."""
         have = self._counts.shape[1]
         if rows > have:
-            self._counts = np.pad(self._counts, ((0, 0), (0, max(rows, have * 2) - have)))
+            # Most situations are never met.
+            counts = lazy_zeros((SITUATIONS, max(rows, have * 2)))
+            copy_written(self._counts, counts)
+            self._counts = counts
 
     def clear(self, row: int) -> None:
         """Forget an item: another has its row now."""

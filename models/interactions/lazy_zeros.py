@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import mmap
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +24,9 @@ def lazy_zeros(shape: tuple[int, ...]) -> NDArray[np.float32]:
         return np.zeros(shape, np.float32)
     memory = mmap.mmap(-1, 4 * count, flags=_PRIVATE)
     if hasattr(mmap, "MADV_NOHUGEPAGE"):
-        try:
+        # A kernel without huge pages refuses.
+        with suppress(OSError):
             memory.madvise(mmap.MADV_NOHUGEPAGE)
-        except OSError:
-            pass  # A kernel without huge pages.
     return np.frombuffer(memory, np.float32).reshape(shape)
 
 

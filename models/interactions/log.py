@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from models.errors import SettingError
 
 NONE = -1
+# The largest number of an event that an item's row holds, before all are counted from a later one.
+_LARGEST_HELD = 2**31 - 1
 Numbers = NDArray[np.int64]
 Slots = NDArray[np.int64]
 
@@ -43,7 +45,9 @@ class EventLog:
         # User id → number of the person, and of their last event.
         self._person_of: dict[str, tuple[int, int]] = {}
         self._people_ever = 0
-        self._recent = np.full((256, per_item), NONE, np.int64)
+        # Counted from the first number that may be held, so that half the memory is enough.
+        self._recent = np.full((256, per_item), NONE, np.int32)
+        self._recent_from = 0
         self._recent_count = np.zeros(256, np.int64)
 
     def person(self, user_id: str) -> int:
@@ -55,7 +59,7 @@ class EventLog:
         have = len(self._recent)
         if rows > have:
             more = max(rows, have * 2) - have
-            empty = np.full((more, self._recent.shape[1]), NONE, np.int64)
+            empty = np.full((more, self._recent.shape[1]), NONE, np.int32)
             self._recent = np.concatenate([self._recent, empty])
             self._recent_count = np.concatenate([self._recent_count, np.zeros(more, np.int64)])
 
@@ -116,13 +120,16 @@ class EventLog:
             links[self._before + slot] = self._before + previous % self.capacity
         self._person_of[user_id] = (person, number)
         ring = self._recent.shape[1]
-        self._recent[row, self._recent_count[row] % ring] = number
+        if number - self._recent_from > _LARGEST_HELD:
+            self._recent_from_later(number)
+        self._recent[row, self._recent_count[row] % ring] = number - self._recent_from
         self._recent_count[row] += 1
         self.count = number + 1
 
     def occurrences(self, rows: Numbers) -> tuple[Slots, Numbers]:
         """The newest events of these items, and the position in ``rows`` that each is of; int64 [m] both."""
-        numbers = self._recent[rows]
+        numbers = self._recent[rows].astype(np.int64)
+        numbers += self._recent_from
         held = numbers > max(NONE, self.count - 1 - self.capacity)
         return numbers[held] % self.capacity, held.nonzero()[0]
 
@@ -170,6 +177,13 @@ class EventLog:
         numbers = np.arange(max(0, self.count - self.capacity), self.count)
         numbers = numbers[self._items[numbers % self.capacity] >= 0]
         return numbers[np.argsort(self.people_of(numbers % self.capacity), kind="stable")]
+
+    def _recent_from_later(self, number: int) -> None:
+        """Count from the oldest event still held; those before it are none."""
+        first = max(0, number - self.capacity)
+        for row in self._recent:
+            row[:] = np.maximum(row.astype(np.int64) - (first - self._recent_from), NONE)
+        self._recent_from = first
 
     def _forget_people(self) -> None:
         """Drop people with no event here any more, once these may be as many as those with one."""

@@ -87,8 +87,10 @@ class Neighbourhoods:
 def _centres(vectors: Vectors, hashes: NDArray[np.uint64]) -> Vectors:
     """Centres of cells, float32 [≤ CELLS, D]."""
     # Some have no vector.
-    points = vectors[np.argsort(hashes)[: 2 * _SAMPLE]]
-    points = points[points.any(axis=1)][:_SAMPLE]
+    sample = np.argsort(hashes)[: 2 * _SAMPLE]
+    blocks = [sample[begin : begin + _BLOCK_ROWS] for begin in range(0, len(sample), _BLOCK_ROWS)]
+    there = [block[vectors[block].any(axis=1)] for block in blocks]
+    points = vectors[np.concatenate([*there, sample[:0]])[:_SAMPLE]]
     centres = points[:CELLS]
     for _ in range(_STEPS):
         cell = _nearest(points, np.arange(len(points)), centres)

@@ -138,6 +138,28 @@ def test_a_table_keeps_the_nearest_neighbours() -> None:
     assert company[1] > 0 < company[3]
 
 
+def test_a_table_with_more_rows_holds_what_it_held() -> None:
+    pairs = PairStatistics(1 << 20, 4, 2_000)
+    pairs._to_table()
+    pairs.add(1, rows(0, 2), np.array([0.0, 400.0]), 0.0)
+    before = [combined(pairs, channel, 0, 4) for channel in range(len(CHANNELS))]
+    pairs.grow(1_500)
+    for channel, expected in enumerate(before):
+        np.testing.assert_array_equal(combined(pairs, channel, 0, 4), expected)
+    pairs.add(1_400, rows(0), np.array([0.0]), 0.0)
+    assert combined(pairs, PAGE, 0, 1_500)[1_400] > 0
+
+
+def test_a_place_in_a_full_table_keeps_nothing_of_the_neighbour_before() -> None:
+    pairs = PairStatistics(1 << 20, 1, 5)
+    pairs._to_table()
+    pairs.add(1, rows(0), np.array([0.0]), 0.0)
+    # Now only long after: of the neighbour that was met at once nothing may remain.
+    pairs.add(2, rows(0), np.array([500_000.0]), 0.0)
+    assert combined(pairs, PAGE, 0, 5) == pytest.approx([0.0] * 5)
+    assert combined(pairs, EVER, 0, 5)[2] > 0
+
+
 def test_a_row_that_another_item_takes_over_is_empty() -> None:
     for dense in (True, False):
         pairs = PairStatistics(1 << 20, 4, 10)
@@ -179,6 +201,20 @@ def test_the_log_follows_people() -> None:
     assert items.tolist() == [1, 2, 0, 3]
     assert people.tolist() == [0, 0, 1, 1]
     assert times_s.tolist() == [2.0, 3.0, 1.0, 9.0]
+
+
+def test_an_item_knows_its_newest_events_however_many_there_ever_were(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("models.interactions.log._LARGEST_HELD", 10)
+    log = EventLog(6, 3)
+    log.grow(4)
+    for number in range(100):
+        log.append(f"person-{number % 3}", number % 4, 1.0, float(number))
+        held = range(max(0, number - 5), number + 1)
+        for row in range(4):
+            slots, _ = log.occurrences(rows(row))
+            assert sorted(log.times_s(slots)) == [float(one) for one in held if one % 4 == row]
 
 
 def test_popularity_fades_and_knows_stages() -> None:
