@@ -183,7 +183,12 @@ def _while_events_are_taken(deployment: LocalDeployment, timeout_s: float) -> in
 
     def still() -> bool:
         nonlocal seen, since_s, largest
-        applied = totals(deployment, "recommend").get("freshet_interactions_applied", 0.0)
+        try:
+            applied = totals(deployment, "recommend").get("freshet_interactions_applied", 0.0)
+        except OSError:
+            # Too busy to answer, so not still.
+            since_s = time.monotonic()
+            return False
         if applied != seen:
             seen, since_s = applied, time.monotonic()
         largest = max(largest, _pss(deployment))
