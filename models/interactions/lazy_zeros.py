@@ -34,5 +34,9 @@ def copy_written(source: NDArray[np.float32], into: NDArray[np.float32]) -> None
     """Copy the values of a matrix that are not 0 into the first rows and columns of one of zeros."""
     for begin in range(0, len(source), _BLOCK_ROWS):
         block = source[begin : begin + _BLOCK_ROWS]
+        if 8 * np.count_nonzero(block) > block.size:
+            # Every page has something in it: a plain copy is faster.
+            into[begin : begin + len(block), : block.shape[1]] = block
+            continue
         at, columns = block.nonzero()
         into[begin + at, columns] = block[at, columns]

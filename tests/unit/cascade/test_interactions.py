@@ -211,6 +211,7 @@ def test_an_item_knows_its_newest_events_however_many_there_ever_were(
     log.grow(4)
     for number in range(100):
         log.append(f"person-{number % 3}", number % 4, 1.0, float(number))
+        assert log._recent.max() <= 10
         held = range(max(0, number - 5), number + 1)
         for row in range(4):
             slots, _ = log.occurrences(rows(row))

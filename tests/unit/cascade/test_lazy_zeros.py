@@ -40,3 +40,12 @@ def test_a_large_sparse_matrix_takes_little_memory_also_when_it_grows() -> None:
     assert resident_bytes() - before < 32 << 20
     np.testing.assert_array_equal(second[:4_000, :8], first[:, :8])
     assert second.sum() == first.sum()
+
+
+def test_full_matrices_are_copied_too() -> None:
+    full = np.arange(1, 600 * 600 + 1, dtype=np.float32).reshape(600, 600)
+    into = lazy_zeros((700, 700))
+    copy_written(full, into)
+    np.testing.assert_array_equal(into[:600, :600], full)
+    assert not into[600:].any()
+    assert not into[:, 600:].any()
