@@ -82,6 +82,30 @@ def test_a_like_moves_the_list_and_tells_how_long_it_took(page: Any, running: Sh
     until(page, "document.querySelector('#announce').textContent.startsWith('List updated')")
 
 
+def first_titles(page: Any, count: int = 5) -> str:
+    return " ".join(page.locator(".row-title > span:first-child").all_inner_texts()[:count]).lower()
+
+
+def test_a_stranger_asks_in_words_and_goes_back(page: Any, running: Showcase) -> None:
+    become(page, running, "browser-never-seen")
+    own = first_titles(page, 12)
+    page.get_by_label("Ask in words").fill("a barking dog, no shoes")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#ask-note:text('negations are not understood')")
+    assert page.get_attribute("#ask-note", "aria-live") == "polite"
+    assert "dog" in first_titles(page)
+    assert "your words" in page.locator(".reasons").first.get_attribute("aria-label")
+    # An act moves the person, not the answer to their question: that is asked for again.
+    page.locator(".row-item .act-like").first.click()
+    until(page, "document.querySelector('.figure').textContent !== '–'")
+    page.wait_for_timeout(1_500)
+    assert "your words" in page.locator(".reasons").first.get_attribute("aria-label")
+    page.get_by_label("Ask in words").fill("")
+    until(page, "!document.querySelector('.reasons').getAttribute('aria-label').includes('your words')")
+    assert page.locator("#ask-note").inner_text() == ""
+    assert first_titles(page, 12) != own
+
+
 def test_it_is_usable_with_keys_alone(page: Any, running: Showcase) -> None:
     page.goto(running.url)
     page.wait_for_selector(".row-item")

@@ -58,6 +58,7 @@ class _Ask(msgspec.Struct, forbid_unknown_fields=True):
     count: Annotated[int, Meta(ge=1, le=50)] = 20
     after_event_id: Id | None = None
     explain: bool = True
+    query: Annotated[str, Meta(max_length=4_096)] = ""
 
 
 class _Upload(msgspec.Struct, forbid_unknown_fields=True):
@@ -127,6 +128,7 @@ class Api:
                 "upload_max_bytes": settings.media.inline_max_bytes,
                 "refresh_s": settings.console.refresh_s,
                 "history_items": settings.profile.history_items,
+                "query": settings.query.model_dump(include={"enabled", "max_characters"}),
             }
         )
 
@@ -200,12 +202,17 @@ class Api:
 
     async def _ask(self, request: Request) -> Response:
         asked = await _body(request, _Ask)
+        query = asked.query.strip()
+        most = self._console.settings.query.max_characters
+        if len(query) > most:
+            raise InvalidError(f"the words have {len(query):,} characters; {most:,} are read")
         made = RecommendationRequest(
             request_id=f"console-{secrets.token_hex(8)}",
             user_id=asked.user_id,
             count=asked.count,
             after_event_id=asked.after_event_id,
             explain=asked.explain,
+            query=query or None,
         )
         await self._console.request(made)
         return _json({"request_id": made.request_id})

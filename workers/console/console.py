@@ -127,7 +127,7 @@ class Console:
         Raises:
             DependencyDownError: Kafka does not take it.
         """
-        self.lists.published(request.request_id)
+        self.lists.published(request.request_id, request.query or "")
         await self._publisher.publish([outgoing(self.topics.recommendation_requests, request)])
 
     async def item(self, item: Item) -> None:

@@ -30,13 +30,13 @@ class LiveLists:
         self._hub = hub
         self._catalogue = catalogue
         self._clock = clock
-        self._published: OrderedDict[str, float] = OrderedDict()
+        self._published: OrderedDict[str, tuple[float, str]] = OrderedDict()
         self._listeners: dict[str, Callable[[Recommendation], None]] = {}
         self.latencies_ms: deque[float] = deque(maxlen=200)
 
-    def published(self, cause_id: str) -> None:
-        """An event or a request goes to Kafka now."""
-        self._published[cause_id] = self._clock()
+    def published(self, cause_id: str, query: str = "") -> None:
+        """An event or a request goes to Kafka now, the latter perhaps with a `query` in words."""
+        self._published[cause_id] = (self._clock(), query)
         if len(self._published) > MAX_WAITING_CAUSES:
             self._published.popitem(last=False)
 
@@ -77,9 +77,11 @@ class LiveLists:
             self._hub.publish(channel, "words", _shown_words(words))
 
     def _shown(self, made: Recommendation) -> dict[str, Any]:
-        published_s = self._published.pop(made.cause.id, None)
+        # Of words that were not asked here, only that there are some is known.
+        published, asked = self._published.pop(made.cause.id, None), None if made.query else ""
         latency_ms = None
-        if published_s is not None:
+        if published is not None:
+            published_s, asked = published
             latency_ms = round(1_000 * (self._clock() - published_s), 2)
             if made.cause.kind == "event":
                 self.latencies_ms.append(latency_ms)
@@ -99,6 +101,8 @@ class LiveLists:
             "complete": made.complete,
             "shortfall": made.shortfall,
             "stale": made.stale,
+            "asked": asked,
+            "query": made.query,
             "items": [
                 {
                     "item": known.get(one.item_id) or {"item_id": one.item_id, "title": "", "media": []},

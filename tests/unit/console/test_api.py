@@ -183,3 +183,28 @@ def test_no_more_streams_than_allowed(asked: TestClient, console: OfflineConsole
         answer = asked.get("/api/stream?follow=flow")
         assert answer.status_code == 503
         assert "console.max_streams" in answer.json()["error"]
+
+
+def test_what_a_stranger_asks_in_words_goes_out_with_the_request(
+    asked: TestClient, console: OfflineConsole
+) -> None:
+    body = {"user_id": "never-seen", "query": "  quiet piano, no vocals "}
+    assert asked.post("/api/requests", json=body, headers=ORIGIN).status_code == 200
+    assert asked.post("/api/requests", json={**body, "query": " "}, headers=ORIGIN).status_code == 200
+    in_words, plain = console.published.requests
+    assert (in_words.user_id, in_words.query, in_words.explain) == (
+        "never-seen",
+        "quiet piano, no vocals",
+        True,
+    )
+    assert plain.query is None
+
+
+def test_words_beyond_what_is_read_are_refused_and_the_page_knows_the_bound(console: OfflineConsole) -> None:
+    short = OfflineConsole(load_settings(query={"max_characters": 16}))
+    asked = TestClient(console_app(short, Access("127.0.0.1", (), None)), base_url=f"http://{HOST}")
+    assert asked.get("/api/state").json()["query"] == {"enabled": True, "max_characters": 16}
+    answer = asked.post("/api/requests", json={"user_id": "a", "query": "w" * 17}, headers=ORIGIN)
+    assert answer.status_code == 400
+    assert "17 characters; 16 are read" in answer.json()["error"]
+    assert short.published.requests == []

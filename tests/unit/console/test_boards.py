@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -25,6 +26,7 @@ from streams.messages import (
     Explanation,
     Item,
     Media,
+    QueryAnswer,
     Reason,
     Recommendation,
     RecommendedItem,
@@ -166,3 +168,18 @@ def test_inline_media_are_bounded_in_bytes() -> None:
     held = catalogue.media("two", 0, "0-0")
     assert held is not None
     assert held.data == "A" * 60
+
+
+async def test_the_answer_to_words_says_which_and_what_became_of_them() -> None:
+    hub = Hub(4, 16)
+    lists = LiveLists(hub, ConsoleCatalogue(10, 1_000_000), lambda: 0.0)
+    answer = QueryAnswer(used=True, negations="unsupported", detail="no")
+    lists.published("own", "piano, no vocals")
+    with hub.subscribed([user_channel("anna")]) as page:
+        for cause, query in (("own", answer), ("elsewhere", answer), ("plain", None)):
+            lists.take_lists([record("anna", msgspec.structs.replace(made("anna", cause), query=query))])
+        messages = page.messages()
+        async with asyncio.timeout(2.0):
+            shown = [msgspec.json.decode((await anext(messages)).partition(b"data: ")[2]) for _ in range(3)]
+    assert [one["asked"] for one in shown] == ["piano, no vocals", None, ""]
+    assert shown[0]["query"] == {"used": True, "negations": "unsupported", "detail": "no"}

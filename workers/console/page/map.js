@@ -214,7 +214,8 @@ export function mount(main, context) {
   }
 
   function showList(made) {
-    if (list && made.profile_version < list.profile_version) return;
+    // A list for a question in words is not where the person stands.
+    if (made.asked !== '' || (list && made.profile_version < list.profile_version)) return;
     list = made;
     const names = new Map();
     for (const one of made.items) for (const group of grouped(one.reasons)) names.set(group.name, Math.max(names.get(group.name) ?? 0, Math.abs(group.contribution)));

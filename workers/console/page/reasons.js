@@ -5,6 +5,7 @@ const KINDS = {
   similar_item: ['k-taste', 'your taste'], taste: ['k-taste', 'your taste'], seed_item: ['k-taste', 'likeness to the seeds'],
   covisitation: ['k-people', 'what people do together'], sequence: ['k-session', 'what comes next'], item2vec: ['k-people', 'what people do together'],
   regression: ['k-people', 'what people do together'], sessions: ['k-session', 'what comes next'], history: ['k-other', 'your history'],
+  query: ['k-query', 'your words'],
   popularity: ['k-popular', 'popularity'], trend: ['k-popular', 'trend'], freshness: ['k-fresh', 'freshness'], context: ['k-other', 'the moment'], bias: ['k-other', 'a constant'],
 };
 const MODALITIES = { text: 'text', image: 'picture', audio: 'sound', video: 'film' };

@@ -19,6 +19,7 @@ export function mount(main, context) {
   let lastEvent = null;
   let shuffle = 1 + Math.floor(Math.random() * 1e6);
   let isAsked = false;
+  let query = '';
 
   // Who one is
   const people = h('datalist', { id: 'people' }, context.state.people.map((one) => h('option', { value: one.user_id })));
@@ -39,9 +40,16 @@ export function mount(main, context) {
   // The list
   const listTitle = h('h2', { id: 'list-title' }, 'The list');
   const listNote = h('p', { class: 'muted small' });
+  const inWords = h('input', { type: 'search', id: 'ask', placeholder: 'something warm for a rainy evening', maxlength: context.state.query.max_characters, autocomplete: 'off', 'aria-describedby': 'ask-note' });
+  const clearWords = h('button', { class: 'button quiet', type: 'button', hidden: true, on: { click: () => { askInWords(''); inWords.focus(); } } }, 'Clear');
+  const askNote = h('p', { class: 'ask-note', id: 'ask-note', 'aria-live': 'polite' });
+  const askForm = h('form', { class: 'ask', role: 'search' }, h('label', { for: 'ask' }, 'Ask in words'), inWords,
+    h('button', { class: 'button', type: 'submit' }, 'Ask'), clearWords);
+  askForm.addEventListener('submit', (event) => { event.preventDefault(); askInWords(inWords.value.trim()); });
+  inWords.addEventListener('input', () => { if (!inWords.value && query) askInWords(''); });
   const listLegend = h('p', { class: 'legend', 'aria-hidden': 'true' });
   const rows = h('ol', { class: 'list' });
-  const listCard = h('section', { class: 'card pad', 'aria-labelledby': 'list-title' }, h('div', { class: 'head' }, listTitle, listNote), listLegend, rows);
+  const listCard = h('section', { class: 'card pad', 'aria-labelledby': 'list-title' }, h('div', { class: 'head' }, listTitle, listNote), context.state.query.enabled ? [askForm, askNote] : null, listLegend, rows);
 
   // The shelves
   const shelf = h('ul', { class: 'shelf' });
@@ -69,6 +77,7 @@ export function mount(main, context) {
     name.value = user;
     list = words = lastEvent = null;
     acts.clear();
+    setQuery('');
     replace(past);
     replace(rows, h('li', { class: 'empty' }, 'Asking for a list …'));
     context.setUser(user);
@@ -77,9 +86,30 @@ export function mount(main, context) {
     isAsked = false;
   }
 
+  function setQuery(asked) {
+    query = inWords.value = asked;
+    clearWords.hidden = !asked;
+    askNote.textContent = asked ? `Asking for “${asked}” …` : '';
+  }
+
+  /** Without words: back to the person's own list. */
+  function askInWords(asked) {
+    if (!asked && !query) return;
+    clearTimeout(settle);
+    setQuery(asked);
+    ask();
+  }
+
+  function heard({ query: answer, items }) {
+    if (!answer.used) return `Your words do not count: ${answer.detail ?? 'they were not understood'}.`;
+    const found = `${items.length} items for “${query}”.`;
+    if (answer.negations === 'heeded') return `${found} What you do not want counts against an item; it is no filter.`;
+    return answer.detail ? `${found} But ${answer.detail.replaceAll('`', '')}.` : found;
+  }
+
   async function ask() {
     try {
-      await post('/api/requests', { user_id: context.user, explain: true, ...(lastEvent ? { after_event_id: lastEvent } : {}) });
+      await post('/api/requests', { user_id: context.user, explain: true, query, ...(lastEvent ? { after_event_id: lastEvent } : {}) });
     } catch (error) { problem(error); }
   }
 
@@ -126,8 +156,11 @@ export function mount(main, context) {
   }
 
   function showList(made) {
+    if (made.cause.kind === 'event' && made.latency_ms !== null) showLatency(made.latency_ms, doneTo.get(made.cause.id));
+    // While words are asked for, the list is theirs; an act has them asked again.
+    if (made.asked !== query) return;
     const before = list && list.user_id === made.user_id ? new Map(list.items.slice(0, SHOWN).map((one, at) => [one.item.item_id, at])) : null;
-    if (list && made.profile_version < list.profile_version) return;
+    if (list && list.asked === made.asked && made.profile_version < list.profile_version) return;
     const same = before && made.items.slice(0, SHOWN).every((one, at) => before.get(one.item.item_id) === at);
     const openIds = new Set([...rows.querySelectorAll('details[open]')].map((one) => one.closest('li').dataset.id));
     const focused = document.activeElement?.closest?.('.row-item') ? [document.activeElement.closest('.row-item').dataset.id, document.activeElement.dataset.action] : null;
@@ -150,7 +183,7 @@ export function mount(main, context) {
     replace(listLegend, legend(shown));
     const did = made.cause.kind === 'event' ? doneTo.get(made.cause.id) : null;
     listNote.textContent = `${made.items.length} items, knows ${made.profile_version} ${made.profile_version === 1 ? 'event' : 'events'}${made.arm ? ` · arm ${made.arm}` : ''}`;
-    if (made.cause.kind === 'event' && made.latency_ms !== null) showLatency(made.latency_ms, did);
+    if (made.query) askNote.textContent = heard(made);
     if (did && listCard.getBoundingClientRect().bottom < 140) {
       toast.textContent = `${ms(made.latency_ms)} · now first: ${shown[0] ? nameOf(shown[0].item) : 'nothing'} ↑`;
       toast.hidden = false;
