@@ -38,7 +38,7 @@ class ConsoleSettings(BaseModel):
         256, ge=16, le=10_000, description="Messages that wait for a browser; a slower one is dropped."
     )
     catalogue_items: int = Field(5_000, ge=1, le=100_000, description="Items held, the newest.")
-    people: int = Field(500, ge=1, le=100_000, description="People held, those who acted last.")
+    people: int = Field(500, ge=1, le=100_000, description="People held, those who acted last, and lists of theirs.")
     media_cache_bytes: int = Field(64 * MEBIBYTE, ge=MEBIBYTE, description="Of media inside messages.")
     refresh_s: float = Field(
         2.0, ge=0.5, le=60, description="How often metrics are read while somebody looks."

@@ -52,8 +52,8 @@ class Console:
         self.hub = Hub(console.max_streams, console.stream_messages)
         self.catalogue = ConsoleCatalogue(console.catalogue_items, console.media_cache_bytes)
         self.board = VectorBoard(console.catalogue_items, fusion.dimension)
-        self.people = People(console.people, self._person_changed)
-        self.lists = LiveLists(self.hub, self.catalogue, time.monotonic)
+        self.lists = LiveLists(self.hub, self.catalogue, time.monotonic, console.people)
+        self.people = People(console.people, self._person_changed, self.lists.forget)
         self.journeys = Journeys(self.hub, self.lists, self.request)
         self.letters = Letters(settings, self.hub)
         self.flow = FlowWatch(settings, self.hub, fusion.space, default_workers_file)
@@ -73,7 +73,7 @@ class Console:
             self.settings,
             "live",
             [
-                Tailed(names.recommendations, self.lists.take_lists),
+                Tailed(names.recommendations, self.lists.take_lists, console.people),
                 Tailed(names.explanations, self.lists.take_words),
                 Tailed(names.profiles, self.people.take, 2 * console.people),
                 Tailed(names.dead_letters, self.letters.take, HELD_LETTERS),

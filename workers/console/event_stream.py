@@ -34,6 +34,9 @@ class EventStream(Response):
             with self._console.hub.subscribed(self._channels) as subscription:
                 if self._user_id:
                     self._console.hub.greet(subscription, "person", self._console.person(self._user_id))
+                    held = self._console.lists.newest(self._user_id)
+                    if held is not None:
+                        self._console.hub.greet(subscription, "list", held)
                 await _either(self._send(subscription, send), _gone(receive))
         except TooManyStreamsError as error:
             await JSONResponse({"error": str(error)}, 503)(scope, receive, send)

@@ -17,20 +17,27 @@ from workers.console.hub import Hub, user_channel
 
 MAX_WAITING_CAUSES = 2_000
 SHOWN_ITEMS = 20
+HELD_LIST_BYTES = 16 << 20
 
 
 class LiveLists:
-    """Hands on the lists of people whom somebody follows; the others' are not even decoded.
+    """Hands on the lists of people whom somebody follows; of the others', each newest is held undecoded.
 
     Args:
+        max_held: People whose newest list is held: who opens a page sees it before a new one is made.
         clock: Seconds that only grow.
     """
 
-    def __init__(self, hub: Hub, catalogue: ConsoleCatalogue, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, hub: Hub, catalogue: ConsoleCatalogue, clock: Callable[[], float], max_held: int = 0
+    ) -> None:
         self._hub = hub
         self._catalogue = catalogue
         self._clock = clock
         self._published: OrderedDict[str, tuple[float, str]] = OrderedDict()
+        self._max_held = max_held
+        self._held: OrderedDict[str, bytes] = OrderedDict()
+        self._held_bytes = 0
         self._listeners: dict[str, Callable[[Recommendation], None]] = {}
         self.latencies_ms: deque[float] = deque(maxlen=200)
 
@@ -55,14 +62,39 @@ class LiveLists:
             channel = user_channel(user_id)
             listener = self._listeners.get(user_id)
             if listener is None and not self._hub.has_followers(channel):
+                self._hold(user_id, record.value or b"")
                 continue
             try:
                 made = decode_value(record.value or b"", RECOMMENDATIONS)
             except BadInputError:
                 continue
+            if made.query is None:
+                self._hold(user_id, record.value or b"")
             if listener is not None:
                 listener(made)
-            self._hub.publish(channel, "list", self._shown(made))
+            self._hub.publish(channel, "list", self._shown(made, self._clock()))
+
+    def newest(self, user_id: str) -> dict[str, Any] | None:
+        """Somebody's newest list, if it is held and no answer to words; how long it took is not told."""
+        value = self._held.get(user_id)
+        if value is None:
+            return None
+        try:
+            made = decode_value(value, RECOMMENDATIONS)
+        except BadInputError:
+            return None
+        return self._shown(made, None) if made.query is None else None
+
+    def forget(self, user_id: str) -> None:
+        """Hold no list of somebody."""
+        self._held_bytes -= len(self._held.pop(user_id, b""))
+
+    def _hold(self, user_id: str, value: bytes) -> None:
+        self.forget(user_id)
+        self._held[user_id] = value
+        self._held_bytes += len(value)
+        while len(self._held) > self._max_held or self._held_bytes > HELD_LIST_BYTES:
+            self._held_bytes -= len(self._held.popitem(last=False)[1])
 
     def take_words(self, records: Sequence[ConsumerRecord]) -> None:
         """Take messages of `explanations`."""
@@ -76,13 +108,14 @@ class LiveLists:
                 continue
             self._hub.publish(channel, "words", _shown_words(words))
 
-    def _shown(self, made: Recommendation) -> dict[str, Any]:
+    def _shown(self, made: Recommendation, received_s: float | None) -> dict[str, Any]:
         # Of words that were not asked here, only that there are some is known.
         published, asked = self._published.pop(made.cause.id, None), None if made.query else ""
         latency_ms = None
         if published is not None:
             published_s, asked = published
-            latency_ms = round(1_000 * (self._clock() - published_s), 2)
+        if published is not None and received_s is not None:
+            latency_ms = round(1_000 * (received_s - published_s), 2)
             if made.cause.kind == "event":
                 self.latencies_ms.append(latency_ms)
         items = made.items[:SHOWN_ITEMS]

@@ -34,11 +34,18 @@ class People:
     Args:
         max_people: Beyond, those who acted longest ago are dropped.
         on_change: Told the id of each person whose profile grew.
+        on_forgotten: Told the id of each person whose profile is gone from the topic.
     """
 
-    def __init__(self, max_people: int, on_change: Callable[[str], None] = lambda user_id: None) -> None:
+    def __init__(
+        self,
+        max_people: int,
+        on_change: Callable[[str], None] = lambda user_id: None,
+        on_forgotten: Callable[[str], None] = lambda user_id: None,
+    ) -> None:
         self._max_people = max_people
         self._on_change = on_change
+        self._on_forgotten = on_forgotten
         self._held: OrderedDict[str, tuple[int, bytes]] = OrderedDict()
 
     def take(self, records: Sequence[ConsumerRecord]) -> None:
@@ -46,7 +53,9 @@ class People:
         for record in records:
             if record.value is None:
                 if record.key is not None:
-                    self._held.pop(record.key.decode(errors="replace"), None)
+                    user_id = record.key.decode(errors="replace")
+                    self._held.pop(user_id, None)
+                    self._on_forgotten(user_id)
                 continue
             try:
                 newest = _newest_decoder.decode(record.value)

@@ -183,3 +183,45 @@ async def test_the_answer_to_words_says_which_and_what_became_of_them() -> None:
             shown = [msgspec.json.decode((await anext(messages)).partition(b"data: ")[2]) for _ in range(3)]
     assert [one["asked"] for one in shown] == ["piano, no vocals", None, ""]
     assert shown[0]["query"] == {"used": True, "negations": "unsupported", "detail": "no"}
+
+
+def test_the_newest_list_of_each_person_is_held_for_the_next_page() -> None:
+    people: list[str] = []
+    lists = LiveLists(Hub(4, 16), ConsoleCatalogue(10, 1_000_000), lambda: 0.0, max_held=2)
+    lists.published("e-2")
+    for user_id, cause in (("anna", "e-1"), ("bob", "e-9"), ("anna", "e-2"), ("cleo", "e-8")):
+        lists.take_lists([record(user_id, made(user_id, cause))])
+    assert lists.newest("bob") is None
+    held = lists.newest("anna")
+    assert held is not None
+    # It waited for the page: how long is not how long it took.
+    assert (held["cause"]["id"], held["latency_ms"], held["asked"]) == ("e-2", None, "")
+    assert not lists.latencies_ms
+    board = People(10, people.append, lists.forget)
+    board.take([record("anna", None)])
+    assert lists.newest("anna") is None
+    assert lists.newest("cleo") is not None
+
+
+async def test_an_answer_to_words_is_not_held_as_the_persons_list() -> None:
+    hub = Hub(4, 16)
+    lists = LiveLists(hub, ConsoleCatalogue(10, 1_000_000), lambda: 0.0, max_held=9)
+    in_words = msgspec.structs.replace(made("anna", "q-1"), query=QueryAnswer(used=True))
+    with hub.subscribed([user_channel("anna")]):
+        lists.take_lists([record("anna", made("anna", "e-1")), record("anna", in_words)])
+        held = lists.newest("anna")
+    assert held is not None
+    assert held["cause"]["id"] == "e-1"
+    lists.take_lists([record("anna", in_words)])
+    assert lists.newest("anna") is None
+    lists.take_lists([record("anna", made("anna", "e-2")), record("bob", None)])
+    assert lists.newest("bob") is None
+
+
+def test_lists_held_are_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    value = record("anna", made("anna", "e-1")).value
+    monkeypatch.setattr("workers.console.live_lists.HELD_LIST_BYTES", 2 * len(value))
+    lists = LiveLists(Hub(4, 16), ConsoleCatalogue(10, 1_000_000), lambda: 0.0, max_held=9)
+    for user_id in ("anna", "bobb", "cleo"):
+        lists.take_lists([record(user_id, made(user_id, "e-1"))])
+    assert [lists.newest(one) is not None for one in ("anna", "bobb", "cleo")] == [False, True, True]

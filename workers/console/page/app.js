@@ -1,6 +1,7 @@
 // Which view is in front, and who one is.
-import { Stream, get, takeTokenFromAddress } from './api.js';
+import { Stream, get, post, takeTokenFromAddress } from './api.js';
 import { announce, h, replace } from './dom.js';
+import { invented } from './names.js';
 
 const VIEWS = {
   try: { title: 'Try it', load: () => import('./try.js') },
@@ -22,6 +23,7 @@ function showState(isOn) {
 const context = {
   state: null,
   user: sessionStorage.getItem('user') ?? '',
+  firstAsked: null,
   setUser(user) {
     context.user = user;
     sessionStorage.setItem('user', user);
@@ -34,8 +36,16 @@ const context = {
 let current = null;
 const stream = new Stream((kind, data) => current?.on?.[kind]?.(data), showState);
 
+const viewName = () => (location.hash.slice(1) in VIEWS ? location.hash.slice(1) : 'try');
+
+/** The first list is asked for before anything is drawn. Its answer is held for the stream to begin with. */
+function askEarly() {
+  context.user ||= invented();
+  context.firstAsked = post('/api/requests', { user_id: context.user, explain: true }).then(() => null, (error) => error);
+}
+
 async function show() {
-  const name = location.hash.slice(1) in VIEWS ? location.hash.slice(1) : 'try';
+  const name = viewName();
   if (location.hash === '#main') { main.focus(); return; }
   for (const link of document.querySelectorAll('nav a')) {
     if (link.hash === `#${name}`) link.setAttribute('aria-current', 'page'); else link.removeAttribute('aria-current');
@@ -60,6 +70,7 @@ async function show() {
 let shown = false;
 
 await takeTokenFromAddress();
+if (viewName() === 'try') askEarly();
 addEventListener('hashchange', show);
 addEventListener('pagehide', () => stream.close());
 await show();

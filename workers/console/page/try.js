@@ -2,9 +2,9 @@
 import { get, post } from './api.js';
 import { ICONS, ago, announce, h, icon, ms, number, reducedMotion, replace, svg } from './dom.js';
 import { kindsOf, nameOf, tile } from './media.js';
+import { invented } from './names.js';
 import { bar, details, extent, legend } from './reasons.js';
 
-const NAMES = 'aria bruno clara dario elin felix greta hugo ines jonas kira luca mira nils olive pablo quinn runa sami tessa uma vera wim xenia yara zeno'.split(' ');
 const SHOWN = 12;
 const SETTLE_MS = 700;
 const VERBS = { click: 'clicked', like: 'liked', skip: 'skipped', view: 'viewed', play: 'played', dislike: 'disliked', purchase: 'bought', rate: 'rated', add_to_cart: 'put in the cart' };
@@ -65,13 +65,7 @@ export function mount(main, context) {
   const toast = h('button', { class: 'toast', type: 'button', hidden: true, on: { click: () => { toast.hidden = true; listCard.scrollIntoView({ behavior: reducedMotion() ? 'auto' : 'smooth' }); } } });
   main.append(top, h('div', { class: 'try' }, listCard, shelfCard), toast);
 
-  function invent() {
-    const taken = new Set(context.state.people.map((one) => one.user_id));
-    const pick = () => NAMES[Math.floor(Math.random() * NAMES.length)];
-    let made = pick();
-    while (taken.has(made)) made = `${pick()}-${Math.floor(Math.random() * 900) + 100}`;
-    return made;
-  }
+  const invent = () => invented(new Set(context.state.people.map((one) => one.user_id)));
 
   function become(user) {
     name.value = user;
@@ -84,6 +78,16 @@ export function mount(main, context) {
     listTitle.textContent = `For ${user}`;
     listNote.textContent = '';
     isAsked = false;
+  }
+
+  async function opened() {
+    const asked = context.firstAsked;
+    context.firstAsked = null;
+    become(context.user || invent());
+    isAsked = asked !== null;
+    loadShelf();
+    const error = await asked;
+    if (error) problem(error);
   }
 
   function setQuery(asked) {
@@ -158,7 +162,7 @@ export function mount(main, context) {
   function showList(made) {
     if (made.cause.kind === 'event' && made.latency_ms !== null) showLatency(made.latency_ms, doneTo.get(made.cause.id));
     // While words are asked for, the list is theirs; an act has them asked again.
-    if (made.asked !== query) return;
+    if (made.asked !== query || made.recommendation_id === list?.recommendation_id) return;
     const before = list && list.user_id === made.user_id ? new Map(list.items.slice(0, SHOWN).map((one, at) => [one.item.item_id, at])) : null;
     if (list && list.asked === made.asked && made.profile_version < list.profile_version) return;
     const same = before && made.items.slice(0, SHOWN).every((one, at) => before.get(one.item.item_id) === at);
@@ -239,8 +243,5 @@ export function mount(main, context) {
     } catch (error) { shelfNote.textContent = error.message; }
   }
 
-  if (!context.user) context.user = invent();
-  loadShelf();
-  const opened = () => become(context.user);
   return { follow: [], followsUser: true, on: { list: showList, words: showWords, person: showPerson }, opened, end: () => { clearTimeout(settle); clearTimeout(searchTimer); clearTimeout(toastTimer); } };
 }
