@@ -77,5 +77,6 @@ export class Stream {
       source.addEventListener(kind, (event) => this.onMessage(kind, JSON.parse(event.data)));
     }
   }
+  get isClosed() { return this.#source === null || this.#source.readyState === EventSource.CLOSED; }
   close() { clearTimeout(this.#timer); this.#source?.close(); this.#source = null; }
 }

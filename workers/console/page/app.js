@@ -34,13 +34,17 @@ const context = {
   },
 };
 let current = null;
-const stream = new Stream((kind, data) => current?.on?.[kind]?.(data), showState);
+// What comes before the first view is there to show it.
+let early = [];
+const stream = new Stream((kind, data) => { if (current) current.on?.[kind]?.(data); else early.push([kind, data]); }, showState);
 
 const viewName = () => (location.hash.slice(1) in VIEWS ? location.hash.slice(1) : 'try');
 
-/** The first list is asked for before anything is drawn. Its answer is held for the stream to begin with. */
+/** The first list is asked for, and waited for, before anything is drawn. */
 function askEarly() {
   context.user ||= invented();
+  sessionStorage.setItem('user', context.user);
+  stream.follow([], context.user);
   context.firstAsked = post('/api/requests', { user_id: context.user, explain: true }).then(() => null, (error) => error);
 }
 
@@ -59,7 +63,10 @@ async function show() {
     replace(main);
     current = view.mount(main, context);
     current.name = name;
-    if (current.opened) current.opened(); else context.reconnect();
+    const isFollowed = context.firstAsked !== null && !stream.isClosed;
+    if (!isFollowed) early = [];
+    if (current.opened) current.opened(isFollowed); else context.reconnect();
+    for (const [kind, data] of early.splice(0)) current.on?.[kind]?.(data);
     if (shown) { main.focus({ preventScroll: true }); scrollTo(0, 0); announce(VIEWS[name].title); }
     shown = true;
   } catch (error) {

@@ -68,24 +68,29 @@ export function mount(main, context) {
   const invent = () => invented(new Set(context.state.people.map((one) => one.user_id)));
 
   function become(user) {
+    begin(user);
+    context.setUser(user);
+  }
+
+  function begin(user) {
     name.value = user;
     list = words = lastEvent = null;
     acts.clear();
     setQuery('');
     replace(past);
     replace(rows, h('li', { class: 'empty' }, 'Asking for a list …'));
-    context.setUser(user);
     listTitle.textContent = `For ${user}`;
     listNote.textContent = '';
     isAsked = false;
   }
 
-  async function opened() {
+  async function opened(isFollowed) {
     const asked = context.firstAsked;
     context.firstAsked = null;
-    become(context.user || invent());
-    isAsked = asked !== null;
-    loadShelf();
+    if (isFollowed) begin(context.user); else become(context.user || invent());
+    isAsked = isFollowed;
+    setTimeout(loadShelf);
+    if (!isFollowed) return;
     const error = await asked;
     if (error) problem(error);
   }
