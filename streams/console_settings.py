@@ -33,12 +33,17 @@ class ConsoleSettings(BaseModel):
     workers_file: Path | None = Field(
         None, description="Where `freshet up` says which workers run; by default its usual data folder."
     )
+    reports: Path | None = Field(
+        None, description="A folder whose JSON reports of `freshet evaluate` and `freshet bench` are shown."
+    )
     max_streams: int = Field(24, ge=1, le=1_000, description="Pages that follow at a time.")
     stream_messages: int = Field(
         256, ge=16, le=10_000, description="Messages that wait for a browser; a slower one is dropped."
     )
     catalogue_items: int = Field(5_000, ge=1, le=100_000, description="Items held, the newest.")
-    people: int = Field(500, ge=1, le=100_000, description="People held, those who acted last, and lists of theirs.")
+    people: int = Field(
+        500, ge=1, le=100_000, description="People held, those who acted last, and lists of theirs."
+    )
     media_cache_bytes: int = Field(64 * MEBIBYTE, ge=MEBIBYTE, description="Of media inside messages.")
     refresh_s: float = Field(
         2.0, ge=0.5, le=60, description="How often metrics are read while somebody looks."

@@ -28,8 +28,9 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def running(browser: Any) -> Iterator[Showcase]:
+def running(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Showcase]:
     """The demo's catalogue and people who have acted a little."""
-    with showcase(flags={"console": {"port": 0, "refresh_s": 1.0}}) as made:
+    reports = str(tmp_path_factory.mktemp("reports"))
+    with showcase(flags={"console": {"port": 0, "refresh_s": 1.0, "reports": reports}}) as made:
         made.act(6.0, think_s=1.0)
         yield made

@@ -6,7 +6,10 @@ Starts the demo's catalogue and people, and takes each view of the console in Ch
 from __future__ import annotations
 
 import io
+import os
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,7 @@ PICTURES: dict[str, tuple[str, dict[str, Any]]] = {
     **{view: (view, DESKTOP) for view in ("try", "flow", "map", "items", "quality")},
     "try-dark": ("try", {**DESKTOP, "color_scheme": "dark"}),
     "try-phone": ("try", PHONE),
+    "try-asked": ("try", DESKTOP),
 }
 
 
@@ -45,6 +49,16 @@ def act(page: Any) -> None:
     page.wait_for_timeout(2_500)
     page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
     page.mouse.move(0, 0)
+    page.wait_for_timeout(500)
+
+
+def ask(page: Any) -> None:
+    """Ask in words, as somebody who has done nothing yet."""
+    page.get_by_label("Ask in words").fill("a barking dog, no shoes")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#ask-note:text('items for')")
+    page.wait_for_timeout(3_000)
+    page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
     page.wait_for_timeout(500)
 
 
@@ -74,11 +88,22 @@ def wander(page: Any) -> None:
     page.wait_for_timeout(2_500)
 
 
+def evaluate(running: Showcase) -> None:
+    """Replay what people have done so far, for a report to show."""
+    settings = running.deployment.settings
+    assert settings.console.reports is not None
+    command = [sys.executable, "-m", "workers.cli", "evaluate", "prequential", "--from-topics", "--json"]
+    named = {"FRESHET_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers}
+    subprocess.run([*command, str(settings.console.reports / "log.json")], env=os.environ | named, check=True)
+
+
 def take(page: Any, running: Showcase, folder: Path, view: str, suffix: str = "") -> None:
     """Go to a view, let it live a little, and keep what it looks like."""
     page.goto(f"{running.url}#{view}")
     page.wait_for_selector("main h1")
-    if view == "try":
+    if suffix == "-asked":
+        ask(page)
+    elif view == "try":
         act(page)
     elif view == "items":
         upload(page)
@@ -87,7 +112,7 @@ def take(page: Any, running: Showcase, folder: Path, view: str, suffix: str = ""
     else:
         running.act(14.0, think_s=5.0)
         page.wait_for_timeout(1_000)
-    image = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    image = Image.open(io.BytesIO(page.screenshot(full_page=view == "quality"))).convert("RGB")
     path = folder / f"{view}{suffix}.webp"
     image.save(path, "WEBP", quality=80, method=6)
     print(f"{path}: {path.stat().st_size:,} bytes")
@@ -96,8 +121,14 @@ def take(page: Any, running: Showcase, folder: Path, view: str, suffix: str = ""
 def main(folder: Path, wanted: list[str]) -> None:
     """Take those that are wanted, or all."""
     folder.mkdir(parents=True, exist_ok=True)
-    with showcase(flags={"console": {"port": 0, "refresh_s": 1.0}}) as running, sync_playwright() as started:
+    with (
+        tempfile.TemporaryDirectory() as reports,
+        showcase(flags={"console": {"port": 0, "refresh_s": 1.0, "reports": reports}}) as running,
+        sync_playwright() as started,
+    ):
         running.act(20.0, think_s=2.0)
+        if not wanted or "quality" in wanted:
+            evaluate(running)
         browser = started.chromium.launch(executable_path=chromium_path(), args=list(CHROMIUM_FLAGS))
         for name in wanted or PICTURES:
             view, options = PICTURES[name]

@@ -17,6 +17,7 @@ from deploy.demo.catalogue import CATALOGUE_FOLDER
 from streams.messages import Item
 from streams.records import Outgoing
 from tests.browser.showcase import Showcase
+from workers.bench.rows import row, write_rows
 from workers.flags import environment_of, flag
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
@@ -185,6 +186,18 @@ def test_the_quality_of_lists_is_shown(page: Any, running: Showcase) -> None:
     page.goto(f"{running.url}#quality")
     page.wait_for_selector("tbody >> text=/cascade/")
     assert page.locator(".interval").count() >= 1
+
+
+def test_evaluation_reports_are_tables_or_say_how_to_make_one(page: Any, running: Showcase) -> None:
+    folder = running.deployment.settings.console.reports
+    assert folder is not None
+    page.goto(f"{running.url}#quality")
+    page.wait_for_selector(".reports >> text=freshet evaluate prequential")
+    rows = [row("lists <b>a second</b>", 4_321.0, "1/s", 2_000.0, {"items": 10_000})]
+    write_rows(rows, folder / "speed.json")
+    page.get_by_role("button", name="Read again").click()
+    page.wait_for_selector(".report td:text('4,321')")
+    assert page.locator(".report td").first.inner_text() == "lists <b>a second</b>"
 
 
 @pytest.fixture

@@ -81,6 +81,7 @@ class Api:
         self._console = console
         self._access = access
         self._media_slots = asyncio.Semaphore(MEDIA_AT_ONCE)
+        self._reading_reports = asyncio.Lock()
 
     def routes(self) -> list[Route]:
         """For the application."""
@@ -94,6 +95,7 @@ class Api:
             Route("/api/near", _answering_errors(self._near)),
             Route("/api/person", _answering_errors(self._person)),
             Route("/api/map", _answering_errors(self._map)),
+            Route("/api/reports", _answering_errors(self._reports)),
             Route("/api/events", _answering_errors(self._act), methods=["POST"]),
             Route("/api/requests", _answering_errors(self._ask), methods=["POST"]),
             Route("/api/dead-letters", _answering_errors(self._letters)),
@@ -184,6 +186,11 @@ class Api:
                 "attributes": {name: usable[name] for name in most_known[:MAP_ATTRIBUTES]},
             }
         )
+
+    async def _reports(self, _: Request) -> Response:
+        async with self._reading_reports:
+            found = await asyncio.to_thread(self._console.reports.newest)
+        return _json(found)
 
     async def _act(self, request: Request) -> Response:
         act = await _body(request, _Act)

@@ -25,6 +25,7 @@ from workers.console.journeys import Journeys
 from workers.console.letters import HELD_LETTERS, Letters
 from workers.console.live_lists import LiveLists
 from workers.console.people import People, shown_history
+from workers.console.reports import Reports
 from workers.console.topics_tail import Tailed, TopicsTail
 from workers.console.vector_board import VectorBoard
 from workers.encoders_in_use import encoder_registry, fusion_in_use
@@ -58,6 +59,7 @@ class Console:
         self.letters = Letters(settings, self.hub)
         self.flow = FlowWatch(settings, self.hub, fusion.space, default_workers_file)
         self.media = MediaFetcher(fetch_settings(settings.media))
+        self.reports = Reports(console.reports)
         self._taste = ranking_settings(settings).taste
         self._publisher = Publisher(settings)
         self._resources = AsyncExitStack()

@@ -1,9 +1,12 @@
 // Experiments and quality: what came of the lists, by model and arm.
 import { lines } from './charts.js';
-import { h, number, replace, svg } from './dom.js';
+import { get } from './api.js';
+import { ago, h, number, replace, svg } from './dom.js';
 
 const KEPT = 90;
 const percent = (value, digits = 1) => (value === null || value === undefined ? '–' : `${number(100 * value, digits)} %`);
+const HOW = ['freshet evaluate prequential --from-topics --json reports/log.json', 'freshet evaluate offline --dataset FOLDER --json reports/models.json', 'freshet bench --json reports/speed.json'];
+const KINDS = { prequential: 'A log, replayed', offline: 'Models, compared', bench: 'Speed' };
 const nameOf = (one) => (one.arm ? `${one.experiment ? `${one.experiment}: ` : ''}${one.arm}` : one.model);
 
 export function mount(main, context) {
@@ -18,6 +21,39 @@ export function mount(main, context) {
       h('div', { class: 'scroll' }, h('table', {}, h('thead', {}, h('tr', {}, ['arm', 'lists shown', 'lists with a positive act', 'click-through, with its 95 % interval', '', 'coverage today', 'novelty', 'conversions'].map((name, at) => h('th', { class: [1, 2, 5, 6, 7].includes(at) ? 'right' : '' }, name || h('span', { class: 'visually-hidden' }, 'interval'))))), rows))),
     h('section', { class: 'card pad', 'aria-labelledby': 'ctr-title' }, h('div', { class: 'head' }, h('h2', { id: 'ctr-title' }, 'Click-through while this page is open'), legend), chart,
       h('p', { class: 'muted small' }, 'A list counts as clicked where at least one act on one of its items has a weight above 0. Counts begin with each join worker; freshet evaluate outcomes has intervals over people.')));
+  const reports = h('div', { class: 'reports' }, h('p', { class: 'empty' }, 'Reading …'));
+  const reportsNote = h('p', { class: 'muted small', role: 'status' });
+  main.append(h('section', { class: 'card pad', 'aria-labelledby': 'reports-title' }, h('div', { class: 'head' }, h('h2', { id: 'reports-title' }, 'Evaluation reports'), reportsNote,
+    h('button', { class: 'button quiet push', type: 'button', on: { click: loadReports } }, 'Read again')), reports));
+  loadReports();
+
+  function cell(value) {
+    if (typeof value !== 'number') return h('td', {}, value ?? '–');
+    const digits = Number.isInteger(value) ? 0 : Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 2 : 4;
+    return h('td', { class: 'right' }, number(value, digits));
+  }
+
+  function reportTable({ title, columns, rows: lines, left_out: more }) {
+    const isNumber = columns.map((_, at) => lines.some((line) => typeof line[at] === 'number'));
+    const head = h('tr', {}, columns.map((name, at) => h(name ? 'th' : 'td', name ? { scope: 'col', class: isNumber[at] ? 'right' : '' } : {}, name)));
+    return h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': title }, h('table', {}, h('caption', {}, title), h('thead', {}, head), h('tbody', {}, lines.map((line) => h('tr', {}, line.map(cell))))),
+      more ? h('p', { class: 'muted small' }, `and ${number(more)} rows more`) : null);
+  }
+
+  async function loadReports() {
+    try {
+      const found = await get('/api/reports');
+      reportsNote.textContent = found.reports.length ? `${found.reports.length} newest${found.left_out ? `, ${number(found.left_out)} older left out` : ''}` : '';
+      if (found.problem) { replace(reports, h('p', { class: 'notice' }, found.problem)); return; }
+      if (!found.reports.length) {
+        replace(reports, h('p', {}, found.is_set ? 'The folder of console.reports holds no report yet. Make one:' : 'No folder of reports is set. Make a report, and name its folder in console.reports:'), h('pre', { class: 'mono how' }, HOW.join('\n')));
+        return;
+      }
+      replace(reports, found.reports.map((one, at) => h('details', { class: 'report', open: at === 0 },
+        h('summary', {}, h('b', {}, KINDS[one.kind] ?? one.file), ' ', one.title, h('span', { class: 'muted small' }, ` ${one.kind ? `${one.file}, ` : ''}${ago(one.modified_ms)}`)),
+        one.problem ? h('p', { class: 'notice' }, `${one.file}: ${one.problem}`) : one.tables.map(reportTable))));
+    } catch (error) { replace(reports, h('p', { class: 'notice', role: 'alert' }, error.message)); }
+  }
   replace(rows, h('tr', {}, h('td', { colspan: 8, class: 'empty' }, 'Waiting for the join workers’ figures …')));
 
   function interval([value, low, high], most) {
