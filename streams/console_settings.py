@@ -42,7 +42,7 @@ class ConsoleSettings(BaseModel):
     )
     catalogue_items: int = Field(5_000, ge=1, le=100_000, description="Items held, the newest.")
     people: int = Field(
-        500, ge=1, le=100_000, description="People held, those who acted last, and lists of theirs."
+        500, ge=1, le=100_000, description="People held, those who acted last; and as many newest lists."
     )
     media_cache_bytes: int = Field(64 * MEBIBYTE, ge=MEBIBYTE, description="Of media inside messages.")
     refresh_s: float = Field(

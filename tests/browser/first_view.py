@@ -10,8 +10,9 @@ from tests.browser.chromium import CHROMIUM_FLAGS, chromium_path
 from tests.browser.showcase import showcase
 
 ROUNDS = 9
-NOTE_LIST = """new MutationObserver(() => { if (document.querySelector('.row-item')) window.listAt ??= performance.now(); })
-    .observe(document, { childList: true, subtree: true });"""
+NOTE_LIST = """new MutationObserver(() => {
+    if (document.querySelector('.row-item')) window.listAt ??= performance.now();
+}).observe(document, { childList: true, subtree: true });"""
 FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
 
 
