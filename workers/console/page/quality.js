@@ -28,22 +28,24 @@ export function mount(main, context) {
   loadReports();
 
   function cell(value) {
-    if (typeof value !== 'number') return h('td', {}, value ?? '–');
+    if (typeof value !== 'number') return h('td', { class: value === null ? 'right' : '' }, value ?? '–');
+    // Shares, milliseconds, rates: four digits say enough of each.
     const digits = Number.isInteger(value) ? 0 : Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 2 : 4;
     return h('td', { class: 'right' }, number(value, digits));
   }
 
-  function reportTable({ title, columns, rows: lines, left_out: more }) {
-    const isNumber = columns.map((_, at) => lines.some((line) => typeof line[at] === 'number'));
+  function reportTable({ title, columns, rows: lines, left_out: more }, place) {
+    const isNumber = columns.map((_, at) => lines.every((line) => typeof line[at] !== 'string'));
     const head = h('tr', {}, columns.map((name, at) => h(name ? 'th' : 'td', name ? { scope: 'col', class: isNumber[at] ? 'right' : '' } : {}, name)));
-    return h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': title }, h('table', {}, h('caption', {}, title), h('thead', {}, head), h('tbody', {}, lines.map((line) => h('tr', {}, line.map(cell))))),
-      more ? h('p', { class: 'muted small' }, `and ${number(more)} rows more`) : null);
+    const table = h('table', {}, columns.some(Boolean) ? h('thead', {}, head) : null, h('tbody', {}, lines.map((line) => h('tr', {}, line.map(cell)))));
+    return h('details', { open: place < 2 }, h('summary', {}, title), h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': title }, table,
+      more ? h('p', { class: 'muted small' }, `and ${number(more)} rows more`) : null));
   }
 
   async function loadReports() {
     try {
       const found = await get('/api/reports');
-      reportsNote.textContent = found.reports.length ? `${found.reports.length} newest${found.left_out ? `, ${number(found.left_out)} older left out` : ''}` : '';
+      reportsNote.textContent = found.reports.length ? `${found.reports.length} shown, the newest first${found.left_out ? `, ${number(found.left_out)} older left out` : ''}` : '';
       if (found.problem) { replace(reports, h('p', { class: 'notice' }, found.problem)); return; }
       if (!found.reports.length) {
         replace(reports, h('p', {}, found.is_set ? 'The folder of console.reports holds no report yet. Make one:' : 'No folder of reports is set. Make a report, and name its folder in console.reports:'), h('pre', { class: 'mono how' }, HOW.join('\n')));

@@ -168,7 +168,7 @@ export function mount(main, context) {
     if (made.cause.kind === 'event' && made.latency_ms !== null) showLatency(made.latency_ms, doneTo.get(made.cause.id));
     // While words are asked for, the list is theirs; an act has them asked again.
     if (made.asked !== query || made.recommendation_id === list?.recommendation_id) return;
-    const before = list && list.user_id === made.user_id ? new Map(list.items.slice(0, SHOWN).map((one, at) => [one.item.item_id, at])) : null;
+    const before = list && list.user_id === made.user_id && list.asked === made.asked ? new Map(list.items.slice(0, SHOWN).map((one, at) => [one.item.item_id, at])) : null;
     if (list && list.asked === made.asked && made.profile_version < list.profile_version) return;
     const same = before && made.items.slice(0, SHOWN).every((one, at) => before.get(one.item.item_id) === at);
     const openIds = new Set([...rows.querySelectorAll('details[open]')].map((one) => one.closest('li').dataset.id));
