@@ -48,7 +48,7 @@ export function mount(main, context) {
       reportsNote.textContent = found.reports.length ? `${found.reports.length} shown, the newest first${found.left_out ? `, ${number(found.left_out)} older left out` : ''}` : '';
       if (found.problem) { replace(reports, h('p', { class: 'notice' }, found.problem)); return; }
       if (!found.reports.length) {
-        replace(reports, h('p', {}, found.is_set ? 'The folder of console.reports holds no report yet. Make one:' : 'No folder of reports is set. Make a report, and name its folder in console.reports:'), h('pre', { class: 'mono how' }, HOW.join('\n')));
+        replace(reports, h('p', {}, found.is_set ? 'The folder of console.reports holds no report yet. Make one:' : 'No folder of reports is set. Make a report, and name its folder in console.reports:'), h('pre', { class: 'mono how', tabindex: 0, role: 'region', 'aria-label': 'Commands' }, HOW.join('\n')));
         return;
       }
       replace(reports, found.reports.map((one, at) => h('details', { class: 'report', open: at === 0 },
