@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from workers.bench.rows import Row, setting_text
+from workers.evaluation import offline_report
 from workers.evaluation.report import (
     LIST_METRICS,
     METRICS,
@@ -27,10 +28,6 @@ MAX_REPORT_BYTES = 2 << 20
 MAX_LISTED_FILES = 1_000
 MAX_ROWS = 100
 MAX_CELL_CHARACTERS = 200
-_OFFLINE_TABLES = (
-    ("Accuracy on the test", ("recall@20", "ndcg@20", "recall@10", "ndcg@10", "hr@20", "mrr@20")),
-    ("Lists of the test", ("coverage@20", "diversity@20", "novelty@20", "arp@20", "calibration@20")),
-)
 _UNKNOWN = (
     "this is no report that `freshet evaluate prequential`, `freshet evaluate offline` or `freshet bench` "
     "writes by `--json`"
@@ -142,16 +139,11 @@ def _prequential(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def _offline(report: dict[str, Any]) -> dict[str, Any]:
-    models = report["models"].items()
-    tables = []
-    for title, metrics in _OFFLINE_TABLES:
-        known = [metric for metric in metrics if any(metric in values for _, values in models)]
-        rows = [(name, *(values.get(metric) for metric in known)) for name, values in models]
-        tables.append(_table(title, ("model", *known), rows if known else []))
-    if not _with_rows(tables):
+    tables = [_table(*one) for one in offline_report.tables(report)]
+    if not tables:
         raise _UnknownShapeError
-    title = f"{len(models)} models on {report['dataset']}, protocol {report['protocol']}"
-    return {"kind": "offline", "title": title[:MAX_CELL_CHARACTERS], "tables": _with_rows(tables)}
+    title = f"{len(report['models'])} models on {report['dataset']}, protocol {report['protocol']}"
+    return {"kind": "offline", "title": title[:MAX_CELL_CHARACTERS], "tables": tables}
 
 
 def _bench(rows: list[Row]) -> dict[str, Any]:

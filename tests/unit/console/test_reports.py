@@ -17,6 +17,7 @@ from workers.bench.rows import row, write_rows
 from workers.console.app import console_app
 from workers.console.guard import Access
 from workers.console.reports import MAX_REPORT_BYTES, MAX_REPORTS, MAX_ROWS, Reports
+from workers.evaluation.offline_report import ACCURACY_COLUMNS, LIST_COLUMNS
 from workers.evaluation.report import METRICS
 
 HOST = "127.0.0.1:8787"
@@ -32,10 +33,20 @@ PREQUENTIAL = {
     **dict.fromkeys(("rank_ms", "learn_ms", "observe_ms", "refresh_s", "refresh_processor_s"), 2.5),
     "refreshes": 3,
 }
-OFFLINE = {
+MODEL = {
+    **dict.fromkeys((*ACCURACY_COLUMNS, *LIST_COLUMNS), 0.1),
+    "validation": {"recall@20": 0.2, "ndcg@20": 0.2, "grid": []},
+    "intervals": dict.fromkeys(("recall@20", "ndcg@20"), {"low": 0.0, "high": 0.3}),
+    "standard_deviation": {"recall@20": 0.0},
+    "seeds": [0],
+    "settings": {},
+    "segments": {"users": {}, "items": {}},
+}
+OFFLINE: dict[str, Any] = {
     "dataset": "clips",
     "protocol": "leave-one-out",
-    "models": {"popularity": {"recall@20": 0.1, "coverage@20": 0.02}, "fused": {"recall@20": 0.2}},
+    "chosen": "fused",
+    "models": {"popularity": MODEL, "fused": {**MODEL, "recall@20": 0.2}},
 }
 
 
@@ -57,12 +68,9 @@ def test_each_kind_of_report_is_shown_newest_first(tmp_path: Path) -> None:
     assert tables["Events ranked before they were learned"]["rows"][0] == ["all", 1_234, *[0.25] * 6]
     assert 0.625 in tables["Lists"]["rows"][0]
     assert tables["Taken away at serving"]["rows"] == [["signal", "trend", 0.25, 0.25]]
-    accuracy, lists = models["tables"]
-    assert (accuracy["columns"], accuracy["rows"]) == (
-        ["model", "recall@20"],
-        [["popularity", 0.1], ["fused", 0.2]],
-    )
-    assert lists["rows"] == [["popularity", 0.02], ["fused", None]]
+    accuracy = next(one for one in models["tables"] if one["title"] == "Accuracy on the test")
+    assert accuracy["columns"] == ["model", *ACCURACY_COLUMNS]
+    assert [line[:2] for line in accuracy["rows"]] == [["popularity", 0.1], ["fused ←", 0.2]]
     assert speed["tables"][0]["rows"] == [["lists", 4_000.0, 2_000.0, "1/s", 2.0, "items 10,000"]]
 
 
@@ -95,11 +103,11 @@ def test_what_is_no_report_says_so_and_costs_no_other(tmp_path: Path, content: s
 def test_reports_rows_and_cells_are_bounded(tmp_path: Path) -> None:
     for number in range(MAX_REPORTS + 3):
         write(tmp_path, f"{number}.json", OFFLINE, number)
-    long = {**OFFLINE, "models": {f"{n}{'m' * 500}": {"recall@20": 0.1} for n in range(MAX_ROWS + 7)}}
+    long = {**OFFLINE, "models": {f"{n}{'m' * 500}": MODEL for n in range(MAX_ROWS + 7)}}
     write(tmp_path, "long.json", long, 1_000)
     found = Reports(tmp_path).newest()
     assert (len(found["reports"]), found["left_out"]) == (MAX_REPORTS, 4)
-    (table,) = found["reports"][0]["tables"]
+    table = found["reports"][0]["tables"][0]
     assert (len(table["rows"]), table["left_out"], len(table["rows"][0][0])) == (MAX_ROWS, 7, 200)
 
 

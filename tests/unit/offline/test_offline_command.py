@@ -15,6 +15,7 @@ from models.evaluation.offline_measures import OfflineMeasures, item_groups
 from tests.unit.evaluation.tiny_dataset import write_dataset
 from tests.unit.offline.worlds import write_presplit
 from workers.cli.running import run
+from workers.console.reports import Reports
 
 METRICS = ("recall", "precision", "hr", "ndcg", "mrr", "map", "coverage", "diversity", "novelty", "arp")
 METRICS += ("popularity_lift", "calibration")
@@ -210,3 +211,13 @@ def test_classes_of_items_are_shared_out_for_calibration(tastes: InteractionData
     assert of_taste.of_lists["calibration@5"] == pytest.approx(0.0, abs=1e-12)
     # All of p is where q has nothing: log(1 / α).
     assert of_none.of_lists["calibration@5"] == pytest.approx(np.log(100))
+
+
+def test_the_console_shows_the_report(folder: Path, tmp_path: Path) -> None:
+    report = report_of(folder, tmp_path, "--models", "popularity,ease")
+    (shown,) = Reports(tmp_path / "out").newest()["reports"]
+    assert (shown["kind"], shown["problem"]) == ("offline", None)
+    accuracy = next(one for one in shown["tables"] if one["title"] == "Accuracy on the test")
+    assert [line[1] for line in accuracy["rows"]] == [
+        report["models"][name]["recall@20"] for name in ("popularity", "ease")
+    ]
