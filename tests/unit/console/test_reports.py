@@ -36,7 +36,7 @@ PREQUENTIAL = {
 MODEL = {
     **dict.fromkeys((*ACCURACY_COLUMNS, *LIST_COLUMNS), 0.1),
     "validation": {"recall@20": 0.2, "ndcg@20": 0.2, "grid": []},
-    "intervals": dict.fromkeys(("recall@20", "ndcg@20"), {"low": 0.0, "high": 0.3}),
+    "intervals": {metric: {"low": 0.0, "high": 0.3} for metric in ("recall@20", "ndcg@20")},
     "standard_deviation": {"recall@20": 0.0},
     "seeds": [0],
     "settings": {},
