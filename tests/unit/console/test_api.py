@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from streams.messages import Item, Media
+from streams.messages import Cause, Item, Media, Recommendation
 from streams.settings import load_settings
 from tests.unit.console.parts import OfflineConsole, record
 from workers.console.app import console_app
+from workers.console.event_stream import EventStream
 from workers.console.guard import Access
+from workers.console.hub import user_channel
 
 HOST = "127.0.0.1:8787"
 ORIGIN = {"Origin": f"http://{HOST}"}
@@ -208,3 +212,32 @@ def test_words_beyond_what_is_read_are_refused_and_the_page_knows_the_bound(cons
     assert answer.status_code == 400
     assert "17 characters; 16 are read" in answer.json()["error"]
     assert short.published.requests == []
+
+
+async def test_a_page_that_begins_to_follow_somebody_gets_their_newest_list(console: OfflineConsole) -> None:
+    made = Recommendation(
+        recommendation_id="r-1",
+        user_id="anna",
+        profile_version=3,
+        cause=Cause(kind="event", id="e-1"),
+        items=[],
+        model="m",
+        generated_at=datetime(2026, 1, 1, tzinfo=UTC),
+        complete=True,
+    )
+    console.lists.take_lists([record("anna", made)])
+    sent, has_all = bytearray(), asyncio.Event()
+
+    async def send(message: Any) -> None:
+        sent.extend(message.get("body", b""))
+        if b"event: list" in sent:
+            has_all.set()
+
+    async def receive() -> Any:
+        await has_all.wait()
+        return {"type": "http.disconnect"}
+
+    async with asyncio.timeout(2.0):
+        await EventStream(console, frozenset({user_channel("anna")}), "anna")({}, receive, send)
+    assert sent.index(b"event: person") < sent.index(b"event: list")
+    assert b'"recommendation_id":"r-1"' in sent
