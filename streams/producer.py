@@ -28,6 +28,8 @@ MAX_PENDING_BYTES = 64 << 20
 BATCH_FROM_RECORDS = 16
 # Keys whose partition is remembered: murmur2 is Python, and the same people come again and again.
 _REMEMBERED_KEYS = 100_000
+# Longer ones are not people's: keys of dead letters may be anything.
+_REMEMBERED_KEY_BYTES = 128
 
 log = structlog.get_logger(__name__)
 
@@ -198,7 +200,8 @@ async def _send_batches(
         if record.partition is not None:
             partition = record.partition % partitions[record.topic]
         elif record.key is not None:
-            partition = _hash_of(record.key) % partitions[record.topic]
+            hash_of = _hash_of if len(record.key) <= _REMEMBERED_KEY_BYTES else _hash_of.__wrapped__
+            partition = hash_of(record.key) % partitions[record.topic]
         by_partition.setdefault((record.topic, partition), []).append(record)
     for (topic, partition), own in by_partition.items():
         # A record alone too large for a batch has limits of its own, which `send` checks.

@@ -158,6 +158,7 @@ class FencedRole(ABC):
             is_applied = [
                 record.offset < (fences[source] or 0) for source, record in zip(sources, records, strict=True)
             ]
+            marks_version = None if self._erased is None else self._erased.version
             plan = await self.plan(records, is_applied)
             change = StateChange(
                 fences=[
@@ -171,7 +172,7 @@ class FencedRole(ABC):
                 tallies=plan.tallies,
                 distinct=plan.distinct,
                 timers=plan.timers,
-                marks_version=None if self._erased is None else self._erased.version,
+                marks_version=marks_version,
                 marks=plan.marks,
                 deletes=plan.deletes,
             )
@@ -189,10 +190,10 @@ class FencedRole(ABC):
     def _remembered_fences(self, reached: Mapping[str, int]) -> dict[str, int | None] | None:
         """The fences as this worker left them; None where they have to be read.
 
-        So they have where one isn't known, and where a batch moves none: nothing would check them then.
+        So they have where one isn't known, and where a batch does not move one: nothing would check it then.
         """
         known = {source: self._known_fences.get(source, 0) for source in reached}
-        if not all(known.values()) or not any(reached[source] > fence for source, fence in known.items()):
+        if not all(known.values()) or not all(reached[source] > fence for source, fence in known.items()):
             return None
         return dict(known)
 

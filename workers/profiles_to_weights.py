@@ -87,6 +87,9 @@ class Learning(Protocol):
     def restore(self, state: bytes) -> None:
         """Go on where another ended."""
 
+    def begin_from_held(self) -> None:
+        """Begin anew from the ranker in use."""
+
 
 class Knowing(Protocol):
     """What takes events in. See `models.cascade.cascade.Cascade`."""
@@ -225,11 +228,12 @@ class WeightsWriter:
 
     def _take_over(self, learned: Mapping[str, bytes]) -> WriterState | None:
         """Go on with what was learned; with new weights where it cannot be read any more."""
-        state = None
+        state, restored = None, False
         try:
             if WRITER_STATE in learned:
                 state = msgspec.msgpack.decode(learned[WRITER_STATE], type=WriterState)
                 self._models.learner.restore(state.learner)
+                restored = True
         except Exception:
             _log.exception("what the learner knew cannot be read: it begins anew")
         for model, payload in learned.items():
@@ -239,6 +243,8 @@ class WeightsWriter:
                 self._models.cascade.load(model, payload)
             except Exception:
                 _log.exception("a learned model cannot be taken: it begins anew", model=model)
+        if not restored:
+            self._models.learner.begin_from_held()
         return state
 
     async def _publish_for_ever(self, profiles: TopicFollower) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -91,7 +92,7 @@ class Learner:
         )
         weights = self._cascade.weights
         self._cascade.weights = RankerWeights(weights.gates, weights.signals, self._online.served)
-        return LearnStep(loss, fell_back)
+        return LearnStep(loss if math.isfinite(loss) else None, fell_back)
 
     def refit_due(self) -> bool:
         """Whether models of sources are to be trained anew."""
@@ -148,28 +149,38 @@ class Learner:
     def state(self) -> bytes:
         """What a successor goes on with; models come to it as they were published."""
         trained = self._trained_at is not None
-        return msgspec.msgpack.encode((self._online.state(), self._trainings, trained, self._begun_anew_at))
+        names = (self._cascade.weights.gates, self._cascade.weights.signals)
+        return msgspec.msgpack.encode(
+            (self._online.state(), self._trainings, trained, self._begun_anew_at, names)
+        )
 
     def restore(self, state: bytes) -> None:
         """Go on where `state` was taken.
 
         Raises:
-            ModelError: It is something else.
+            ModelError: It is something else, or of other gates or signals.
         """
         try:
-            online, trainings, trained, anew = msgspec.msgpack.decode(
-                state, type=tuple[bytes, int, bool, int]
+            online, trainings, trained, anew, names = msgspec.msgpack.decode(
+                state, type=tuple[bytes, int, bool, int, tuple[tuple[str, ...], tuple[str, ...]]]
             )
         except msgspec.MsgspecError as error:
             raise ModelError(f"the state of a learner cannot be read: {error}") from None
+        weights = self._cascade.weights
+        if names != (tuple(weights.gates), tuple(weights.signals)):
+            raise ModelError("the state of a learner is of other gates or signals")
         self._online.restore(online)
         self._trainings = trainings
         self._begun_anew_at = anew
         # Trained as of what is remembered at the start: the next training is a full interval away.
         self._trained_at = self._cascade.log.count if trained else None
         self._published_steps = self.steps
-        weights = self._cascade.weights
         self._cascade.weights = RankerWeights(weights.gates, weights.signals, self._online.served)
+
+    def begin_from_held(self) -> None:
+        """Begin anew from the ranker that the cascade holds, which is read by names whatever a state was."""
+        self._online = OnlineLearner(self._cascade.weights.values, self._settings.online)
+        self._published_steps = 0
 
     def _objective(self, interaction: Interaction) -> float:
         settings = self._settings

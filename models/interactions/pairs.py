@@ -346,9 +346,11 @@ class PairStatistics:
         new = np.flatnonzero(~known)
         if len(new):
             strength = np.where(ids >= 0, self._strength(self._values[:, row]), -1.0)
-            free = np.argsort(strength, kind="stable")[: len(new)]
-            # Of more new neighbours than there are places, the newest partners come last in a history.
-            new = new[-len(free) :]
+            # An event pushes out the weakest few: else one long history would push out all that was learned.
+            room = max(int(np.count_nonzero(ids < 0)), len(ids) // 8, 1)
+            free = np.argsort(strength, kind="stable")[: min(len(new), room)]
+            # Partners come newest first.
+            new = new[: len(free)]
             self._forget(np.full(len(free), row), free)
             self._ids[row, free] = partners[new]
             self._add_to_row(row, free, backward[:, new])

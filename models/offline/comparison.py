@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.errors import TrainingError
 from models.evaluation.bootstrap import interval_over_users
 from models.evaluation.full_ranking import Rankings, rank_all
 from models.evaluation.offline_measures import Measured, OfflineMeasures, mean
@@ -98,11 +100,20 @@ class Comparison:
     def run(self, entries: Sequence[ModelEntry]) -> Values:
         """Compare them: ``chosen``, ``models`` and, where asked for, each one's ``masks`` and ``cold_items``.
 
+        A model that cannot be fitted to these data is in ``left_out``, with the reason.
+
         Raises:
-            TrainingError: A model cannot be fitted.
+            TrainingError: None can be fitted.
             EvaluationInputError: A model's scores are wrong.
         """
-        fitted = [self._fitted(entry) for entry in entries]
+        fitted, left_out = list[_Fitted](), dict[str, str]()
+        for entry in entries:
+            try:
+                fitted.append(self._fitted(entry))
+            except TrainingError as error:
+                left_out[entry.name] = str(error)
+        if not fitted:
+            raise TrainingError(f"no model can be fitted: {left_out}")
         by = self._settings.chosen_by
         chosen = max(fitted, key=lambda one: one.validation[by]).entry.name
         for number, one in enumerate(fitted):
@@ -113,7 +124,12 @@ class Comparison:
         for number, one in enumerate(fitted):
             models[one.entry.name] = self._values(one, best)
             self._on_progress("intervals, missing modalities, new items", number + 1, len(fitted))
-        return {"chosen": chosen, "chosen_by": f"{by} of validation", "models": models}
+        return {
+            "chosen": chosen,
+            "chosen_by": f"{by} of validation",
+            "models": models,
+            "left_out": left_out,
+        }
 
     def _fitted(self, entry: ModelEntry) -> _Fitted:
         """Steps 1 and 2."""
@@ -198,7 +214,9 @@ class Comparison:
             if self._settings.masks:
                 found["masks"] = self._masked(fitted, own)
             if self._cold is not None:
-                found["cold_items"] = self._cold_items(fitted, self._cold)
+                # Without the new items there may be nothing left that it could learn from.
+                with suppress(TrainingError):
+                    found["cold_items"] = self._cold_items(fitted, self._cold)
         return found
 
     def _masked(self, fitted: _Fitted, own: Mapping[str, PerUser]) -> Values:

@@ -146,7 +146,8 @@ def _batches(train: Interactions, random: np.random.Generator, batch_pairs: int)
         drawn = rows[batch] * items + others
         found = taken[np.minimum(np.searchsorted(taken, drawn), len(taken) - 1)]
         is_untaken = found != drawn
-        yield (rows[batch][is_untaken], columns[batch][is_untaken]), others[is_untaken]
+        if is_untaken.any():
+            yield (rows[batch][is_untaken], columns[batch][is_untaken]), others[is_untaken]
 
 
 def _normalised_graph(train: Interactions) -> Any:

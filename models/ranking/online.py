@@ -150,6 +150,9 @@ class OnlineLearner:
         scores = standardised @ (gates @ self.values)
         loss, by_score = softmax_gradient(scores, target)
         if not math.isfinite(loss):
+            # Signals that are no numbers say nothing of the weights.
+            if np.isfinite(self.values).all():
+                return loss, False
             self._fall_back()
             return loss, True
         shares = by_score.copy()
@@ -194,8 +197,12 @@ class OnlineLearner:
         shapes = [shape, shape, shape, shape, (gates, gates), (signals, signals)]
         sizes = [8 * rows * columns for rows, columns in shapes]
         if shape != self.values.shape or [len(one) for one in raw] != sizes:
-            raise ModelError(f"the learner's state is of weights {shape}; they are {self.values.shape}")
+            raise ModelError(
+                f"the learner's state is of weights {shape} in {len(raw)} parts; they are {self.values.shape}"
+            )
         arrays = [np.frombuffer(one, "<f8").reshape(of).copy() for one, of in zip(raw, shapes, strict=True)]
+        if not all(np.isfinite(array).all() for array in arrays):
+            raise ModelError("the learner's state holds numbers that are not finite")
         self.values, self._start, self._good = (array.astype(np.float32) for array in arrays[:3])
         self._pending, self._gates, self._signals = arrays[3:]
         self._pending_events, self._window_events, self.steps = numbers
@@ -238,6 +245,8 @@ class OnlineLearner:
         self._window_loss, self._window_events = 0.0, 0
         if self._long_loss is not None and mean > self._settings.drift_ratio * self._long_loss:
             self._fall_back()
+            # What is usual may have changed for good: the next window says what it is now.
+            self._long_loss = None
             return True
         before = mean if self._long_loss is None else self._long_loss
         self._long_loss = before + (mean - before) / _LONG_WINDOWS

@@ -51,6 +51,8 @@ class Neighbourhoods:
             least: Cells are added until they hold so many eligible rows.
         """
         self._follow(vectors, hashes)
+        if self._trained_rows and not len(self._centres):
+            return np.flatnonzero(eligible)
         touched = np.array(sorted(self._touched), np.int64)
         parts = [touched[eligible[touched]]]
         others = eligible.copy()
@@ -86,8 +88,8 @@ class Neighbourhoods:
 
 def _centres(vectors: Vectors, hashes: NDArray[np.uint64]) -> Vectors:
     """Centres of cells, float32 [≤ CELLS, D]."""
-    # Some have no vector.
-    sample = np.argsort(hashes)[: 2 * _SAMPLE]
+    # Free rows have the hash 0 and would come first; others have no vector.
+    sample = np.argsort(hashes)[np.count_nonzero(hashes == 0) :][: 2 * _SAMPLE]
     blocks = [sample[begin : begin + _BLOCK_ROWS] for begin in range(0, len(sample), _BLOCK_ROWS)]
     there = [block[vectors[block].any(axis=1)] for block in blocks]
     points = vectors[np.concatenate([*there, sample[:0]])[:_SAMPLE]]

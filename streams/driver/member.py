@@ -212,7 +212,10 @@ class KafkaMember:
             if state is None or not state.has_valid_position:
                 continue
             start = state.position
-            assignment, fetched = self._sessions[tp], fetcher._records[tp]
+            assignment, fetched = self._sessions.get(tp), fetcher._records.get(tp)
+            # After a pause, see below, nothing need be as it was.
+            if assignment is None or fetched is None or subscription.reassignment_in_progress:
+                continue
             _make_records_directly(fetched, assignment.source.topic_uuid)
             try:
                 # Without a time-out this does not give way to other tasks: nothing seeks in between.
@@ -261,6 +264,10 @@ class KafkaMember:
             or ids.get(batch.assignment.source.topic) == batch.assignment.source.topic_uuid
         ]
         if len(confirmed) < len(batches):
+            for batch in unsure:
+                # A topic that the answer lacks may be there again in a moment.
+                if batch.assignment.source.topic not in ids:
+                    self._seek_back(consumer, batch)
             self._on_doubt()
         for batch in confirmed:
             self._known[batch.assignment] = self._read.get(batch.assignment)

@@ -221,8 +221,8 @@ def _compared(options: _Options) -> dict[str, Any]:
         },
         "unknown_items": source.unknown_items,
         "not_encoded": list(source.refused),
-        "left_out": left_out,
         **found,
+        "left_out": left_out | found["left_out"],
     }
 
 

@@ -182,7 +182,7 @@ def test_the_doctor_finds_topics_roles_and_misplaced_keys(freshet: Freshet) -> N
     found = json.loads(out)
     assert (code, found["ok"]) == (0, True), found
     by_area = {check["area"]: check for check in found["checks"]}
-    assert set(by_area) == {"versions", "encoders", "redis", "kafka", "topics", "roles", "keys"}
+    assert set(by_area) == {"versions", "encoders", "redis", "kafka", "topics", "roles", "keys", "privacy"}
     roles = [check for check in found["checks"] if check["area"] == "roles"]
     assert len(roles) == len(ROLES)
     assert all("no worker runs" in check["found"] for check in roles)

@@ -15,6 +15,7 @@ from models.cascade.settings import CascadeSettings, LearnSettings
 from models.errors import ModelError, SettingError
 from models.interactions import InteractionSettings
 from models.ranking.online import OnlineSettings
+from models.ranking.ranker import RankerWeights
 from models.sequence.settings import SequenceSettings
 from models.signals import catalogue
 from tests.unit.cascade.people import START_MS, event, index_of, person, stream
@@ -254,6 +255,22 @@ def test_a_successor_of_the_learner_goes_on() -> None:
     assert len(learner.state()) < 1 << 20
     with pytest.raises(ModelError):
         successor.restore(b"?")
+
+
+def test_a_learner_whose_state_is_of_other_signals_begins_anew_from_the_ranker_in_use() -> None:
+    made, learner, _ = played(events=90)
+    weights = made.weights
+    other = cascade()
+    other.weights = RankerWeights(weights.gates, tuple(reversed(weights.signals)), weights.values)
+    with pytest.raises(ModelError, match="other gates or signals"):
+        Learner(other, LEARN).restore(learner.state())
+    successor = Learner(other, LEARN)
+    other.weights = weights
+    successor.begin_from_held()
+    assert successor.steps == 0
+    person, interaction = next(iter(stream(9, people=1, items=ITEMS, events=1)))
+    successor.learn(person, interaction, everything(other))
+    np.testing.assert_allclose(other.weights.values, weights.values, atol=1e-6)
 
 
 def test_new_items_have_few_positives() -> None:

@@ -138,6 +138,21 @@ def test_a_table_keeps_the_nearest_neighbours() -> None:
     assert company[1] > 0 < company[3]
 
 
+def test_a_long_history_does_not_push_out_what_was_met_often() -> None:
+    pairs = PairStatistics(1 << 20, 16, 100)
+    pairs._to_table()
+    for _ in range(10):
+        pairs.add(0, rows(*range(1, 17)), np.zeros(16), 0.0)
+    often = np.array(combined(pairs, PAGE, 0, 100))[1:17]
+    # Three times as many partners as places, the newest first.
+    pairs.add(0, rows(*range(20, 68)), np.arange(48.0), 0.0)
+    after = np.array(combined(pairs, PAGE, 0, 100))
+    assert (after[1:17] > 0).sum() == 14
+    assert after[20] > 0 < after[21]
+    assert not after[22:].any()
+    assert often.all()
+
+
 def test_a_table_with_more_rows_holds_what_it_held() -> None:
     pairs = PairStatistics(1 << 20, 4, 2_000)
     pairs._to_table()

@@ -168,6 +168,31 @@ def test_a_ranker_that_drifts_falls_back() -> None:
     np.testing.assert_array_equal(learner.values, good)
 
 
+def test_a_loss_that_is_higher_for_good_rings_once() -> None:
+    """As where a catalogue has grown: among 400 candidates one is harder to tell than among 20."""
+    settings = OnlineSettings(drift_window_events=50)
+    learner = OnlineLearner(np.zeros((1, 3), np.float32), settings)
+    random = np.random.default_rng(3)
+    rang = []
+    for event in range(1_000):
+        candidates = 20 if event < 300 else 400
+        z = random.normal(size=(candidates, 3)).astype(np.float32)
+        rang.append(learner.learn(z, np.ones(1, np.float32), int(random.integers(candidates)), 1.0)[1])
+    assert sum(rang) == 1
+    assert rang[349]
+
+
+def test_signals_that_are_no_numbers_take_nothing_away() -> None:
+    learner = OnlineLearner(np.zeros((2, 3), np.float32), OnlineSettings(batch_events=4))
+    learn(learner, 400, 0)
+    before = learner.values.copy()
+    broken = np.full((5, 3), np.nan, np.float32)
+    loss, fell_back = learner.learn(broken, np.array([1.0, 0.0], np.float32), 0, 1.0)
+    assert not np.isfinite(loss)
+    assert not fell_back
+    np.testing.assert_array_equal(learner.values, before)
+
+
 def test_a_successor_goes_on_as_the_writer_would_have() -> None:
     settings = OnlineSettings(batch_events=4, drift_window_events=50)
     one = OnlineLearner(np.zeros((2, 3), np.float32), settings)

@@ -90,6 +90,17 @@ def test_all_that_is_eligible_is_found_where_it_is_little() -> None:
     assert index.near(index.vectors[0], eligible, 400).tolist() == [3, 700, 2_999]
 
 
+def test_many_withdrawn_items_leave_the_others_to_be_found() -> None:
+    vectors = grouped(1, ITEMS)
+    index = index_of(vectors, np.arange(ITEMS))
+    for number in range(2_500):
+        index.remove(f"i{number}")
+    query = vectors[2_600]
+    rows = index.near(query, index.available, 100)
+    assert 100 <= len(rows) < 400
+    assert len(best(index, query, rows) & best(index, query, np.flatnonzero(index.available))) >= 28
+
+
 def test_an_index_without_vectors_has_nothing_near() -> None:
     index = ItemIndex(DIMENSION)
     for number in range(200):

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models.datasets import InteractionData
+from models.errors import TrainingError
 from models.evaluation.splits import hold_out_items, split
 from models.offline.comparison import Comparison, ComparisonSettings, mean_of
 from models.offline.interface import Features, FitContext, Interactions, ModelEntry
@@ -146,6 +147,22 @@ def test_new_items_are_ranked_by_a_model_that_has_not_seen_them(tastes: Interact
         (1, without.train.nnz, True),
     ] == FITTED
     assert without.train.nnz < whole.train.nnz
+
+
+class Unfit(Oracle):
+    """Nothing to learn from in these data."""
+
+    def fit(self, train: Interactions, features: Features, context: FitContext) -> None:
+        raise TrainingError("nobody took two items")
+
+
+def test_a_model_that_cannot_be_fitted_is_left_out_and_stops_no_other(tastes: InteractionData) -> None:
+    unfit = ModelEntry(name="unfit", build=f"{HERE}:Unfit", grid=({"knows": "test"},))
+    report = compare(tastes, [unfit, oracle("good", "validation")])
+    assert set(report["models"]) == {"good"}
+    assert report["left_out"] == {"unfit": "nobody took two items"}
+    with pytest.raises(TrainingError, match="nobody took two items"):
+        compare(tastes, [unfit])
 
 
 def test_segments_part_people_and_items(tastes: InteractionData) -> None:

@@ -185,6 +185,26 @@ async def test_fences_are_read_only_where_this_worker_cannot_know_them(
     assert (await bench.profile()).version == 8
 
 
+async def test_a_partition_set_back_is_noticed_beside_one_that_goes_on() -> None:
+    """A batch moves one fence: the other, which it does not move, is read and not taken on trust."""
+    bench = Bench()
+
+    def other(offset: int) -> Record:
+        one = event(offset, event_id=f"other-{offset}")
+        return Record(one.topic, one.topic_uuid, 1, offset, one.timestamp_ms, one.key, one.value)
+
+    await bench.feed(event(0))
+    await bench.feed(other(0))
+    await bench.feed(other(1))
+    snapshot = MemoryStateStore()
+    back = Bench(snapshot)
+    await back.feed(event(0))
+    await back.feed(other(0))
+    bench.role.store = snapshot
+    with pytest.raises(DependencyDownError, match="set back from 2 to 1"):
+        await bench.feed(other(1), event(1))
+
+
 async def test_state_set_back_to_a_snapshot_catches_up_once() -> None:
     bench = Bench()
     await bench.feed(event(0), event(1))

@@ -87,6 +87,9 @@ class FakeModels:
     def restore(self, state: bytes) -> None:
         self.steps = int(state)
 
+    def begin_from_held(self) -> None:
+        self.told.append(("begin", "from held"))
+
 
 class Bench:
     def __init__(self) -> None:
@@ -166,6 +169,7 @@ def test_what_cannot_be_read_any_more_is_begun_anew(own: bytes) -> None:
     bench.writer._take_over({WRITER_STATE: own, "ranker": b"broken", "sequence": b"good"})
     assert bench.models.steps == 0
     assert bench.models.loaded == {"sequence": b"good"}
+    assert bench.models.told == [("begin", "from held")]
 
 
 async def test_whoever_has_the_partition_is_the_writer_and_a_failed_term_begins_anew() -> None:
