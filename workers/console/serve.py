@@ -22,6 +22,7 @@ from workers.console.guard import EVERY_ADDRESS, Access, is_loopback
 # Open connections, event streams among them: a browser opens six at most.
 CONNECTIONS_A_STREAM = 6
 STOP_TIMEOUT_S = 2
+_SEND_BUFFER_BYTES = 256 * 1_024
 
 
 class _WithoutDroppedStreams(logging.Filter):
@@ -56,7 +57,10 @@ def listen(console: ConsoleSettings) -> socket.socket:
     """
     family = socket.AF_INET6 if ":" in console.host else socket.AF_INET
     try:
-        return socket.create_server((console.host, console.port), family=family, backlog=64)
+        served = socket.create_server((console.host, console.port), family=family, backlog=64)
+        # Its connections inherit it: what the system holds for a browser that reads nothing is bounded.
+        served.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+        return served
     except OSError as error:
         raise ConfigurationError(
             f"the console cannot listen on {console.host}:{console.port} ({error.strerror or error}): "
