@@ -302,9 +302,26 @@ async def test_holders_and_what_they_forgot(store: StateStore) -> None:
     await store.hold("learn/b", 60)
     await store.release("learn/b")
     assert await store.holders() == {"recommend/a"}
-    await store.acknowledge("5f1d:100", "recommend/a", b"[]")
+    await store.acknowledge("recommend/a", {"5f1d:100": b"[]", "5f1d:300": b"[1]"})
     assert await store.acknowledgements("5f1d:100") == {"recommend/a": b"[]"}
     assert await store.acknowledgements("5f1d:200") == {}
+    assert await store.acknowledgements("5f1d:300") == {"recommend/a": b"[1]"}
+
+
+async def test_a_holder_is_told_whether_it_was_there_without_a_gap(store: StateStore) -> None:
+    assert not await store.hold("recommend/a", 60)
+    assert await store.hold("recommend/a", 60)
+    await store.release("recommend/a")
+    assert not await store.hold("recommend/a", 60)
+
+
+async def test_a_holder_whose_time_was_over_had_a_gap(redis_server) -> None:
+    store = RedisStateStore(RedisSettings(url=SecretStr(redis_server.url)), f"t{uuid.uuid4().hex}.")
+    try:
+        await store.hold("recommend/a", -5)
+        assert not await store.hold("recommend/a", 60)
+    finally:
+        await store.aclose()
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

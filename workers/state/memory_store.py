@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from workers.state.store import (
     MAX_COUNTERS,
@@ -139,9 +139,11 @@ class MemoryStateStore:
         """See `StateStore.marks`."""
         return self._marks_version, {person: mark.at_ms for person, mark in self._marks.items()}
 
-    async def hold(self, holder: str, for_s: float) -> None:
+    async def hold(self, holder: str, for_s: float) -> bool:
         """See `StateStore.hold`."""
+        was_held = holder in self._holders
         self._holders.add(holder)
+        return was_held
 
     async def release(self, holder: str) -> None:
         """See `StateStore.release`."""
@@ -151,9 +153,10 @@ class MemoryStateStore:
         """See `StateStore.holders`."""
         return set(self._holders)
 
-    async def acknowledge(self, erasure: str, holder: str, removed: bytes) -> None:
+    async def acknowledge(self, holder: str, removed: Mapping[str, bytes]) -> None:
         """See `StateStore.acknowledge`."""
-        self._acknowledged.setdefault(erasure, {})[holder] = removed
+        for erasure, what in removed.items():
+            self._acknowledged.setdefault(erasure, {})[holder] = what
 
     async def acknowledgements(self, erasure: str) -> dict[str, bytes]:
         """See `StateStore.acknowledgements`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Any, cast
@@ -32,7 +32,8 @@ for i = 2, #KEYS do
 end
 return #KEYS
 """
-_ACKNOWLEDGED_S = 86_400
+# As long as `erasures` is kept: a receipt may wait, and an erasure be carried out anew, for that long.
+_ACKNOWLEDGED_S = 28 * 86_400
 _MARKS = "erased"
 _MARKS_VERSION = "erased-version"
 _HOLDERS = "holders"
@@ -307,11 +308,15 @@ class RedisStateStore:
                 await cast("Awaitable[int]", self._redis.hdel(self._prefix + _MARKS, *passed))
         return version or b"", held
 
-    async def hold(self, holder: str, for_s: float) -> None:
+    async def hold(self, holder: str, for_s: float) -> bool:
         """See `StateStore.hold`."""
         async with _down("holders"):
             seconds, _ = await self._redis.time()
-            await self._redis.zadd(self._prefix + _HOLDERS, {holder: seconds + for_s})
+            async with self._redis.pipeline(transaction=True) as pipeline:
+                pipeline.zscore(self._prefix + _HOLDERS, holder)
+                pipeline.zadd(self._prefix + _HOLDERS, {holder: seconds + for_s})
+                held_until_s, _ = await pipeline.execute()
+        return held_until_s is not None and held_until_s >= seconds
 
     async def release(self, holder: str) -> None:
         """See `StateStore.release`."""
@@ -326,12 +331,13 @@ class RedisStateStore:
             found = await self._redis.zrange(self._prefix + _HOLDERS, 0, -1)
         return {holder.decode() for holder in cast("list[bytes]", found)}
 
-    async def acknowledge(self, erasure: str, holder: str, removed: bytes) -> None:
+    async def acknowledge(self, holder: str, removed: Mapping[str, bytes]) -> None:
         """See `StateStore.acknowledge`."""
-        key = f"{self._prefix}erasure-acks:{erasure}"
         async with _down("acknowledgements"), self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.hset(key, holder, cast("Any", removed))
-            pipeline.expire(key, _ACKNOWLEDGED_S)
+            for erasure, what in removed.items():
+                key = f"{self._prefix}erasure-acks:{erasure}"
+                pipeline.hset(key, holder, cast("Any", what))
+                pipeline.expire(key, _ACKNOWLEDGED_S)
             await pipeline.execute()
 
     async def acknowledgements(self, erasure: str) -> dict[str, bytes]:

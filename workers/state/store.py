@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -221,8 +221,13 @@ class StateStore(Protocol):
         Marks whose time has passed are left out, and removed.
         """
 
-    async def hold(self, holder: str, for_s: float) -> None:
-        """Say that this worker holds people in memory, for so long at least."""
+    async def hold(self, holder: str, for_s: float) -> bool:
+        """Say that this worker holds people in memory, for so long at least.
+
+        Returns:
+            Whether it was said before, and holds until now. Otherwise the state may have been lost, and
+            what the worker acknowledged with it.
+        """
 
     async def release(self, holder: str) -> None:
         """Say that it does not any more."""
@@ -230,8 +235,8 @@ class StateStore(Protocol):
     async def holders(self) -> set[str]:
         """The workers that hold people in memory."""
 
-    async def acknowledge(self, erasure: str, holder: str, removed: bytes) -> None:
-        """Say that this worker has forgotten the person, and what it removed."""
+    async def acknowledge(self, holder: str, removed: Mapping[str, bytes]) -> None:
+        """Say that this worker has forgotten people, by erasure, and what it removed; kept for 28 days."""
 
     async def acknowledgements(self, erasure: str) -> dict[str, bytes]:
         """By worker, what it removed."""
