@@ -279,43 +279,52 @@ class PersonEraser(FencedRole):
     async def _complete(
         self, delivery: Delivery, request: _Request, removed: Sequence[Removal], settled_at_s: float
     ) -> None:
+        """Publish the receipt, whatever fails on the way: a task that ends leaves the delivery undone."""
+        try:
+            while True:
+                try:
+                    await self._publish_receipt(request, removed, settled_at_s)
+                    break
+                except Exception:
+                    _log.exception("an erasure has no receipt yet, trying again", wait_s=SLOW_S)
+                    await asyncio.sleep(SLOW_S)
+            delivery.done()
+        finally:
+            self._held.discard(delivery)
+
+    async def _publish_receipt(
+        self, request: _Request, removed: Sequence[Removal], settled_at_s: float
+    ) -> None:
         """Wait for every worker that holds people in memory, then publish the receipt."""
         person = self._people.hash_of(request.erasure.user_id)
         name = erasure_id(person, request.at_ms)
-        try:
-            async with self._completing:
-                acknowledged = await while_down("erasure", lambda: self._acknowledged(name))
-            await asyncio.sleep(settled_at_s - asyncio.get_running_loop().time())
-            # What was published of the person in the meantime must not be the last.
-            people = [request.erasure.user_id]
-            await while_down(
-                "tombstone",
-                lambda: publish_current(self.store, self._publish_to, self._topics, self._people, people),
-            )
-            others = [
-                removal
-                for holder in sorted(acknowledged)
-                for removal in msgspec.json.decode(acknowledged[holder], type=list[Removal])
-            ]
-            completed_at = self._now()
-            expiry = await while_down("erasure", lambda: self._expires_once_allowed(completed_at))
-            receipt = ErasureReceipt(
-                user=person,
-                requested_at=request.erasure.requested_at,
-                completed_at=completed_at,
-                removed=[*removed, *others],
-                expires_at=expiry.expires_at,
-                without_expiry=list(expiry.never),
-                not_attributable=list(NOT_ATTRIBUTABLE),
-            )
-            record = outgoing(self._topics.erasure_receipts, receipt)
-            await while_down("receipt", lambda: self._publish_to.publish([record]))
-            delivery.done()
-        except Exception:
-            # Not done: the erasure comes again to whoever has the partition next.
-            _log.exception("defect: an erasure has no receipt")
-        finally:
-            self._held.discard(delivery)
+        async with self._completing:
+            acknowledged = await while_down("erasure", lambda: self._acknowledged(name))
+        await asyncio.sleep(settled_at_s - asyncio.get_running_loop().time())
+        # What was published of the person in the meantime must not be the last.
+        people = [request.erasure.user_id]
+        await while_down(
+            "tombstone",
+            lambda: publish_current(self.store, self._publish_to, self._topics, self._people, people),
+        )
+        others = [
+            removal
+            for holder in sorted(acknowledged)
+            for removal in msgspec.json.decode(acknowledged[holder], type=list[Removal])
+        ]
+        completed_at = self._now()
+        expiry = await while_down("erasure", lambda: self._expires_once_allowed(completed_at))
+        receipt = ErasureReceipt(
+            user=person,
+            requested_at=request.erasure.requested_at,
+            completed_at=completed_at,
+            removed=[*removed, *others],
+            expires_at=expiry.expires_at,
+            without_expiry=list(expiry.never),
+            not_attributable=list(NOT_ATTRIBUTABLE),
+        )
+        record = outgoing(self._topics.erasure_receipts, receipt)
+        await while_down("receipt", lambda: self._publish_to.publish([record]))
 
     async def _acknowledged(self, name: str) -> dict[str, bytes]:
         loop = asyncio.get_running_loop()
@@ -343,7 +352,7 @@ def _readable(user_id: str, value: bytes) -> Profile | None:
 def _readable_exposures(user_id: str, value: bytes) -> Exposures:
     try:
         return decode_exposures(user_id, value)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         _log.error("unreadable exposures are removed", problem=str(error))
         return Exposures(user_id)
 

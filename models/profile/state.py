@@ -143,7 +143,7 @@ def decode_profile(encoded: bytes) -> Profile:
     """
     try:
         profile = _decoder.decode(encoded)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ProfileStateError(f"a stored profile cannot be read: {error}") from None
     _check(profile)
     return profile

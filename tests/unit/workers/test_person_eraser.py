@@ -10,8 +10,9 @@ import msgspec
 import pytest
 from pydantic import SecretStr
 
-from models.profile import Profile, decode_profile
+from models.profile import Profile, decode_profile, encode_profile, new_profile
 from streams.codec import decode_value, encode
+from streams.errors import ConfigurationError
 from streams.internal_messages import ProfileChanged
 from streams.messages import Erasure, ErasureReceipt, Event, Removal
 from streams.privacy_settings import PrivacySettings
@@ -21,6 +22,7 @@ from streams.settings import Settings
 from streams.topic_names import TopicNames
 from streams.topics import PROFILES
 from tests.unit.workers.fakes import NOW, FakeDelivery, FakePublisher, now, record
+from workers import person_eraser
 from workers.by_topic import ByTopic
 from workers.erased_people import ErasedPeople, since_of
 from workers.events_to_profiles import ProfileUpdater
@@ -29,7 +31,15 @@ from workers.role_metrics import ProfileMetrics
 from workers.state.exposures import Exposures, ShownList, encode_exposures, exposures_key, timers_name
 from workers.state.memory_store import MemoryStateStore
 from workers.state.profile import profile_key, stored_profile
-from workers.state.store import MISSING, NewestList, StateChange, TimerChange, Write, pack_version
+from workers.state.store import (
+    MISSING,
+    VERSION_BYTES,
+    NewestList,
+    StateChange,
+    TimerChange,
+    Write,
+    pack_version,
+)
 
 TOPICS = TopicNames("t.")
 GONE_AT = NOW + timedelta(days=8)
@@ -145,15 +155,22 @@ async def test_everything_is_removed_and_the_receipt_says_so() -> None:
     assert await worker.profile("ben") == ben
 
 
-async def test_what_cannot_be_read_is_removed_as_well() -> None:
+_NO_UTF_8 = (
+    encode_profile(new_profile("xxxx")).replace(b"xxxx", b"\xff" * 4),
+    encode_exposures(Exposures("xxxx"))[VERSION_BYTES:].replace(b"xxxx", b"\xff" * 4),
+)
+
+
+@pytest.mark.parametrize("states", [(b"\xc1", b"\xc1"), _NO_UTF_8], ids=["no MessagePack", "no UTF-8"])
+async def test_what_cannot_be_read_is_removed_as_well(states: tuple[bytes, bytes]) -> None:
     worker = Worker()
-    broken = pack_version(1) + b"\xc1"
+    profile, exposures = (pack_version(1) + state for state in states)
     await worker.store.commit(
         "join",
         StateChange(
             writes=[
-                Write(profile_key("anna"), MISSING, broken),
-                Write(exposures_key("anna"), MISSING, broken),
+                Write(profile_key("anna"), MISSING, profile),
+                Write(exposures_key("anna"), MISSING, exposures),
             ]
         ),
     )
@@ -179,7 +196,7 @@ async def test_the_receipt_waits_for_every_worker_that_holds_people() -> None:
     (delivery,) = await worker.feed(erasure())
     name = erasure_id(worker.erased.hash_of("anna"), round(NOW.timestamp() * 1_000))
     removed = encode_removals(Removal(place="memory", records=7, role="recommend"))
-    await worker.store.acknowledge(name, "recommend/a", removed)
+    await worker.store.acknowledge("recommend/a", {name: removed})
     await asyncio.sleep(0.3)
     assert worker.receipts() == []
     assert not delivery.is_done
@@ -187,6 +204,24 @@ async def test_the_receipt_waits_for_every_worker_that_holds_people() -> None:
     await settle(delivery)
     (receipt,) = worker.receipts()
     assert [(one.place, one.records) for one in receipt.removed if one.role == "recommend"] == [("memory", 7)]
+
+
+async def test_a_receipt_that_is_refused_for_a_while_comes_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(person_eraser, "SLOW_S", 0.01)
+    worker = Worker()
+    publish = worker.publisher.publish
+    refusals = [ConfigurationError("not allowed to write to t.erasure-receipts")] * 2
+
+    async def refuses(records: Any) -> None:
+        if refusals and records[0].topic == TOPICS.erasure_receipts:
+            raise refusals.pop()
+        await publish(records)
+
+    worker.publisher.publish = refuses  # type: ignore[method-assign]
+    (delivery,) = await worker.feed(erasure())
+    await settle(delivery)
+    assert len(worker.receipts()) == 1
+    assert worker.eraser._held == set()
 
 
 async def test_a_worker_that_died_in_the_middle_leaves_the_receipt_to_the_next() -> None:
