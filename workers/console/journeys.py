@@ -148,5 +148,5 @@ def _item_of(key: bytes | None) -> str:
     """The item that a key of `item-features` names."""
     try:
         return _keys.decode(key or b"")[0]
-    except (msgspec.DecodeError, IndexError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, IndexError):
         return ""

@@ -14,10 +14,12 @@ from streams.messages import Explanation, Reason, Recommendation
 from streams.topics import EXPLANATIONS, RECOMMENDATIONS
 from workers.console.catalogue import ConsoleCatalogue
 from workers.console.hub import Hub, user_channel
+from workers.erased_people import since_of
 
 MAX_WAITING_CAUSES = 2_000
 SHOWN_ITEMS = 20
 HELD_LIST_BYTES = 16 << 20
+MAX_FORGOTTEN = 10_000
 
 
 class LiveLists:
@@ -38,6 +40,8 @@ class LiveLists:
         self._max_held = max_held
         self._held: OrderedDict[str, bytes] = OrderedDict()
         self._held_bytes = 0
+        # When people were forgotten, by Python's keyed hash: the id itself is not to be kept.
+        self._forgotten_ms: OrderedDict[int, int] = OrderedDict()
         self._listeners: dict[str, Callable[[Recommendation], None]] = {}
         self.latencies_ms: deque[float] = deque(maxlen=200)
 
@@ -59,6 +63,8 @@ class LiveLists:
         """Take messages of `recommendations`."""
         for record in records:
             user_id = (record.key or b"").decode(errors="replace")
+            if self._forgotten_ms and since_of(record) < self._forgotten_ms.get(hash(user_id), 0):
+                continue  # made before the person was forgotten, and read later than that
             channel = user_channel(user_id)
             listener = self._listeners.get(user_id)
             if listener is None and not self._hub.has_followers(channel):
@@ -85,12 +91,19 @@ class LiveLists:
             return None
         return self._shown(made, None) if made.query is None else None
 
-    def forget(self, user_id: str) -> None:
-        """Hold no list of somebody."""
+    def forget(self, user_id: str, since_ms: int) -> None:
+        """Hold no list of somebody, and take none that is from before then; 0 where that is not known."""
+        self._drop(user_id)
+        person = hash(user_id)
+        self._forgotten_ms[person] = max(since_ms, self._forgotten_ms.pop(person, 0))
+        if len(self._forgotten_ms) > MAX_FORGOTTEN:
+            self._forgotten_ms.popitem(last=False)
+
+    def _drop(self, user_id: str) -> None:
         self._held_bytes -= len(self._held.pop(user_id, b""))
 
     def _hold(self, user_id: str, value: bytes) -> None:
-        self.forget(user_id)
+        self._drop(user_id)
         self._held[user_id] = value
         self._held_bytes += len(value)
         while len(self._held) > self._max_held or self._held_bytes > HELD_LIST_BYTES:

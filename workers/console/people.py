@@ -14,6 +14,7 @@ from models.profile import Profile, decode_profile, new_profile
 from streams.codec import decode_value
 from streams.errors import BadInputError
 from streams.topics import PROFILES
+from workers.erased_people import since_of
 
 SHOWN_HISTORY = 24
 
@@ -23,6 +24,7 @@ class _Newest(msgspec.Struct):
 
     user_id: str
     version: int
+    since_ms: int = 0
 
 
 _newest_decoder = msgspec.msgpack.Decoder(_Newest)
@@ -34,19 +36,20 @@ class People:
     Args:
         max_people: Beyond, those who acted longest ago are dropped.
         on_change: Told the id of each person whose profile grew.
-        on_forgotten: Told the id of each person whose profile is gone from the topic.
+        on_forgotten: Told the id of each person whose profile is gone from the topic, and since when.
     """
 
     def __init__(
         self,
         max_people: int,
         on_change: Callable[[str], None] = lambda user_id: None,
-        on_forgotten: Callable[[str], None] = lambda user_id: None,
+        on_forgotten: Callable[[str, int], None] = lambda user_id, since_ms: None,
     ) -> None:
         self._max_people = max_people
         self._on_change = on_change
         self._on_forgotten = on_forgotten
-        self._held: OrderedDict[str, tuple[int, bytes]] = OrderedDict()
+        # Versions begin anew with each erasure.
+        self._held: OrderedDict[str, tuple[tuple[int, int], bytes]] = OrderedDict()
 
     def take(self, records: Sequence[ConsumerRecord]) -> None:
         """Take messages of `profiles`; one that is none costs itself alone."""
@@ -55,16 +58,17 @@ class People:
                 if record.key is not None:
                     user_id = record.key.decode(errors="replace")
                     self._held.pop(user_id, None)
-                    self._on_forgotten(user_id)
+                    self._on_forgotten(user_id, since_of(record))
                 continue
             try:
                 newest = _newest_decoder.decode(record.value)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 continue
             held = self._held.get(newest.user_id)
-            if held is not None and held[0] >= newest.version:
+            version = (newest.since_ms, newest.version)
+            if held is not None and held[0] >= version:
                 continue
-            self._held[newest.user_id] = (newest.version, record.value)
+            self._held[newest.user_id] = (version, record.value)
             self._held.move_to_end(newest.user_id)
             if len(self._held) > self._max_people:
                 self._held.popitem(last=False)
@@ -73,7 +77,7 @@ class People:
     def newest(self, count: int) -> list[dict[str, Any]]:
         """People and how many effects their profile covers, those who acted last first."""
         found = []
-        for user_id, (version, _) in reversed(self._held.items()):
+        for user_id, ((_, version), _) in reversed(self._held.items()):
             found.append({"user_id": user_id, "version": version})
             if len(found) == count:
                 break

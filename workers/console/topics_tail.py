@@ -120,7 +120,11 @@ class TopicsTail:
             batches = await consumer.getmany(timeout_ms=200, max_records=READ_RECORDS)
             for partition, records in batches.items():
                 self._positions[partition] = records[-1].offset + 1
-                self._tailed[partition.topic].take(records)
+                try:
+                    self._tailed[partition.topic].take(records)
+                except Exception:
+                    # The other topics, and what comes next of this one, are still to be shown.
+                    _log.exception("defect: records passed over", tail=self._name, topic=partition.topic)
             # A full batch holds the loop for some milliseconds: browsers and lists come in between.
             await asyncio.sleep(0)
 

@@ -10,6 +10,7 @@ from streams.fields import Message
 from streams.messages import Event, Item, RecommendationRequest
 from streams.settings import Settings
 from workers.console.console import Console
+from workers.erased_people import since_header
 
 
 @dataclass(frozen=True)
@@ -21,10 +22,12 @@ class FakeRecord:
     topic: str = "t"
     partition: int = 0
     offset: int = 0
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
-def record(key: str, message: Message | None, offset: int = 0) -> Any:
-    return FakeRecord(key.encode(), None if message is None else encode(message), offset=offset)
+def record(key: str, message: Message | None, offset: int = 0, since_ms: int = 0) -> Any:
+    value = None if message is None else encode(message)
+    return FakeRecord(key.encode(), value, offset=offset, headers=since_header(since_ms))
 
 
 @dataclass
