@@ -55,7 +55,9 @@ class ErasedPeople:
 
     def is_past(self, user_id: str, at_ms: int) -> bool:
         """Whether an event of that time is to be dropped."""
-        return bool(self._at_ms) and at_ms <= self._void_before_ms(user_id)
+        # Of people who were never forgotten nothing is, be it from before 1970.
+        void_ms = self._void_before_ms(user_id)
+        return void_ms > 0 and at_ms <= void_ms
 
     def profile(self, profile: Profile) -> Profile:
         """The profile; one that is empty in its place where it is from before the erasure."""

@@ -100,7 +100,7 @@ def read_events(record: Record) -> HappenedEvents:
     """
     try:
         found = _changes.decode(record.value or b"")
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         decode_record(record, ProfileChanged)
         raise InvalidError("not a changed profile") from None
     check_key(record, found.user_id)

@@ -257,3 +257,11 @@ def test_expiry_follows_the_configuration() -> None:
     assert asked == [0.0, 30.0]
     never = personal_expiry([state(PROFILES, cleanup_policy="compact")], until)
     assert never.never == ("t.profiles",)
+
+
+def test_events_from_before_1970_are_past_for_those_alone_who_were_forgotten() -> None:
+    erased = ErasedPeople()
+    erased.note("anna", AT_MS)
+    assert erased.is_past("anna", -1)
+    assert not erased.is_past("ben", -1)
+    assert not erased.is_past("ben", 0)
