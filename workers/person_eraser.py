@@ -55,6 +55,7 @@ NOT_ATTRIBUTABLE = (
     "what pairs and popularity hold of events older than a worker's log of events",
     "counts of outcomes by day, model, experiment and arm",
     "words for an item and a reason, which are the same for everybody",
+    "words that requests asked with, in the memory of recommend workers and of a console, without who asked",
 )
 
 _log = structlog.get_logger()

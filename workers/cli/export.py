@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 from pathlib import Path
 
 import click
 
+from streams.errors import ConfigurationError
 from workers.cli.invocation import invocation
 from workers.cli.output import console, note
 
@@ -21,12 +25,10 @@ from workers.cli.output import console, note
 def export(user: str, output: Path | None) -> None:
     """Give all that is held on USER, as JSON: state in Redis, and every record that Kafka still has."""
     import asyncio
-    import os
     from datetime import UTC, datetime
 
     import msgspec
 
-    from streams.errors import ConfigurationError
     from workers.person_export import export_person
 
     settings = invocation().settings()
@@ -38,9 +40,25 @@ def export(user: str, output: Path | None) -> None:
     if output is None:
         click.echo(text.decode())
         return
+    write_private(output, text)
+    note(f"{sum(map(len, found['topics'].values()))} records of {user} in {output}")
+
+
+def write_private(path: Path, text: bytes) -> None:
+    """Write a file that its owner alone may read, also where it was there and others could.
+
+    Raises:
+        ConfigurationError: It is a link, which may lead where others read, or cannot be written.
+    """
     try:
-        with os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            # A pipe or a device is left as it is.
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                os.fchmod(descriptor, 0o600)
+                os.ftruncate(descriptor, 0)
             file.write(text)
     except OSError as error:
-        raise ConfigurationError(f"{output} cannot be written: {error.strerror}") from error
-    note(f"{sum(map(len, found['topics'].values()))} records of {user} in {output}")
+        if error.errno == errno.ELOOP:
+            raise ConfigurationError(f"{path} is a link, and is not followed: name the file itself") from None
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from error

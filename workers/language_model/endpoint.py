@@ -31,6 +31,9 @@ _BYTES_PER_TOKEN: Final = 3
 _UNCHARGED: Final = frozenset({"rate_limited", "server_error", "unreachable", "refused"})
 _TRIED_AGAIN: Final = frozenset({"timeout", "rate_limited", "server_error", "unreachable", "malformed"})
 
+# A caller with less patience than `timeout_s` that waited so long in vain tells something of the endpoint.
+_HUNG_S: Final = 1.0
+
 _log = structlog.get_logger()
 
 
@@ -163,7 +166,12 @@ class Endpoint(AbstractAsyncContextManager["Endpoint"]):
             self._metrics.called(error.outcome, perf_counter() - started_s)
             raise
         except BaseException:
-            self._breaker.abandoned()
+            seconds = perf_counter() - started_s
+            if seconds >= _HUNG_S:
+                self._breaker.failed()
+                self._metrics.called("timeout", seconds)
+            else:
+                self._breaker.abandoned()
             raise
         finally:
             self._metrics.circuit(is_open=self._breaker.is_open)

@@ -32,7 +32,7 @@ for i = 2, #KEYS do
 end
 return #KEYS
 """
-# As long as `erasures` is kept: a receipt may wait, and an erasure be carried out anew, for that long.
+# Longer than `erasures` is kept by default: so long a receipt may wait, or an erasure be done anew.
 _ACKNOWLEDGED_S = 28 * 86_400
 _MARKS = "erased"
 _MARKS_VERSION = "erased-version"

@@ -24,6 +24,7 @@ from workers.explaining.facts import ItemFacts
 from workers.explaining.generator import Written
 from workers.explaining.language_model import LanguageModelGenerator
 from workers.explaining.templates import NAME, TemplateWriter
+from workers.language_model import endpoint
 from workers.language_model.endpoint import Endpoint, EndpointError
 
 pytest.importorskip("openai", reason="the extra `llm` is not installed")
@@ -322,6 +323,30 @@ async def test_cancelling_ends_the_calls() -> None:
         async with asyncio.timeout(5):
             await asyncio.gather(task, return_exceptions=True)
         assert task.cancelled()
+
+
+async def test_callers_that_give_up_on_a_hung_endpoint_open_the_circuit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(endpoint, "_HUNG_S", 0.05)
+    async with Bench(always("slow"), timeout_s=30.0, breaker_failures=2) as bench:
+        for _ in range(2):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.2):
+                    await bench.endpoint.answer(MESSAGES, SCHEMA)
+        with pytest.raises(EndpointError, match="circuit_open"):
+            await bench.endpoint.answer(MESSAGES, SCHEMA)
+        assert bench.counted.calls == {"timeout": 2, "circuit_open": 1}
+        assert bench.counted.is_open
+
+
+async def test_callers_that_go_at_once_say_nothing_of_the_endpoint() -> None:
+    async with Bench(always("slow"), timeout_s=30.0, breaker_failures=1) as bench:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await bench.endpoint.answer(MESSAGES, SCHEMA)
+        assert not bench.counted.is_open
+        assert bench.counted.calls == {}
 
 
 # Settings
