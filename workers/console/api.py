@@ -28,6 +28,7 @@ from workers.console.hub import user_channel
 from workers.console.journeys import JOURNEYS
 from workers.console.letters import LETTERS
 from workers.console.media_bytes import media_response
+from workers.console.slot_response import SlotResponse
 
 CHANNELS = (FLOW, QUALITY, LETTERS, JOURNEYS)
 PAGE_ITEMS = 24
@@ -264,9 +265,14 @@ class Api:
         )
         if medium is None:
             return _json({"error": "this medium is not held"}, 404)
-        async with self._media_slots:
+        await self._media_slots.acquire()
+        try:
             data = await self._console.media.fetch(medium)
-        return media_response(data, request.headers.get("range"))
+            answer = media_response(data, request.headers.get("range"))
+        except BaseException:
+            self._media_slots.release()
+            raise
+        return SlotResponse(answer, self._media_slots.release)
 
     async def _stream(self, request: Request) -> Response:
         query = request.query_params

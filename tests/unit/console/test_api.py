@@ -14,14 +14,18 @@ from starlette.testclient import TestClient
 from streams.messages import Cause, Item, Media, Recommendation
 from streams.settings import load_settings
 from tests.unit.console.parts import OfflineConsole, record
+from workers.console import api, slot_response
 from workers.console.app import console_app
 from workers.console.event_stream import EventStream
 from workers.console.guard import Access
 from workers.console.hub import user_channel
+from workers.console.media_bytes import media_response
+from workers.console.slot_response import SlotResponse
 
 HOST = "127.0.0.1:8787"
 ORIGIN = {"Origin": f"http://{HOST}"}
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
+_ELSEWHERE = Media(kind="image", uri="file:///etc/passwd")
 
 
 @pytest.fixture
@@ -165,6 +169,48 @@ def test_an_old_version_of_an_item_has_no_media_any_more(asked: TestClient, cons
     url = media_url(asked, "one")
     console.catalogue.take([record("one", Item(item_id="one"), 7)])
     assert asked.get(url).status_code == 404
+
+
+def test_every_answer_with_a_medium_gives_its_slot_back(asked: TestClient, console: OfflineConsole) -> None:
+    hold(console, Item(item_id="one", media=[inline(PNG)]), Item(item_id="two", media=[_ELSEWHERE]))
+    one, two = media_url(asked, "one"), media_url(asked, "two")
+    for _ in range(api.MEDIA_AT_ONCE + 1):
+        assert asked.get(one).content == PNG
+        assert asked.head(one).status_code == 200
+        assert asked.get(one, headers={"Range": "bytes=90-"}).status_code == 416
+        assert asked.get(two).status_code == 400
+
+
+async def test_a_slow_reader_holds_the_slot_until_it_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    released: list[bool] = []
+    sent: list[Any] = []
+    is_read = asyncio.Event()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+        if len(sent) > 2:
+            await is_read.wait()
+
+    def answer() -> Any:
+        sent.clear()
+        return SlotResponse(media_response(bytes(200_000)), lambda: released.append(True))(
+            {"type": "http", "path": "/media"}, send, send
+        )
+
+    waiting = asyncio.create_task(answer())
+    while len(sent) < 3:
+        await asyncio.sleep(0)
+    assert released == []
+    is_read.set()
+    await waiting
+    assert released == [True]
+    assert b"".join(part["body"] for part in sent[1:]) == bytes(200_000)
+    assert not sent[-1]["more_body"]
+    is_read.clear()
+    monkeypatch.setattr(slot_response, "SEND_TIMEOUT_S", 0.05)
+    await answer()
+    assert released == [True, True]
+    assert len(sent) == 3
 
 
 def test_the_catalogue_is_bounded_searched_and_withdrawn(asked: TestClient, console: OfflineConsole) -> None:
