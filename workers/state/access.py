@@ -18,7 +18,7 @@ _COMMIT = (
 )
 _FENCES = ("exists", "hmget")
 _MARKS = ("get", "hgetall", "hdel", "time", "multi", "exec")
-_HOLDING = ("zadd", "zrem", "time", "hset", "expire", "multi", "exec")
+_HOLDING = ("zadd", "zscore", "zrem", "time", "hset", "expire", "multi", "exec")
 _COUNTERS = ("zrangebyscore", "hmget")
 
 _COUNTER_KEYS = ("popularity", "popularity-changed")
