@@ -11,6 +11,7 @@ import click
 from workers.cli.evaluate_prequential import MODALITY_NAMES
 from workers.cli.invocation import invocation
 from workers.cli.output import console, note, table, write_json
+from workers.cli.report_options import cache_option, output_options
 
 if TYPE_CHECKING:
     from streams.fields import Modality
@@ -109,25 +110,8 @@ class _Options:
     metavar="ATTRIBUTE",
     help="Calibration is by this attribute of items (default: genres, category, or groups of popularity).",
 )
-@click.option(
-    "--cache",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="FOLDER",
-    help="Keeps the vectors of texts and media for the next time.",
-)
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-    metavar="FILE",
-    help="Write the whole report as JSON; - is standard output.",
-)
-@click.option(
-    "--report",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="FOLDER",
-    help="Write a page with tables and plots; needs the extra `report`.",
-)
+@cache_option
+@output_options("the whole report", "tables and plots")
 def offline(**given: Any) -> None:
     """Compare models on a data set: validation chooses settings and model, the test is read at the end.
 

@@ -10,6 +10,7 @@ import click
 
 from workers.cli.invocation import invocation
 from workers.cli.output import console, note, table, write_json
+from workers.cli.report_options import cache_option, output_options
 from workers.exit_codes import BAD_INPUT, OK
 
 if TYPE_CHECKING:
@@ -123,12 +124,7 @@ class _Options:
     help="Before the N-th event after the warm-up the workers start anew, from what Kafka would hold.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
-@click.option(
-    "--cache",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="FOLDER",
-    help="Keeps the vectors of texts and media for the next time.",
-)
+@cache_option
 @click.option(
     "--through-kafka", is_flag=True, help="Check that workers make the lists that this process makes."
 )
@@ -139,19 +135,7 @@ class _Options:
     show_default=True,
     help="With --through-kafka: how many events, from the first.",
 )
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-    metavar="FILE",
-    help="Write the whole report as JSON; - is standard output.",
-)
-@click.option(
-    "--report",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="FOLDER",
-    help="Write a page with tables and plots; needs the extra `report`.",
-)
+@output_options("the whole report", "tables and plots")
 def prequential(**given: Any) -> int:
     """Replay a log of events: rank each positive one before it is learned, and measure.
 

@@ -11,6 +11,7 @@ import click
 
 from workers.cli.invocation import invocation
 from workers.cli.output import console, note, table, write_json
+from workers.cli.report_options import cache_option, output_options
 
 if TYPE_CHECKING:
     from workers.cli.progress import Bars
@@ -47,25 +48,8 @@ _RUN = "models.training.fusion_run"
     help="Of a fused vector; a multiple of 4 for attention.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option(
-    "--cache",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="FOLDER",
-    help="Keeps the vectors of texts and media for the next time.",
-)
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-    metavar="FILE",
-    help="Write what the run reached as JSON; - is standard output.",
-)
-@click.option(
-    "--report",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="FOLDER",
-    help="Write a page with plots; needs the extra `report`.",
-)
+@cache_option
+@output_options("what the run reached", "plots")
 def fusion(
     dataset: Path,
     out: Path,
