@@ -21,7 +21,8 @@ from workers.ports import Publisher
 from workers.roles import ROLES, Role
 from workers.state.redis_store import RedisStateStore
 from workers.stoppable import unless_stopped
-from workers.wiring import utc_now, wire
+from workers.wiring.around import Around, utc_now
+from workers.wiring.wire import wire
 
 _log = structlog.get_logger()
 
@@ -87,9 +88,8 @@ async def _run_once(
             raise DependencyDownError("profiles are restored first")
 
     async with AsyncExitStack() as resources:
-        wiring = await unless_stopped(
-            stop, wire(role, settings, topics, store, publisher, start_anew, is_lost, resources)
-        )
+        around = Around(settings, topics, store, publisher, start_anew, is_lost, resources)
+        wiring = await unless_stopped(stop, wire(role, around))
         if wiring is None:
             return False
 

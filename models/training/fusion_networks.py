@@ -12,6 +12,7 @@ not touched.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -85,7 +86,7 @@ def _zero(layer: nn.Linear) -> nn.Linear:
     return layer
 
 
-class FusionNetwork(nn.Module):
+class FusionNetwork(nn.Module, ABC):
     """What the four share.
 
     Args:
@@ -110,9 +111,9 @@ class FusionNetwork(nn.Module):
         """What is learned for one modality: [n, width] to [n, dimension]."""
         return _Adapter(width, self.hidden, self.dimension, dropout)
 
+    @abstractmethod
     def combine(self, parts: Sequence[Tensor], present: Tensor) -> Tensor:
         """[n, dimension] of adapted features [n, dimension] each; those absent must not matter."""
-        raise NotImplementedError
 
     def forward(self, features: Tensor, present: Tensor) -> Tensor:
         """See the module."""

@@ -33,7 +33,8 @@ from workers.flags import CONFIG_ENVIRONMENT, Flags, environment_of, inherited_f
 from workers.metered import MeteredProcessor, MeteredPublisher
 from workers.roles import ROLES, Role
 from workers.state.redis_store import RedisStateStore
-from workers.wiring import wire
+from workers.wiring.around import Around
+from workers.wiring.wire import wire
 
 _POLL_S = 0.005
 
@@ -161,7 +162,8 @@ async def _run_role(role: Role, spec: Spec, settings: Settings) -> Taken:
         else:
             kafka = await resources.enter_async_context(Publisher(settings))
             publisher = MeteredPublisher(kafka, role, topics.dead_letters)
-        wiring = await wire(role, settings, topics, store, publisher, lambda is_lost: None, False, resources)
+        around = Around(settings, topics, store, publisher, lambda is_lost: None, False, resources)
+        wiring = await wire(role, around)
         if spec.through == "plain":
             uuids = await _topic_ids(settings, wiring.topics)
             return await plain_loops.drive_role(

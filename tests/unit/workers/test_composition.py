@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -12,11 +13,12 @@ from streams.errors import DependencyDownError
 from streams.settings import Settings
 from streams.topic_names import TopicNames
 from tests.unit.workers.fakes import FakeDelivery, FakePublisher, record
-from workers import composition, wiring
+from workers import composition
 from workers.roles import Role
 from workers.state.memory_store import MemoryStateStore
 from workers.state.store import FenceMove, StateChange
-from workers.wiring import Wiring
+from workers.wiring import erasures, profile
+from workers.wiring.around import Around, Wiring
 
 TOPICS = TopicNames("t.")
 
@@ -89,22 +91,24 @@ class Wired:
             self.restored += 1
             return 0
 
-        monkeypatch.setattr(wiring, "restore_profiles", restore)
+        monkeypatch.setattr(profile, "restore_profiles", restore)
 
         async def nobody(*_: object) -> None:
             return
 
-        monkeypatch.setattr(wiring, "restore_erasures", nobody)
+        monkeypatch.setattr(erasures, "restore_erasures", nobody)
 
     async def wire(self, *, is_lost: bool = False) -> Wiring:
-        return await wiring._wire_profile(
+        around = Around(
             Settings(),
             TOPICS,
             self.store,  # type: ignore[arg-type]
             FakePublisher(),
             self.asked.append,
             is_lost,
+            AsyncExitStack(),
         )
+        return await profile.wire_profile(around)
 
     async def apply_up_to(self, offset: int, partition: int = 0) -> None:
         move = FenceMove(f"uuid-1:{partition}", None, offset)

@@ -18,7 +18,7 @@ from workers.encoders_in_use import encoder_registry, fusion_in_use
 from workers.language_model.endpoint import Endpoint, EndpointError
 from workers.language_model.negations import NegationReader, Separated, checked
 from workers.query_reader import QueriesOff, QueryReader, ReadsQueries, Vector
-from workers.wiring import wire_queries
+from workers.wiring.queries import wire_queries
 
 TEXT = "quiet piano, no vocals"
 

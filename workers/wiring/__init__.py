@@ -1,0 +1,1 @@
+"""How each role is wired together, a file a role or two."""

@@ -1,0 +1,49 @@
+"""The learn role, wired anew for each term of a writer."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+from models.cascade.cascade import Cascade
+from models.cascade.learner import Learner
+from models.retrieval import ItemIndex
+from workers.encoders_in_use import encoder_registry, fusion_in_use
+from workers.erased_people import ErasedPeople
+from workers.erasure_follower import ErasureFollower
+from workers.model_settings import cascade_settings, learn_settings
+from workers.profiles_to_weights import LearningModels, WeightsWriter, WriterElection
+from workers.role_metrics import LearnMetrics
+from workers.vectors_to_index import IndexFollower
+from workers.wiring.around import Around, Wiring, utc_now
+
+
+def wire_learn(around: Around) -> Wiring:
+    """The learn role."""
+    fusion = fusion_in_use(around.settings, encoder_registry(around.settings))
+    vectors = around.topics.item_vectors(fusion.space)
+
+    async def term() -> None:
+        async with AsyncExitStack() as resources:
+            index = ItemIndex(fusion.dimension)
+            follower = IndexFollower(around.settings, vectors, index)
+            resources.push_async_callback(follower.stop)
+            await follower.start()
+            cascade = Cascade(index, cascade_settings(around.settings))
+            erased = ErasedPeople(around.settings.privacy)
+            writer = WeightsWriter(
+                LearningModels(index, cascade, Learner(cascade, learn_settings(around.settings))),
+                settings=around.settings,
+                topics=around.topics,
+                publisher=around.publisher,
+                now=utc_now,
+                metrics=LearnMetrics(),
+                erased=erased,
+            )
+            erasures = ErasureFollower(
+                "learn", around.settings, around.topics, around.store, erased, writer.forget, gate=writer.gate
+            )
+            resources.push_async_callback(erasures.stop)
+            await erasures.start()
+            await writer.run()
+
+    return Wiring("learn", [around.topics.learned], WriterElection(term))
