@@ -9,16 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 import msgspec
 import structlog
 
-from models.profile import Profile, decode_profile, hash64
-from models.profile.hashing import contains_hash
-from models.ranking import ListOrder, ListQuery, ListResult
+from models.profile import Profile, decode_profile
+from models.ranking import ListQuery, ListResult
 from streams.codec import decode_record, outgoing
 from streams.dead_letters import dead_letter_outgoing
 from streams.errors import (
@@ -44,13 +41,13 @@ from workers.recommend_requests import (
     is_plain,
     list_query,
     recommendation,
-    recommendation_id,
     shortfall_for,
 )
 from workers.role_metrics import RecommendMetrics
 from workers.state.exposures import decode_exposures, exposures_key, shown_ms
 from workers.state.profile import profile_key, stored_profile, stored_version
 from workers.state.store import NewestList, StateStore
+from workers.wanted_lists import Answer, ReadyRequest, WantedList, asked_at, covering, lacks_event
 
 STAGE = "recommend"
 KNOWN_VERSIONS = 200_000
@@ -59,49 +56,6 @@ AFTER_EVENT_POLL_S = 0.01
 LISTS_AT_ONCE = 8
 
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """A list, ready to publish. ``newest``: it is also the user's newest list in Redis.
-
-    ``since_ms`` is that of the profile behind it.
-    """
-
-    recommendation: Recommendation
-    newest: bool
-    since_ms: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """A request that can be answered now. ``asked``: what it asks for in words, where it does."""
-
-    delivery: Delivery
-    request: RecommendationRequest
-    profile: Profile
-    asked: Asked | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """What a list is made from."""
-
-    profile: Profile
-    cause: Cause
-    query: ListQuery
-    at: datetime
-    context: Mapping[str, Any]
-
-    def order(self, shown_ms: Mapping[str, int]) -> ListOrder:
-        return ListOrder(
-            self.profile,
-            self.query,
-            round(self.at.timestamp() * 1_000),
-            self.context,
-            shown_ms,
-            seed=int(recommendation_id(self.profile.user_id, self.cause), 16),
-        )
 
 
 class Recommender:
@@ -193,7 +147,7 @@ class Recommender:
             self._on_change(change)
             held = newest.get(change.user_id)
             covered += held is not None
-            newest[change.user_id] = change if held is None else _covering(held, change)
+            newest[change.user_id] = change if held is None else covering(held, change)
         self._metrics.coalesced(covered)
         loud = [change for change in newest.values() if not self._is_silent(change)]
         profiles = [decode_profile(change.state) for change in loud]
@@ -202,12 +156,12 @@ class Recommender:
         contexts = [change.applied[-1].context if change.applied else {} for change in loud]
         made = await self._make(
             [
-                _Wanted(profile, cause, plain, change.cause.occurred_at, context)
+                WantedList(profile, cause, plain, change.cause.occurred_at, context)
                 for change, profile, cause, context in zip(loud, profiles, causes, contexts, strict=True)
             ]
         )
         answers = [
-            _Answer(self._recommendation(profile, cause, one), newest=True, since_ms=profile.since_ms)
+            Answer(self._recommendation(profile, cause, one), newest=True, since_ms=profile.since_ms)
             for profile, cause, one in zip(profiles, causes, made, strict=True)
         ]
         await self._send(answers)
@@ -237,15 +191,15 @@ class Recommender:
             except BadInputError as error:
                 await self._refuse(delivery, error)
         stored = await self._store.load([profile_key(request.user_id) for _, request in valid])
-        ready: list[_Ready] = []
+        ready: list[ReadyRequest] = []
         for (delivery, request), value in zip(valid, stored, strict=True):
             profile = self._erased.profile(stored_profile(request.user_id, value))
             words = request.query if has_words(request) else None
             asked = None if words is None else self._queries.known(words)
-            if _lacks_event(request, profile) or (words is not None and asked is None):
+            if lacks_event(request, profile) or (words is not None and asked is None):
                 self._spawn(delivery, request)
             else:
-                ready.append(_Ready(delivery, request, profile, asked))
+                ready.append(ReadyRequest(delivery, request, profile, asked))
         await self._finish(ready, stale=False)
 
     def _spawn(self, delivery: Delivery, request: RecommendationRequest) -> None:
@@ -279,32 +233,32 @@ class Recommender:
         while True:
             (value,) = await while_down("after event", lambda: self._store.load([key]))
             profile = self._erased.profile(stored_profile(request.user_id, value))
-            stale = _lacks_event(request, profile)
+            stale = lacks_event(request, profile)
             if not stale or loop.time() >= deadline:
                 break
             await asyncio.sleep(AFTER_EVENT_POLL_S)
-        ready = _Ready(delivery, request, profile, asked)
+        ready = ReadyRequest(delivery, request, profile, asked)
         await while_down("answer", lambda: self._finish([ready], stale=stale))
 
-    async def _finish(self, ready: Sequence[_Ready], *, stale: bool) -> None:
+    async def _finish(self, ready: Sequence[ReadyRequest], *, stale: bool) -> None:
         now = self._now()
         late = [one for one in ready if one.request.deadline is not None and now > one.request.deadline]
         due = [one for one in ready if one.request.deadline is None or now <= one.request.deadline]
         causes = [Cause(kind="request", id=one.request.request_id) for one in due]
         made = await self._make(
             [
-                _Wanted(
+                WantedList(
                     one.profile,
                     cause,
                     list_query(one.request, one.asked),
-                    _asked_at(one.delivery),
+                    asked_at(one.delivery),
                     one.request.context,
                 )
                 for one, cause in zip(due, causes, strict=True)
             ]
         )
         answers = [
-            _Answer(
+            Answer(
                 self._recommendation(
                     one.profile, cause, made_list, stale=stale, explain=one.request.explain, asked=one.asked
                 ),
@@ -315,7 +269,7 @@ class Recommender:
         ]
         await self._send(answers)
         for one in due:
-            self._metrics.request_answered(_asked_at(one.delivery), self._now(), stale=stale)
+            self._metrics.request_answered(asked_at(one.delivery), self._now(), stale=stale)
             if one.asked is not None:
                 self._metrics.asked(used=one.asked.answer.used, negations=one.asked.answer.negations)
             one.delivery.done()
@@ -340,7 +294,7 @@ class Recommender:
 
     # Lists
 
-    async def _make(self, wanted: Sequence[_Wanted]) -> list[MadeList]:
+    async def _make(self, wanted: Sequence[WantedList]) -> list[MadeList]:
         """A list for each; what else runs on the event loop gets its turn in between."""
         made: list[MadeList] = []
         for begin in range(0, len(wanted), LISTS_AT_ONCE):
@@ -352,7 +306,7 @@ class Recommender:
             await asyncio.sleep(0)
         return made
 
-    async def _shown(self, wanted: Sequence[_Wanted]) -> dict[str, Mapping[str, int]]:
+    async def _shown(self, wanted: Sequence[WantedList]) -> dict[str, Mapping[str, int]]:
         """User → item → when it was last shown, by the exposure log, where lists heed it."""
         if not self._lists.wants_shown:
             return {}
@@ -382,7 +336,7 @@ class Recommender:
         record = outgoing(self._topics.recommendations, recommendation)
         return msgspec.structs.replace(record, headers=since_header(since_ms)) if since_ms else record
 
-    async def _send(self, answers: Sequence[_Answer]) -> None:
+    async def _send(self, answers: Sequence[Answer]) -> None:
         """Publish lists, and keep each user's newest one for page views."""
         if not answers:
             return
@@ -396,28 +350,6 @@ class Recommender:
             self._publisher.publish(records), self._store.put_newest_lists(newest, self._keep_list_s)
         )
 
-    def _newest(self, answer: _Answer, encoded: bytes) -> NewestList:
+    def _newest(self, answer: Answer, encoded: bytes) -> NewestList:
         user_id, version = answer.recommendation.user_id, answer.recommendation.profile_version
         return NewestList(user_id, version, encoded, self._erased.hash_of(user_id), answer.since_ms)
-
-
-def _asked_at(delivery: Delivery) -> datetime:
-    """When Kafka took the request: the time as of which it is answered."""
-    return datetime.fromtimestamp(delivery.record.timestamp_ms / 1_000, UTC)
-
-
-def _covering(held: ProfileChanged, change: ProfileChanged) -> ProfileChanged:
-    """Two changes of a person as one: the newer state, and the cause that occurred last.
-
-    So a list that is due stays due where events of an import follow in the same batch.
-    """
-    newer = change if (change.since_ms, change.version) >= (held.since_ms, held.version) else held
-    latest = max(change.cause, held.cause, key=lambda cause: cause.occurred_at)
-    return newer if newer.cause is latest else msgspec.structs.replace(newer, cause=latest)
-
-
-def _lacks_event(request: RecommendationRequest, profile: Profile) -> bool:
-    """Whether the request waits for an event that the profile does not have yet."""
-    if request.after_event_id is None:
-        return False
-    return not contains_hash(profile.recent_events, hash64(request.after_event_id))
