@@ -90,6 +90,12 @@ class LearnSettings(_Section):
         le=1,
         description="Of all events, those that the ranker learns from; less saves processor time.",
     )
+    nice: int = Field(
+        10,
+        ge=0,
+        le=19,
+        description="How far the worker steps back for others on its machine, as in `nice`: lists come first.",
+    )
     prior_curvature: FiniteFloat = Field(
         100.0, gt=0, description="How firmly the first weights stand; the larger, the slower they give way."
     )

@@ -25,6 +25,7 @@ from models.retrieval.columns import Mask
 from streams.driver import SourcePartition
 from streams.settings import Settings
 from streams.topic_names import TopicNames
+from workers.background import in_background
 from workers.backoff import FIRST_WAIT_S, LONGEST_WAIT_S, while_down
 from workers.erased_people import ErasedPeople
 from workers.learned_models import LearnedReader, learned_records
@@ -264,11 +265,11 @@ class WeightsWriter:
                 await self.publish(updates, profiles.positions)
 
     async def _refit(self) -> None:
-        """Train models of sources in a thread; no event is taken meanwhile."""
+        """Train models of sources beside all else; no event is taken meanwhile."""
         self._gate.clear()
         try:
             started = asyncio.get_running_loop().time()
-            models = await asyncio.to_thread(self._models.learner.refit)
+            models = await in_background(self._models.learner.refit, "refit")
             self._metrics.refitted(asyncio.get_running_loop().time() - started)
             _log.info("models were refitted", models=models, steps=self._models.learner.steps)
         finally:

@@ -123,6 +123,10 @@ class Run:
         self._supervisor.start("learn")
         # Both read the whole catalogue and all histories first.
         self._supervisor.wait_ready(READY_TIMEOUT_S)
+        if self._settings.recommend.ranker == "cascade":
+            # The training over the history is no part of what goes on all day; those after it are.
+            while not self._metric("learn", "freshet_refit_seconds_count"):
+                time.sleep(0.5)
 
     def measure(self, rate: float, seconds: float) -> dict[str, float]:
         """Events at the rate; percentiles of what they took."""

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from models.cascade.cascade import Cascade
 from models.cascade.learner import Learner
 from models.retrieval import ItemIndex
+from workers.background import step_back
 from workers.encoders_in_use import encoder_registry, fusion_in_use
 from workers.erased_people import ErasedPeople
 from workers.erasure_follower import ErasureFollower
@@ -21,6 +22,7 @@ def wire_learn(around: Around) -> Wiring:
     """The learn role."""
     fusion = fusion_in_use(around.settings, encoder_registry(around.settings))
     vectors = around.topics.item_vectors(fusion.space)
+    step_back(around.settings.learn.nice)
 
     async def term() -> None:
         async with AsyncExitStack() as resources:

@@ -132,6 +132,8 @@ export function mount(main, context) {
       const sent = await post('/api/events', { user_id: context.user, item_id: item.item_id, action, ...(fromList && list ? { recommendation_id: list.recommendation_id } : {}) });
       lastEvent = sent.event_id;
       doneTo.set(sent.event_id, [action, nameOf(item)]);
+      // The list may be here before the answer that names its cause.
+      if (list?.cause.id === sent.event_id) { figureText.textContent = caused(list); tellOutcome(list); }
       // Words are asked for once one stops to look.
       clearTimeout(settle);
       settle = setTimeout(ask, SETTLE_MS);
@@ -165,7 +167,7 @@ export function mount(main, context) {
   }
 
   function showList(made) {
-    if (made.cause.kind === 'event' && made.latency_ms !== null) showLatency(made.latency_ms, doneTo.get(made.cause.id));
+    if (made.cause.kind === 'event' && made.latency_ms !== null) showLatency(made);
     // While words are asked for, the list is theirs; an act has them asked again.
     if (made.asked !== query || made.recommendation_id === list?.recommendation_id) return;
     const before = list && list.user_id === made.user_id && list.asked === made.asked ? new Map(list.items.slice(0, SHOWN).map((one, at) => [one.item.item_id, at])) : null;
@@ -190,23 +192,35 @@ export function mount(main, context) {
       }
     }
     replace(listLegend, legend(shown));
-    const did = made.cause.kind === 'event' ? doneTo.get(made.cause.id) : null;
     listNote.textContent = `${made.items.length} items, knows ${made.profile_version} ${made.profile_version === 1 ? 'event' : 'events'}${made.arm ? ` · arm ${made.arm}` : ''}`;
     if (made.query) askNote.textContent = heard(made);
-    if (did && listCard.getBoundingClientRect().bottom < 140) {
-      toast.textContent = `${ms(made.latency_ms)} · now first: ${shown[0] ? nameOf(shown[0].item) : 'nothing'} ↑`;
+    tellOutcome(made);
+  }
+
+  /** Say what the viewer's own act did to the list; nothing where the act is somebody else's or not known yet. */
+  function tellOutcome(made) {
+    if (made.cause.kind !== 'event' || !doneTo.has(made.cause.id)) return;
+    const first = made.items.length ? nameOf(made.items[0].item) : 'nothing';
+    if (listCard.getBoundingClientRect().bottom < 140) {
+      toast.textContent = `${ms(made.latency_ms)} · now first: ${first} ↑`;
       toast.hidden = false;
       clearTimeout(toastTimer);
       toastTimer = setTimeout(() => { toast.hidden = true; }, 6000);
     }
-    if (did) announce(`List updated in ${ms(made.latency_ms)}: first is ${shown[0] ? nameOf(shown[0].item) : 'nothing'}`);
+    announce(`List updated in ${ms(made.latency_ms)}: first is ${first}`);
   }
 
-  function showLatency(latency, did) {
+  function caused(made) {
+    const did = doneTo.get(made.cause.id);
+    return did ? `after you ${verb(did[0])} ${did[1]}: event published to list received` : 'event published to list received';
+  }
+
+  function showLatency(made) {
+    const latency = made.latency_ms;
     latencies.push(latency);
     if (latencies.length > 40) latencies.shift();
     figure.textContent = ms(latency);
-    figureText.textContent = did ? `after you ${verb(did[0])} ${did[1]}: event published to list received` : 'event published to list received';
+    figureText.textContent = caused(made);
     const most = Math.max(...latencies, 20);
     const step = 160 / Math.max(12, latencies.length);
     replace(spark, latencies.map((one, at) => svg('rect', { x: at * step, y: 36 - (32 * one) / most, width: Math.max(1, step - 1.5), height: (32 * one) / most, rx: 1, class: at === latencies.length - 1 ? 'now' : 'then' })));

@@ -1,0 +1,30 @@
+"""Long work gives way to short work."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+
+import pytest
+
+from workers.background import LOWEST_PRIORITY, in_background
+
+
+def own_priority() -> int:
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own")
+async def test_only_the_thread_that_works_steps_back() -> None:
+    before = own_priority()
+    assert await in_background(own_priority, "long") == LOWEST_PRIORITY
+    assert own_priority() == before
+
+
+async def test_what_the_work_raises_is_raised() -> None:
+    def fail() -> None:
+        raise ValueError("no history")
+
+    with pytest.raises(ValueError, match="no history"):
+        await in_background(fail, "long")

@@ -1,0 +1,52 @@
+"""Long work beside what must be quick, in a thread that takes only what others leave of the cores."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+Found = TypeVar("Found")
+
+LOWEST_PRIORITY = 19
+
+
+def _step_back() -> None:
+    # On Linux a priority belongs to a thread; elsewhere it would be the whole process that steps back.
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
+
+
+def step_back(nice: int) -> None:
+    """Give way to other processes of the machine: what this thread starts from now on does so too.
+
+    Args:
+        nice: By how much, from 0 to 19; nothing where the system has no such thing.
+    """
+    if hasattr(os, "nice"):
+        os.nice(nice)
+
+
+async def in_background(work: Callable[[], Found], name: str) -> Found:
+    """Do work in a thread of its own, of the lowest priority where the system gives threads one.
+
+    Training for a minute on every core that it finds would make each list wait meanwhile.
+
+    Args:
+        work: Takes seconds.
+        name: What the thread is called.
+
+    Returns:
+        What ``work`` returns; what it raises is raised. Cancelled, it does not wait for the work's end.
+    """
+    executor = ThreadPoolExecutor(1, thread_name_prefix=name, initializer=_step_back)
+    try:
+        return await asyncio.get_running_loop().run_in_executor(executor, work)
+    finally:
+        executor.shutdown(wait=False)
