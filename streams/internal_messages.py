@@ -9,6 +9,9 @@ from msgspec import Meta
 
 from streams.fields import ActionName, Attributes, Context, Id, Message, Modality, UtcTime
 
+MAX_WEIGHT = 1e6
+"""Far beyond what settings allow an action."""
+
 
 class ItemVersion(msgspec.Struct, frozen=True, array_like=True):
     """The source position of an item's message in ``items``.
@@ -112,7 +115,8 @@ class AppliedEvent(Message, frozen=True, kw_only=True, omit_defaults=True):
     event_id: Id
     item_id: Id
     action: ActionName
-    weight: float
+    # MessagePack can hold NaN and infinities; a bound refuses both.
+    weight: Annotated[float, Meta(ge=-MAX_WEIGHT, le=MAX_WEIGHT)]
     occurred_at: UtcTime
     recommendation_id: Id | None = None
     context: Context = {}

@@ -164,7 +164,7 @@ class Learner:
             online, trainings, trained, anew, names = msgspec.msgpack.decode(
                 state, type=tuple[bytes, int, bool, int, tuple[tuple[str, ...], tuple[str, ...]]]
             )
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise ModelError(f"the state of a learner cannot be read: {error}") from None
         weights = self._cascade.weights
         if names != (tuple(weights.gates), tuple(weights.signals)):

@@ -219,7 +219,7 @@ def decode_manifest(data: bytes, where: str) -> AnyManifest:
         return _DECODER.decode(data)
     except msgspec.ValidationError as error:
         raise ManifestError(f"{where}: {_plain(str(error))}. Correct the field in the manifest.") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ManifestError(f"{where} is not valid JSON: {error}. Correct the file.") from error
 
 

@@ -68,7 +68,7 @@ def read_fusion_manifest(folder: Path) -> FusionManifest:
         raise ManifestError(f"{path} has more than {MAX_MANIFEST_BYTES} bytes: it is no manifest of a fusion")
     try:
         return msgspec.json.decode(text, type=FusionManifest)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ManifestError(f"{path} is no manifest of a fusion: {error}") from error
 
 

@@ -191,7 +191,7 @@ class OnlineLearner:
                     tuple[int, int], list[bytes], tuple[int, int, int], tuple[float, float, float | None]
                 ],
             )
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise ModelError(f"the state of the ranker's learner cannot be read: {error}") from None
         gates, signals = self.values.shape
         shapes = [shape, shape, shape, shape, (gates, gates), (signals, signals)]

@@ -43,7 +43,7 @@ def _of(info: Any) -> st.SearchStrategy[Any]:
         case inspect.IntType():
             return st.integers(-(2**63) if info.ge is None else info.ge, info.le or 2**63 - 1)
         case inspect.FloatType():
-            return st.floats(allow_nan=False, allow_infinity=False)
+            return st.floats(info.ge, info.le, allow_nan=False, allow_infinity=False)
         case inspect.BoolType():
             return st.booleans()
         case inspect.NoneType():

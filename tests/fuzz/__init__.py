@@ -1,0 +1,1 @@
+"""Hostile bytes at every place where bytes come in."""
