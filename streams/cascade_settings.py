@@ -94,7 +94,7 @@ class LearnSettings(_Section):
         10,
         ge=0,
         le=19,
-        description="How far the worker steps back for others on its machine, as in `nice`: lists come first.",
+        description="How far the worker steps back for others on its machine, as in `nice`.",
     )
     prior_curvature: FiniteFloat = Field(
         100.0, gt=0, description="How firmly the first weights stand; the larger, the slower they give way."

@@ -83,7 +83,9 @@ def test_a_like_moves_the_list_and_tells_how_long_it_took(page: Any, running: Sh
     until(page, "document.querySelector('#announce').textContent.startsWith('List updated')")
 
 
-def test_a_list_that_is_faster_than_the_answer_to_its_event_is_told_all_the_same(page: Any, running: Showcase) -> None:
+def test_a_list_that_is_faster_than_the_answer_to_its_event_is_told_all_the_same(
+    page: Any, running: Showcase
+) -> None:
     become(page, running, "browser-overtaken")
 
     def answer_late(route: Any) -> None:
@@ -94,7 +96,7 @@ def test_a_list_that_is_faster_than_the_answer_to_its_event_is_told_all_the_same
     page.route("**/api/events", answer_late)
     page.locator(".shelf .act-like").first.click()
     until(page, "document.querySelector('#announce').textContent.startsWith('List updated')")
-    until(page, "document.querySelector('.now-text, .figure').closest('.card').textContent.includes('after you liked')")
+    until(page, "document.querySelector('.person-latency').textContent.includes('after you liked')")
 
 
 def first_titles(page: Any, count: int = 5) -> str:

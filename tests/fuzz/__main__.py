@@ -13,9 +13,10 @@ import argparse
 import sys
 from pathlib import Path
 
-TARGET_NAMES = (
-    "messages profiles weights images sounds videos texts manifests graphs addresses lines".split()
-)
+TARGET_NAMES = [
+    *("messages", "profiles", "weights", "manifests", "graphs"),
+    *("images", "sounds", "videos", "texts", "lines", "addresses"),
+]
 
 
 def main() -> None:

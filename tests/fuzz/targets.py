@@ -1,5 +1,6 @@
-"""Where bytes come in from outside, and what may come of any bytes: a value that holds what it promises, or an
-error of the documented tree. Nothing else, ever.
+"""Where bytes come in from outside, and what may come of any bytes.
+
+A value that holds what it promises, or an error of the documented tree; nothing else, ever.
 
 Each target has seeds, inputs that are well-formed, from which an input that is broken in one place gets far.
 """
@@ -40,9 +41,7 @@ from tests.unit.encoders import tiny_onnx
 from tests.unit.preprocessing.media_samples import quadrants, saved, sound_file, tone, video_file
 from workers.media.addresses import why_refused
 
-_LIMITS = MediaLimits(
-    max_bytes=1 << 20, max_pixels=1 << 20, max_seconds=2.0, max_frames=40, deadline_s=5.0
-)
+_LIMITS = MediaLimits(max_bytes=1 << 20, max_pixels=1 << 20, max_seconds=2.0, max_frames=40, deadline_s=5.0)
 _MEDIA_ERRORS = (MediaTooLargeError, MediaUnreadableError)
 _SIZE_PX = 32
 
@@ -52,7 +51,7 @@ class Target:
     """One place.
 
     Attributes:
-        run: Takes any bytes; raises nothing but one of ``allowed``, or AssertionError where a promise is broken.
+        run: Takes any bytes; raises one of ``allowed``, or AssertionError where a promise is broken.
         seeds: Inputs that are accepted.
     """
 
@@ -225,7 +224,14 @@ _IPV4_PREFIXES = (
 
 
 def _address_seeds() -> Sequence[bytes]:
-    texts = ("93.184.216.34", "127.0.0.1", "::ffff:127.0.0.1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "fd00::1")
+    texts = (
+        "93.184.216.34",
+        "127.0.0.1",
+        "::ffff:127.0.0.1",
+        "64:ff9b::a9fe:a9fe",
+        "2002:7f00:1::",
+        "fd00::1",
+    )
     return [ipaddress.ip_address(text).packed for text in texts]
 
 
@@ -248,7 +254,7 @@ TARGETS = {
         Target("images", _image, _image_seeds, _MEDIA_ERRORS, 16_384),
         Target("sounds", _audio, _sound_seeds, _MEDIA_ERRORS, 32_768),
         Target("videos", _video, _video_seeds, _MEDIA_ERRORS, 32_768),
-        Target("texts", _text, lambda: ["A <b>lamp</b>\nwarm &amp; bright".encode()], ()),
+        Target("texts", _text, lambda: [b"A <b>lamp</b>\nwarm &amp; bright"], ()),
         Target("manifests", _manifest, _bundled("manifest.json"), (ModelError,)),
         Target("graphs", _onnx, _small_graphs, (ModelError,)),
         Target("addresses", _address, _address_seeds, (), 16),

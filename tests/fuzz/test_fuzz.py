@@ -1,13 +1,18 @@
-"""The short form: some hundred broken inputs a target. `python -m tests.fuzz` goes on for as long as wanted."""
+"""The short form: some hundred broken inputs a target. `python -m tests.fuzz` goes on as long as wanted."""
 
 from __future__ import annotations
 
 import pytest
 
+from tests.fuzz.__main__ import TARGET_NAMES
 from tests.fuzz.mutations import mutated
 from tests.fuzz.targets import TARGETS
 
 INPUTS = 300
+
+
+def test_the_command_knows_every_target() -> None:
+    assert set(TARGET_NAMES) == set(TARGETS)
 
 
 @pytest.mark.parametrize("name", TARGETS)
