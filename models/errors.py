@@ -17,6 +17,7 @@
     ├── ListQueryError           a list was asked for in a way that cannot be answered
     ├── DatasetError             a data set to evaluate on is not there, or a line of it is wrong
     ├── SettingError             a number that steers a model is out of its bounds
+    ├── ExportError              a model cannot be made an encoder, or its export is not faithful
     └── TrainingError            a training run cannot start or did not reach a usable result
 
 Each carries a message for a person in ``detail``: what was wrong, where, and what to do.
@@ -96,6 +97,10 @@ class SettingError(ModelError):
 
 class DatasetError(ModelError):
     """A data set that is not there, or cannot be read. The message names the file, and the line."""
+
+
+class ExportError(ModelError):
+    """A model that cannot be made an encoder, or whose ONNX graph gives other vectors than it does."""
 
 
 class TrainingError(ModelError):

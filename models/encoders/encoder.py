@@ -78,6 +78,22 @@ class Encoder(ABC, Generic[ItemT_contra]):
             )
         return unit_rows(raw)
 
+    def mean_output(self, batch: Sequence[ItemT_contra]) -> Vectors:
+        """The mean of the network's outputs, float32 [dimension], of items that say something.
+
+        It is what a manifest's `output_mean` is to be for a catalogue of which ``batch`` is a sample; zeros
+        where no item says anything.
+
+        Raises:
+            EncoderInputError: see `encode`.
+            EncoderOutputError: see `encode`.
+        """
+        centred = self._forward(batch).astype(np.float64)
+        said = centred[centred.any(axis=1)]
+        if not len(said):
+            return np.zeros(self.dimension, np.float32)
+        return np.asarray(said.mean(axis=0) + np.asarray(self.manifest.output_mean or 0.0), np.float32)
+
     @abstractmethod
     def _forward(self, batch: Sequence[ItemT_contra]) -> Vectors:
         """Centred vectors [len(batch), dimension] of any length; zeros for an item that says nothing."""

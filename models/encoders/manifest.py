@@ -68,11 +68,13 @@ class TextPreprocessing(Struct, frozen=True, kw_only=True):
     ``graph.inputs`` are the names of the ids, of the attention mask and of the token types, in this order;
     the last two may be absent. ``pooling`` says what the graph leaves to do: ``none`` for an output
     ``[n, d]``, ``mean`` (over the attention mask) or ``first`` for an output ``[n, tokens, d]``.
+    ``prefix`` is put before every text, where the network was trained with one.
     """
 
     tokenizer: FileEntry
     max_tokens: Annotated[int, Meta(ge=1, le=8192)] = 512
     special_tokens: bool = True
+    prefix: Annotated[str, Meta(max_length=256)] = ""
     pooling: Literal["none", "mean", "first"] = "none"
 
 

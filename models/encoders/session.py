@@ -12,7 +12,7 @@ import onnxruntime as ort  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from models.encoders.manifest import FileEntry, GraphEntry
-from models.encoders.onnx_structure import read_structure
+from models.encoders.onnx_structure import OnnxStructure, read_structure
 from models.errors import EncoderOutputError, GraphError, ManifestError
 
 # com.microsoft are the operators that ONNX Runtime itself carries; none of these domains loads a library.
@@ -43,14 +43,12 @@ class OnnxGraph:
         self.entry = entry
         self._where = str(folder / entry.file)
         data = read_checked(folder, entry)
-        _check_structure(data, entry, self._where)
-        try:
-            self._session = ort.InferenceSession(data, _options(settings), providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime raises a dozen types without a common base
+        structure = checked_structure(data, self._where)
+        if structure.opset != entry.opset:
             raise GraphError(
-                f"ONNX Runtime {ort.__version__} cannot load {self._where}: {error}. "
-                "Export it for this version."
-            ) from error
+                f"{self._where} has opset {structure.opset}, its manifest says {entry.opset}. Correct `opset`."
+            )
+        self._session = open_session(data, self._where, settings)
         inputs = {node.name: node for node in self._session.get_inputs()}
         outputs = {node.name: node for node in self._session.get_outputs()}
         if set(inputs) != set(entry.inputs):
@@ -63,10 +61,10 @@ class OnnxGraph:
                 f"{self._where} has the outputs {sorted(outputs)}, its manifest names {entry.output!r}. "
                 "Correct `output` in the manifest."
             )
-        self.input_shapes = {name: _shape(node.shape) for name, node in inputs.items()}
+        self.input_shapes = {name: known_shape(node.shape) for name, node in inputs.items()}
         self.input_types: dict[str, str] = {name: node.type for name, node in inputs.items()}
         self.input_shape = self.input_shapes[entry.inputs[0]]
-        self.output_shape = _shape(outputs[entry.output].shape)
+        self.output_shape = known_shape(outputs[entry.output].shape)
 
     def require_input(self, name: str, onnx_type: str, shape: tuple[int | None, ...]) -> None:
         """Raises GraphError unless the input takes ``onnx_type`` arrays of ``shape`` (None: any size)."""
@@ -131,7 +129,12 @@ def read_checked(folder: Path, entry: FileEntry) -> bytes:
     return data
 
 
-def _check_structure(data: bytes, entry: GraphEntry, where: str) -> None:
+def checked_structure(data: bytes, where: str) -> OnnxStructure:
+    """What an ONNX file holds; ``where`` names it in the error.
+
+    Raises:
+        GraphError: it is no ONNX model, or one with what Freshet does not load: external data, custom operators.
+    """
     structure = read_structure(data, where)
     if structure.external_data:
         raise GraphError(
@@ -144,10 +147,21 @@ def _check_structure(data: bytes, entry: GraphEntry, where: str) -> None:
             f"{where} uses operators of the domains {foreign}; Freshet loads no custom operators. Export it "
             "with standard ONNX operators."
         )
-    if structure.opset != entry.opset:
+    return structure
+
+
+def open_session(data: bytes, where: str, settings: SessionSettings) -> ort.InferenceSession:
+    """A session over a file that `checked_structure` let pass.
+
+    Raises:
+        GraphError: ONNX Runtime cannot load it.
+    """
+    try:
+        return ort.InferenceSession(data, _options(settings), providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime raises a dozen types without a common base
         raise GraphError(
-            f"{where} has opset {structure.opset}, its manifest says {entry.opset}. Correct `opset`."
-        )
+            f"ONNX Runtime {ort.__version__} cannot load {where}: {error}. Export it for this version."
+        ) from error
 
 
 def _options(settings: SessionSettings) -> ort.SessionOptions:
@@ -162,7 +176,8 @@ def _options(settings: SessionSettings) -> ort.SessionOptions:
     return options
 
 
-def _shape(shape: list[Any]) -> tuple[int | None, ...]:
+def known_shape(shape: list[Any]) -> tuple[int | None, ...]:
+    """ONNX Runtime's shape with None where a size is free."""
     return tuple(size if isinstance(size, int) and size >= 0 else None for size in shape)
 
 

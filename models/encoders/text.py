@@ -48,11 +48,14 @@ class TextEncoder(Encoder[str]):
         bad = tuple(row for row, text in enumerate(batch) if not isinstance(text, str))
         if bad:
             raise EncoderInputError(f"{self.name} takes strings.", bad)
-        limit = self.manifest.preprocessing.max_tokens * _CHARACTERS_PER_TOKEN
-        special = self.manifest.preprocessing.special_tokens
+        options = self.manifest.preprocessing
+        limit = options.max_tokens * _CHARACTERS_PER_TOKEN
         # One by one: the library's batches start threads of their own, which do not survive a fork.
         tokens = [
-            self._tokenizer.encode(_encodable(text[:limit]), add_special_tokens=special).ids for text in batch
+            self._tokenizer.encode(
+                options.prefix + _encodable(text[:limit]), add_special_tokens=options.special_tokens
+            ).ids
+            for text in batch
         ]
         said = [row for row, text in enumerate(batch) if text.strip() and tokens[row]]
         # Texts of like length share a run, so that little is spent on padding.

@@ -1,4 +1,4 @@
-"""`freshet encoders`: see and check them."""
+"""`freshet encoders`: see, check and add them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from workers.cli.encoders_add import add
 from workers.cli.invocation import invocation
 from workers.cli.output import console, note, print_json, table
 from workers.exit_codes import BAD_INPUT, OK
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
 @click.group()
 def encoders() -> None:
-    """See the encoders at hand, and check that they work."""
+    """See the encoders at hand, check that they work, and add others."""
+
+
+encoders.add_command(add)
 
 
 def _size_bytes(registry: EncoderRegistry, name: str) -> int:

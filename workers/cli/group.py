@@ -24,7 +24,7 @@ COMMANDS = {
     "forget": ("workers.cli.forget", "Remove a person everywhere, and show the receipt."),
     "export": ("workers.cli.export", "Give all that is held on a person."),
     "acls": ("workers.cli.acls", "Print the least permissions that each role needs."),
-    "encoders": ("workers.cli.encoders", "See and check the encoders at hand."),
+    "encoders": ("workers.cli.encoders", "See, check and add encoders."),
     "doctor": ("workers.cli.doctor", "Check everything that Freshet needs, and say what to do."),
 }
 
