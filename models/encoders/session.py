@@ -46,7 +46,8 @@ class OnnxGraph:
         structure = checked_structure(data, self._where)
         if structure.opset != entry.opset:
             raise GraphError(
-                f"{self._where} has opset {structure.opset}, its manifest says {entry.opset}. Correct `opset`."
+                f"{self._where} has opset {structure.opset}, its manifest says {entry.opset}. Correct "
+                "`opset`."
             )
         self._session = open_session(data, self._where, settings)
         inputs = {node.name: node for node in self._session.get_inputs()}
@@ -133,7 +134,8 @@ def checked_structure(data: bytes, where: str) -> OnnxStructure:
     """What an ONNX file holds; ``where`` names it in the error.
 
     Raises:
-        GraphError: it is no ONNX model, or one with what Freshet does not load: external data, custom operators.
+        GraphError: it is no ONNX model, or one with what Freshet does not load: external data, custom
+        operators.
     """
     structure = read_structure(data, where)
     if structure.external_data:

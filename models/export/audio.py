@@ -44,7 +44,8 @@ def prepare_audio(source: ModelFolder, options: Mapping[str, Any]) -> Prepared:
     only(options, ("hop_samples", "max_windows"), "audio")
     if source.model_type != MODEL_TYPE:
         raise ExportError(
-            f"{source.folder} is of the architecture {source.model_type}; for sound, {MODEL_TYPE} is exported. "
+            f"{source.folder} is of the architecture {source.model_type}; for sound, {MODEL_TYPE} is "
+            "exported. "
             "Others can be brought as an ONNX file that takes samples."
         )
     if source.json("preprocessor_config.json") is None:
@@ -107,10 +108,11 @@ class _SoundTower(nn.Module):
 class _Spectrogram(nn.Module):
     """Samples [n, window] to what `ASTFeatureExtractor` makes of them, [n, frames, bands].
 
-    What a frame goes through before its energies are taken is linear: its mean is taken away, each sample loses a
-    share of the one before (pre-emphasis), it is weighted by a Hann window, and transformed (DFT). So all of it is
-    one convolution. Frames that reach into the silence with which a short sound is filled up are filling, as the
-    extractor fills spectrograms: zeros, before they are normalised.
+    What a frame goes through before its energies are taken is linear: its mean is taken away, each
+    sample loses a share of the one before (pre-emphasis), it is weighted by a Hann window, and
+    transformed (DFT). So all of it is one convolution. Frames that reach into the silence with which a
+    short sound is filled up are filling, as the extractor fills spectrograms: zeros, before they are
+    normalised.
     """
 
     def __init__(self, extractor: Any, frames: int) -> None:
@@ -133,7 +135,10 @@ class _Spectrogram(nn.Module):
 
 
 def frame_basis() -> NDArray[np.float32]:
-    """All that is linear in a frame's way to its spectrum, float32 [2 · 257, 1, 400]: real parts, then imaginary."""
+    """All that is linear in a frame's way to its spectrum, float32 [2 · 257, 1, 400].
+
+    Real parts, then imaginary ones.
+    """
     size = _FRAME_SAMPLES
     centre = np.eye(size) - 1 / size
     emphasis = np.eye(size) - _PREEMPHASIS * np.eye(size, k=-1)

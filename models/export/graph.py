@@ -51,7 +51,8 @@ def export_graph(
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
         with torch.no_grad(), warnings.catch_warnings():
-            # It warns of each value that becomes a constant; comparing with PyTorch shows whether one should not.
+            # It warns of each value that becomes a constant; comparing with PyTorch shows whether one
+            # should not.
             warnings.simplefilter("ignore")
             dimension = int(whole(*examples).shape[-1])
             torch.onnx.export(

@@ -14,7 +14,11 @@ _FLOAT_BYTES = 4
 
 
 def load_config(source: ModelFolder) -> Any:
-    """transformers' configuration of the model. Raises ExportError where it does not know the architecture."""
+    """transformers' configuration of the model.
+
+    Raises:
+        ExportError: It does not know the architecture.
+    """
     from transformers import AutoConfig
 
     _quieten()
@@ -77,7 +81,8 @@ def load_model(source: ModelFolder) -> tuple[Any, frozenset[str]]:
     needed = sorted(name for name in missing if "pooler" not in name)
     if needed or info["mismatched_keys"]:
         raise ExportError(
-            f"The weights in {source.folder} lack {len(needed)} parameters of the network, {', '.join(needed[:3])} "
+            f"The weights in {source.folder} lack {len(needed)} parameters of the network, "
+            f"{', '.join(needed[:3])} "
             "among them: they are of another network."
         )
     return model.float().eval(), missing

@@ -54,7 +54,8 @@ def fetch_model(name: str, revision: str | None = None, endpoint: str | None = N
     except Exception as error:  # the client's own errors, those of HTTP below it, and those of the disk
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ExportError(
-            f"{name} cannot be fetched from the hub: {first_line} Check the name (`organisation/model`), or name a "
+            f"{name} cannot be fetched from the hub: {first_line} Check the name (`organisation/model`), "
+            "or name a "
             "folder that holds the model."
         ) from error
     return Path(folder), str(info.sha)
@@ -70,7 +71,8 @@ def _check(name: str, files: list[Any]) -> None:
     weights = [entry for entry in files if entry.rfilename == "model.safetensors"]
     if not weights:
         raise ExportError(
-            f"{name} has no model.safetensors, in one file. Formats that may run code when they are opened are not "
+            f"{name} has no model.safetensors, in one file. Formats that may run code when they are "
+            "opened are not "
             "read, and weights in several files do not fit into one ONNX file."
         )
     for entry in files:

@@ -26,8 +26,8 @@ _BATCH = 16
 def prepare_image(source: ModelFolder, options: Mapping[str, Any]) -> Prepared:
     """A network over pictures.
 
-    The vector is the projection of an image tower; else what the network pools; else the first token's, or the
-    mean over places where there are no tokens.
+    The vector is the projection of an image tower; else what the network pools; else the first token's,
+    or the mean over places where there are no tokens.
 
     Args:
         source: Its folder, with a ``preprocessor_config.json``.

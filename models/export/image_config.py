@@ -41,7 +41,8 @@ def image_preprocessing(config: dict[str, Any], where: str) -> tuple[dict[str, A
     note = ""
     if crops and resized is not None and resized > side:
         note = (
-            f"The model's own preprocessing keeps the inner {side} of {resized} pixels of a picture; here the whole "
+            f"The model's own preprocessing keeps the inner {side} of {resized} pixels of a picture; here "
+            "the whole "
             "square in the middle is kept."
         )
     return {

@@ -58,7 +58,8 @@ def prepare_onnx_file(
     dimension = shape[-1] if shape else None
     if dimension is None:
         raise ExportError(
-            f"{path}: the length of the vectors in output `{output}` is not fixed in the graph. Export it with a "
+            f"{path}: the length of the vectors in output `{output}` is not fixed in the graph. Export it "
+            "with a "
             "fixed last size, or write its manifest by hand."
         )
     of = modality or _modality(inputs, path)
@@ -96,7 +97,8 @@ def _modality(inputs: dict[str, tuple[str, Shape]], path: Path) -> Modality:
         return "audio"
     found = ", ".join(f"{name} {kind} of {len(shape)} dimensions" for name, (kind, shape) in inputs.items())
     raise ExportError(
-        f"{path} takes {found}, which is neither text (int64 of 2 dimensions), pictures (float or uint8 of 4) nor "
+        f"{path} takes {found}, which is neither text (int64 of 2 dimensions), pictures (float or uint8 "
+        "of 4) nor "
         "samples of sound (float of 2). Export it so that it takes one of these."
     )
 
@@ -108,7 +110,8 @@ def _text_inputs(inputs: dict[str, tuple[str, Shape]], path: Path) -> tuple[str,
     ids = [name for name in inputs if name not in (*types, *masks)]
     if len(ids) != 1 or len(masks) > 1 or len(types) > 1 or (types and not masks):
         raise ExportError(
-            f"{path} has the inputs {', '.join(inputs)}. For text it must take token ids, and may take an attention "
+            f"{path} has the inputs {', '.join(inputs)}. For text it must take token ids, and may take an "
+            "attention "
             "mask and token types."
         )
     return (*ids, *masks, *types)
@@ -149,7 +152,8 @@ def _image(path: Path, given: dict[str, Any], kind: str, shape: Shape) -> dict[s
     sides = shape[1:3] if layout == "nhwc" else shape[2:4]
     if 3 not in (shape[1], shape[3]) and "layout" not in given:
         raise ExportError(
-            f"{path} takes pictures of shape {list(shape)}, where no size is 3, for red, green and blue. Say which "
+            f"{path} takes pictures of shape {list(shape)}, where no size is 3, for red, green and blue. "
+            "Say which "
             'is: --preprocessing with {"layout": "nchw"} or {"layout": "nhwc"}.'
         )
     if sides[0] != sides[1]:
@@ -162,7 +166,8 @@ def _image(path: Path, given: dict[str, Any], kind: str, shape: Shape) -> dict[s
         found = image_preprocessing(config, "preprocessor_config.json")[0] | found
     elif kind == _FLOAT and not {"mean", "std"} <= given.keys():
         raise ExportError(
-            f"There is no preprocessor_config.json beside {path}. Say what it takes away from pixels in [0, 1] and "
+            f"There is no preprocessor_config.json beside {path}. Say what it takes away from pixels in "
+            "[0, 1] and "
             'divides them by: --preprocessing with {"mean": [0, 0, 0], "std": [1, 1, 1]} for neither.'
         )
     if sides[0] is not None:
@@ -197,7 +202,8 @@ def _beside(path: Path, name: str) -> Path | None:
         if found.exists():
             if not inside(found, trusted_root(folder)):
                 raise ExportError(
-                    f"{found} is a link to {found.resolve()}, outside its folder. Copy the file, if it is meant."
+                    f"{found} is a link to {found.resolve()}, outside its folder. Copy the file, if it is "
+                    "meant."
                 )
             return found
     return None

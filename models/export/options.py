@@ -13,6 +13,7 @@ def only(options: Mapping[str, Any], known: Sequence[str], modality: str) -> Non
     unknown = sorted(options.keys() - set(known))
     if unknown:
         raise ExportError(
-            f"`{'`, `'.join(unknown)}` cannot be chosen: the rest of the preprocessing of {modality} comes from the "
+            f"`{'`, `'.join(unknown)}` cannot be chosen: the rest of the preprocessing of {modality} "
+            "comes from the "
             f"model. Of it, {', '.join(f'`{name}`' for name in known)} can."
         )

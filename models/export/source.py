@@ -1,7 +1,7 @@
 """The folder of a model, looked over before any library reads it.
 
-A folder from elsewhere is not trusted: nothing outside it is read through a link, no pickle is opened, no code
-of its own is run, and sizes are bounded before memory is taken.
+A folder from elsewhere is not trusted: nothing outside it is read through a link, no pickle is opened,
+no code of its own is run, and sizes are bounded before memory is taken.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def open_folder(folder: Path) -> ModelFolder:
     config = read_json(folder / CONFIG_FILE) if (folder / CONFIG_FILE).is_file() else None
     if not isinstance(config, dict) or not config.get("model_type"):
         raise ExportError(
-            f"{folder} has no {CONFIG_FILE} that names a `model_type`. Name the folder of a model in the format "
+            f"{folder} has no {CONFIG_FILE} that names a `model_type`. Name the folder of a model in the "
+            "format "
             "of Hugging Face's transformers, or an .onnx file."
         )
     _check_weights(folder)
@@ -76,8 +77,10 @@ def open_folder(folder: Path) -> ModelFolder:
         found = read_json(folder / name) if (folder / name).is_file() else None
         if isinstance(found, dict) and "auto_map" in found:
             raise ExportError(
-                f"{folder / name} asks to run code that the model brings along (`auto_map`), which is not done. "
-                "Choose a model of an architecture that transformers has itself, or export it to ONNX yourself."
+                f"{folder / name} asks to run code that the model brings along (`auto_map`), which is not "
+                "done. "
+                "Choose a model of an architecture that transformers has itself, or export it to ONNX "
+                "yourself."
             )
     if "quantization_config" in config:
         raise ExportError(
@@ -113,7 +116,8 @@ def check_regular(path: Path, max_bytes: int) -> int:
         raise ExportError(f"{path} is no plain file.")
     if found.st_size > max_bytes:
         raise ExportError(
-            f"{path} has {found.st_size / 1e9:.1f} GB; at most {max_bytes / 1e9:g} GB are read. A model that is "
+            f"{path} has {found.st_size / 1e9:.1f} GB; at most {max_bytes / 1e9:g} GB are read. A model "
+            "that is "
             "larger does not fit into one ONNX file."
         )
     return found.st_size
@@ -125,8 +129,11 @@ def inside(path: Path, root: Path) -> bool:
 
 
 def trusted_root(folder: Path) -> Path:
-    """Where links in a model's folder may lead to: itself, or, for a download in the cache of Hugging Face's own
-    client, which links to files beside it, that model's part of the cache."""
+    """Where links in a model's folder may lead to.
+
+    Itself; or, for a download in the cache of Hugging Face's own client, which links to files beside it, that
+    model's part of the cache.
+    """
     for one in (folder, *folder.parents[:2]):
         if one.parent.name == "snapshots":
             return one.parent.parent
@@ -140,7 +147,8 @@ def _check_files(folder: Path) -> None:
             raise ExportError(f"{folder} holds more than {MAX_FILES} files. Name the folder of one model.")
         if path.is_symlink() and not inside(path, root):
             raise ExportError(
-                f"{path} is a link to {path.resolve()}, outside the model's folder. Copy the file, if it is meant."
+                f"{path} is a link to {path.resolve()}, outside the model's folder. Copy the file, if it "
+                "is meant."
             )
         if not path.is_dir():
             check_regular(path, MAX_MODEL_BYTES if path.name == WEIGHTS_FILE else 1 << 60)
@@ -159,7 +167,8 @@ def _check_weights(folder: Path) -> None:
         return
     if (folder / f"{WEIGHTS_FILE}.index.json").exists():
         raise ExportError(
-            f"The weights in {folder} are in several files. Only models with one {WEIGHTS_FILE} are read: larger "
+            f"The weights in {folder} are in several files. Only models with one {WEIGHTS_FILE} are read: "
+            "larger "
             "ones do not fit into one ONNX file."
         )
     others = sorted(path.name for path in folder.iterdir() if path.suffix in _PICKLES)

@@ -40,7 +40,8 @@ def require_free(name: str, out: Path) -> None:
     for taken in (out / name, BUNDLED_FOLDER / name):
         if taken.exists():
             raise ExportError(
-                f"There is an encoder {name} at {taken}. Features carry the name of their encoder, so give this "
+                f"There is an encoder {name} at {taken}. Features carry the name of their encoder, so "
+                "give this "
                 "one another with --name."
             )
 

@@ -43,8 +43,8 @@ _ADD = "models.export.add"
     "--sample",
     type=click.Path(path_type=Path, exists=True),
     metavar="PATH",
-    help="Items of yours: a file with a text or an item as JSON on each line, or a folder of pictures or sounds. "
-    "The encoder is compared on them, and centred on their mean.",
+    help="Items of yours: a file with a text or an item as JSON on each line, or a folder of pictures or "
+    "sounds. The encoder is compared on them, and centred on their mean.",
 )
 @click.option(
     "--preprocessing",
@@ -69,9 +69,10 @@ def add(
 ) -> None:
     """Make an encoder of SOURCE: a model of the Hugging Face hub, a folder of one, or an ONNX file.
 
-    A model is exported to ONNX with its preprocessing, and written only if the graph gives the vectors that PyTorch
-    gives. Text: sentence transformers, and networks like BERT. Pictures: ViT, DINO and the like. CLIP and SigLIP:
-    both towers. Sound: Audio Spectrogram Transformers. Needs the extra `export`; an ONNX file does not.
+    A model is exported to ONNX with its preprocessing, and written only if the graph gives the vectors that
+    PyTorch gives. Text: sentence transformers, and networks like BERT. Pictures: ViT, DINO and the like. CLIP
+    and SigLIP: both towers. Sound: Audio Spectrogram Transformers. Needs the extra `export`; an ONNX file
+    does not.
     """
     from models.export.prepared import AddRequest
 
