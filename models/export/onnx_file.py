@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from models.encoders.manifest import Modality
+from models.encoders.manifest import AudioPreprocessing, ImagePreprocessing, Modality, TextPreprocessing
 from models.encoders.session import SessionSettings, checked_structure, known_shape, open_session
 from models.errors import ExportError
 from models.export.image_config import image_preprocessing
+from models.export.options import only
 from models.export.prepared import Prepared
 from models.export.source import (
     MAX_JSON_BYTES,
@@ -24,6 +25,11 @@ Shape = tuple[int | None, ...]
 
 # The names that exporters give to the one vector of an input, best first.
 _OUTPUTS = ("embedding", "sentence_embedding", "text_embeds", "image_embeds", "audio_embeds", "pooler_output")
+_FIELDS = {
+    "text": TextPreprocessing.__struct_fields__,
+    "image": ImagePreprocessing.__struct_fields__,
+    "audio": AudioPreprocessing.__struct_fields__,
+}
 _INTEGER, _FLOAT, _BYTE = "tensor(int64)", "tensor(float)", "tensor(uint8)"
 
 
@@ -63,6 +69,7 @@ def prepare_onnx_file(
             "fixed last size, or write its manifest by hand."
         )
     of = modality or _modality(inputs, path)
+    only(given, [name for name in _FIELDS.get(of, ()) if name != "tokenizer"], of)
     tokenizer = None
     match of:
         case "text":

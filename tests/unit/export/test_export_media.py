@@ -1,4 +1,4 @@
-"""Models of pictures and sound as encoders: their vectors are those of transformers with its own preprocessing."""
+"""Models of pictures and sound as encoders, against transformers with its own preprocessing."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="the extra `export` is not installed")
-pytest.importorskip("transformers", reason="the extra `export` is not installed")
+pytest.importorskip("sentence_transformers", reason="the extra `export` is not installed")
 
+import torch
 import transformers
 from PIL import Image
 from transformers import AutoModel, CLIPImageProcessorPil

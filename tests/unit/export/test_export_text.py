@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="the extra `export` is not installed")
 pytest.importorskip("sentence_transformers", reason="the extra `export` is not installed")
 
+import torch
 import transformers
 from sentence_transformers import SentenceTransformer
 
@@ -21,7 +21,13 @@ from models.export.add import add_encoders
 from models.export.prepared import AddRequest
 from tests.unit.export.tiny_models import save_bert, save_clip, save_siglip
 
-TEXTS = ["red leather boots", "a film about bees and the sea", "piano " * 9, "cats", "a plain sample of music"]
+TEXTS = [
+    "red leather boots",
+    "a film about bees and the sea",
+    "piano " * 9,
+    "cats",
+    "a plain sample of music",
+]
 
 
 def cosines(these: Vectors, others: Any) -> Vectors:
@@ -31,7 +37,7 @@ def cosines(these: Vectors, others: Any) -> Vectors:
 
 def different(vectors: Vectors) -> bool:
     """Whether agreeing with other vectors says something: not all items have one and the same."""
-    return bool((vectors @ vectors.T)[np.triu_indices(len(vectors), 1)].max() < 0.99)
+    return bool(np.median((vectors @ vectors.T)[np.triu_indices(len(vectors), 1)]) < 0.95)
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +162,12 @@ def test_an_unfaithful_graph_is_not_written(tmp_path: Path, monkeypatch: pytest.
 def test_it_is_centred_on_a_persons_own_items(tmp_path: Path) -> None:
     folder = save_bert(tmp_path / "bert")
     sample = tmp_path / "items.jsonl"
-    lines = ['{"item_id": "a", "title": "red boots", "description": "of the sea"}', "cats and bees", "", "{broken"]
+    lines = [
+        '{"item_id": "a", "title": "red boots", "description": "of the sea"}',
+        "cats and bees",
+        "",
+        "{broken",
+    ]
     sample.write_text("\n".join(lines))
     (added,) = add_encoders(AddRequest(source=str(folder), out=tmp_path / "out", sample=sample))
     vectors = load_encoder(added.folder).encode(["red boots. of the sea", "cats and bees"])

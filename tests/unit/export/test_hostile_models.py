@@ -110,7 +110,9 @@ def test_it_is_refused_with_the_reason(make: Callable[[Path], None], folder: Pat
 
 
 def test_what_is_in_order_is_opened(folder: Path) -> None:
-    (folder / "README.md").write_text("---\ntags:\n- a\nlicense: apache-2.0\n---\n# A model\nlicense: other\n")
+    (folder / "README.md").write_text(
+        "---\ntags:\n- a\nlicense: apache-2.0\n---\n# A model\nlicense: other\n"
+    )
     (folder / "same.json").symlink_to(folder / "config.json")
     opened = open_folder(folder)
     assert (opened.model_type, opened.licence) == ("bert", "apache-2.0")

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="the extra `export` is not installed")
 pytest.importorskip("sentence_transformers", reason="the extra `export` is not installed")
 
 from safetensors.torch import load_file, save_file

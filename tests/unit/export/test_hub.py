@@ -32,10 +32,10 @@ class Hub:
         hub = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_HEAD(self) -> None:  # noqa: N802
+            def do_HEAD(self) -> None:
                 self.do_GET()
 
-            def do_GET(self) -> None:  # noqa: N802
+            def do_GET(self) -> None:
                 hub.answer(self)
 
             def log_message(self, *_: object) -> None:
@@ -55,9 +55,17 @@ class Hub:
         path = request.path.partition("?")[0]
         headers = {"X-Repo-Commit": COMMIT}
         for name, files in self.repositories.items():
+            if path.startswith(f"/api/models/{name}/tree/"):
+                tree = [
+                    {"type": "file", "path": file, "size": len(data), "oid": COMMIT}
+                    for file, data in files.items()
+                ]
+                self._send(request, 200, json.dumps(tree).encode(), headers)
+                return
             if path.startswith(f"/api/models/{name}"):
                 siblings = [
-                    {"rfilename": file, "size": self.sizes.get(file, len(data))} for file, data in files.items()
+                    {"rfilename": file, "size": self.sizes.get(file, len(data))}
+                    for file, data in files.items()
                 ]
                 body = json.dumps({"id": name, "sha": COMMIT, "siblings": siblings, "tags": []}).encode()
                 self._send(request, 200, body, headers)

@@ -1,4 +1,4 @@
-"""Small models of the architectures that are exported, with random weights, as their makers would save them."""
+"""Small models of the architectures that are exported, with random weights."""
 
 from __future__ import annotations
 
@@ -13,10 +13,38 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 
-WORDS = (
-    "a an the of with and red blue leather boots piano piece for late evenings music bees film about city plain "
-    "sample another little longer sea train shoes yoga cats"
-).split()
+WORDS = [
+    "a",
+    "an",
+    "the",
+    "of",
+    "with",
+    "and",
+    "red",
+    "blue",
+    "leather",
+    "boots",
+    "piano",
+    "piece",
+    "for",
+    "late",
+    "evenings",
+    "music",
+    "bees",
+    "film",
+    "about",
+    "city",
+    "plain",
+    "sample",
+    "another",
+    "little",
+    "longer",
+    "sea",
+    "train",
+    "shoes",
+    "yoga",
+    "cats",
+]
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 SIDE_PX = 32
 # Far above what training begins with: else all vectors are nearly one, and any two graphs agree.
@@ -67,7 +95,9 @@ def save_vit(folder: Path, *, pooler: bool) -> Path:
 
 
 def save_resnet(folder: Path) -> Path:
-    config = transformers.ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic")
+    config = transformers.ResNetConfig(
+        embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic"
+    )
     _save(transformers.ResNetModel, config, folder)
     save_image_processor(
         folder, size={"shortest_edge": 40}, do_center_crop=True, crop_size={"height": 32, "width": 32}
