@@ -43,9 +43,9 @@ def quantise(graph: bytes) -> bytes:
         raise ExportError(f"The graph cannot be quantised: {error}. Leave --int8 out.") from error
     finally:
         logging.getLogger().removeFilter(_without_advice)
-    if len(made) > 0.9 * len(graph):
+    if len(made) >= len(graph):
         raise ExportError(
-            "Quantising saves less than a tenth: the graph has hardly any matrix product with fixed weights. "
+            "Quantising does not make the graph smaller: it has hardly any matrix product with fixed weights. "
             "Leave --int8 out."
         )
     return made

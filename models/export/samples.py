@@ -23,6 +23,7 @@ from models.preprocessing.text import clean_text, item_text
 MAX_ITEMS = 512
 _MAX_TEXT_FILE_BYTES = 1 << 30
 _MADE_UP_MEDIA = 24
+_MAX_CHARACTERS = 20_000
 
 MADE_UP_TEXTS: tuple[str, ...] = (
     "Red leather boots",
@@ -143,7 +144,7 @@ def _text(line: str) -> str:
             return ""
         parts = [item.get(name) for name in ("title", "description")]
         return item_text(*(part if isinstance(part, str) else None for part in parts))
-    return clean_text(line)
+    return clean_text(line, _MAX_CHARACTERS)
 
 
 def _pictures(size_px: int) -> list[Pixels]:

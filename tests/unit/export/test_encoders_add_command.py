@@ -41,7 +41,7 @@ def test_what_was_measured_is_listed(tmp_path: Path, capsys: pytest.CaptureFixtu
     pytest.importorskip("sentence_transformers", reason="the extra `export` is not installed")
     from tests.unit.export.tiny_models import save_bert
 
-    folder = save_bert(tmp_path / "bert")
+    folder = save_bert(tmp_path / "bert", intermediate_size=512)
     out = tmp_path / "encoders"
     assert run(["encoders", "add", str(folder), "--out", str(out), "--int8", "--json"]) == 0
     (added,) = json.loads(capsys.readouterr().out)

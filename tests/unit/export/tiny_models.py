@@ -53,14 +53,15 @@ SPREAD = 0.3
 
 def save_bert(folder: Path, **changes: Any) -> Path:
     config = transformers.BertConfig(
-        vocab_size=len(WORDS) + len(SPECIAL),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=64,
-        initializer_range=SPREAD,
-        **changes,
+        **{
+            "vocab_size": len(WORDS) + len(SPECIAL),
+            "hidden_size": 32,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "intermediate_size": 64,
+            "max_position_embeddings": 64,
+        }
+        | changes
     )
     _save(transformers.BertModel, config, folder)
     save_tokenizer(folder, 64)
@@ -113,7 +114,6 @@ def save_ast(folder: Path) -> Path:
         intermediate_size=64,
         max_length=64,
         num_mel_bins=32,
-        initializer_range=SPREAD,
     )
     _save(transformers.ASTModel, config, folder)
     transformers.ASTFeatureExtractor(max_length=64, num_mel_bins=32).save_pretrained(folder)
