@@ -122,7 +122,8 @@ class _Spectrogram(nn.Module):
         ends = torch.arange(frames) * _HOP_SAMPLES + _FRAME_SAMPLES
         self.register_buffer("ends", ends.float())
         self.register_buffer("places", torch.arange(1, int(ends[-1]) + 1).float())
-        self.mean, self.std = (extractor.mean, 2 * extractor.std) if extractor.do_normalize else (0.0, 1.0)
+        self.mean: float = extractor.mean if extractor.do_normalize else 0.0
+        self.divisor: float = 2 * extractor.std if extractor.do_normalize else 1.0
 
     def forward(self, samples: Tensor) -> Tensor:
         spectrum = nn.functional.conv1d(samples[:, None, :], self.basis, stride=_HOP_SAMPLES)
@@ -131,7 +132,7 @@ class _Spectrogram(nn.Module):
         bands = torch.log(torch.clamp(energies, min=_ENERGY_FLOOR))
         length = ((samples != 0).float() * self.places).amax(dim=1, keepdim=True)
         filled = (self.ends <= length)[:, :, None].float() * bands
-        return (filled - self.mean) / self.std
+        return (filled - self.mean) / self.divisor
 
 
 def frame_basis() -> NDArray[np.float32]:

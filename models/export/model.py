@@ -43,24 +43,22 @@ def prepare_model(
     source = open_folder(folder)
     network = model_class(load_config(source))
     given = dict(options or {})
-    towers: list[Modality] = []
-    if hasattr(network, "get_image_features") and hasattr(network, "get_text_features"):
-        towers = ["image", "text"]
-    own = towers or [_BY_INPUT.get(str(network.main_input_name))]
-    if None in own:
-        raise ExportError(f"{folder} takes {network.main_input_name}, and is none of text, image and audio.")
+    has_towers = hasattr(network, "get_image_features") and hasattr(network, "get_text_features")
+    own = ["image", "text"] if has_towers else [_BY_INPUT.get(str(network.main_input_name), "nothing here")]
     if modality is not None and modality not in own:
-        raise ExportError(f"{folder} encodes {' and '.join(map(str, own))}, not {modality}.")
-    if len(towers) > 1 and modality is None and given:
+        raise ExportError(f"{folder} encodes {' and '.join(own)}, not {modality}.")
+    if has_towers and modality is None and given:
         raise ExportError("The model has two towers. Say of which --preprocessing is, with --modality.")
     made = []
     for one in [modality] if modality else own:
         on_step(f"exporting {one}")
         match one:
             case "text":
-                made.append((prepare_text_tower if towers else prepare_sentences)(source, given))
+                made.append((prepare_text_tower if has_towers else prepare_sentences)(source, given))
             case "image":
                 made.append(prepare_image(source, given))
-            case _:
+            case "audio":
                 made.append(prepare_audio(source, given))
+            case _:
+                raise ExportError(f"{folder} takes {network.main_input_name}: none of text, image and audio.")
     return source, made

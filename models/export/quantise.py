@@ -45,8 +45,8 @@ def quantise(graph: bytes) -> bytes:
         logging.getLogger().removeFilter(_without_advice)
     if len(made) >= len(graph):
         raise ExportError(
-            "Quantising does not make the graph smaller: it has hardly any matrix product with fixed weights. "
-            "Leave --int8 out."
+            "Quantising does not make the graph smaller: it has hardly any matrix product with fixed "
+            "weights. Leave --int8 out."
         )
     return made
 

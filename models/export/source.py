@@ -135,7 +135,7 @@ def trusted_root(folder: Path) -> Path:
     model's part of the cache.
     """
     for one in (folder, *folder.parents[:2]):
-        if one.parent.name == "snapshots":
+        if one.parent.name == "snapshots" and one.parent.parent.name.startswith("models--"):
             return one.parent.parent
     return folder
 

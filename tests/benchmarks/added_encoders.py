@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.added_encoders --data FOLDER --model FOLDER --out FOLDER
 
-Adds the model twice, compared and centred on plots of MovieLens-100k (for evaluation alone), and measures texts a
-second of processor time on one thread: titles, and titles with plots. How good neighbours are by these encoders says
-`tests.benchmarks.text_neighbours` with `--encoder` OUT/float and OUT/int8.
+Adds the model twice, compared and centred on plots of MovieLens-100k (for evaluation alone), and measures
+texts a second of processor time on one thread: titles, and titles with plots. How good neighbours are by
+these encoders says `tests.benchmarks.text_neighbours` with `--encoder` OUT/float and OUT/int8.
 """
 
 from __future__ import annotations

@@ -5,20 +5,24 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import av
+import msgspec
 import numpy as np
 import pytest
 
-from models.encoders import Encoder, EncoderRegistry, load_encoder
+from models.encoders import Encoder, EncoderRegistry, TextManifest, load_encoder, read_manifest
 from models.encoders.loading import BUNDLED_FOLDER
+from models.encoders.manifest import encode_manifest
 from models.preprocessing.image import decode_image
 from tests.unit.encoders import golden
 
 DIMENSIONS = {"text-distilled-128": 128, "image-cnn-64": 64, "audio-gru-64": 64, "video-pooled-128": 128}
+TEXT = "text-distilled-128"
 MAX_FILE_BYTES, MAX_TOTAL_BYTES = 5_000_000, 15_000_000
 
 
@@ -97,6 +101,18 @@ def test_unrelated_texts_have_cosines_around_zero(registry: EncoderRegistry) -> 
     vectors = registry.get("text-distilled-128").encode(words)
     cosines = (vectors @ vectors.T)[np.triu_indices(len(words), 1)]
     assert abs(cosines.mean()) < 0.15
+
+
+def test_a_prefix_of_the_manifest_goes_before_each_text(registry: EncoderRegistry, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(registry.folder(TEXT), tmp_path / TEXT))
+    manifest = read_manifest(folder)
+    assert isinstance(manifest, TextManifest)
+    preprocessing = msgspec.structs.replace(manifest.preprocessing, prefix="red ")
+    changed = msgspec.structs.replace(manifest, preprocessing=preprocessing)
+    (folder / "manifest.json").write_bytes(encode_manifest(changed))
+    prefixed = load_encoder(folder).encode(["boots", ""])
+    assert prefixed[0] == pytest.approx(registry.get(TEXT).encode(["red boots"])[0], abs=1e-6)
+    assert not prefixed[1].any()
 
 
 @pytest.mark.parametrize("nothing", ["", "   ", "\n", "!?", "\u200b"])

@@ -182,6 +182,16 @@ def test_the_output_mean_is_taken_away(tiny_folder: Path) -> None:
     assert not encoder.encode([np.full((2, 2, 3), 9, np.uint8)]).any()
 
 
+def test_the_mean_of_a_sample_is_the_output_mean_to_be(tiny_folder: Path) -> None:
+    images = [np.full((2, 2, 3), value, np.uint8) for value in (0, 10, 20)]
+    # the black one says nothing: its output is zeros
+    assert load_encoder(tiny_folder).mean_output(images) == pytest.approx(np.full(12, 15.0))
+    assert load_encoder(rewrite(tiny_folder, output_mean=[5.0] * 12)).mean_output(
+        images[1:]
+    ) == pytest.approx(np.full(12, 15.0))
+    assert not load_encoder(rewrite(tiny_folder)).mean_output(images[:1]).any()
+
+
 def test_a_manifest_that_is_a_list(tiny_folder: Path) -> None:
     (tiny_folder / "manifest.json").write_text(json.dumps([1]))
     with pytest.raises(ManifestError):
