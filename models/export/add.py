@@ -43,9 +43,11 @@ def add_encoders(request: AddRequest, on_step: OnStep = lambda what: None) -> li
         source, licence, kind = path.name, "", "An ONNX file."
     else:
         made, source, licence, kind = _exported(request, on_step)
-    quantise = None
+    smaller: Callable[[bytes], bytes] | None = None
     if request.int8:
         from models.export.quantise import quantise
+
+        smaller = quantise
     added: list[Added] = []
     try:
         for one in made:
@@ -57,12 +59,12 @@ def add_encoders(request: AddRequest, on_step: OnStep = lambda what: None) -> li
             )
             added.append(
                 write_encoder(
-                    one, about, request.out, quantise=quantise, sample=request.sample, on_step=on_step
+                    one, about, request.out, quantise=smaller, sample=request.sample, on_step=on_step
                 )
             )
     except BaseException:
-        for one in added:
-            shutil.rmtree(one.folder, ignore_errors=True)
+        for before in added:
+            shutil.rmtree(before.folder, ignore_errors=True)
         raise
     return added
 

@@ -142,8 +142,10 @@ def _text(line: str) -> str:
             item = json.loads(line)
         except ValueError:
             return ""
-        parts = [item.get(name) for name in ("title", "description")]
-        return item_text(*(part if isinstance(part, str) else None for part in parts))
+        title, description = (
+            part if isinstance(part, str) else None for part in (item.get("title"), item.get("description"))
+        )
+        return item_text(title, description)
     return clean_text(line, _MAX_CHARACTERS)
 
 
