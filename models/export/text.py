@@ -79,7 +79,7 @@ def prepare_text_tower(source: ModelFolder, options: Mapping[str, Any]) -> Prepa
     positions = int(config.max_position_embeddings)
     limit = min(_limit(options, positions, tokenizer), positions)
     fixed = positions if source.model_type in _FIXED_LENGTH else 0
-    padding = int(config.pad_token_id or 0)
+    padding = int(tokenizer.pad_token_id or 0)
     prefix = str(options.get("prefix", ""))
     tower = _TextTower(model, fixed, padding)
     graph, dimension = export_graph(tower, _examples(tokenizer), _INPUTS, _FREE)

@@ -83,8 +83,37 @@ def save_clip(folder: Path) -> Path:
 def save_siglip(folder: Path) -> Path:
     config = transformers.SiglipConfig(text_config=_text_tower(), vision_config=_vision_tower())
     _save(transformers.SiglipModel, config, folder)
-    save_tokenizer(folder, 16)
+    save_tokenizer(folder, 16, pad_token="[UNK]")
     save_image_processor(folder, size={"height": SIDE_PX, "width": SIDE_PX}, do_center_crop=False)
+    return folder
+
+
+def save_other(architecture: str, folder: Path) -> Path:
+    """A further architecture, by transformers' name of its configuration without ``Config``."""
+    text = _text_tower(max_position_embeddings=66)
+    vision = _vision_tower()
+    fields: dict[str, Any] = {
+        "Roberta": text | {"pad_token_id": 1},
+        "MPNet": text | {"pad_token_id": 1},
+        "ModernBert": text | {"cls_token_id": 2, "sep_token_id": 3},
+        "DebertaV2": text,
+        "Dinov2": {name: value for name, value in vision.items() if name != "intermediate_size"},
+        "ConvNext": {"hidden_sizes": [8, 16, 16, 16], "depths": [1, 1, 1, 1]},
+        "Swin": {
+            "image_size": SIDE_PX,
+            "patch_size": 4,
+            "embed_dim": 8,
+            "depths": [1, 1],
+            "num_heads": [1, 2],
+            "window_size": 4,
+        },
+    }[architecture]
+    config = getattr(transformers, f"{architecture}Config")(**fields)
+    _save(getattr(transformers, f"{architecture}Model"), config, folder)
+    if "vocab_size" in fields:
+        save_tokenizer(folder, 64)
+    else:
+        save_image_processor(folder, size={"height": SIDE_PX, "width": SIDE_PX}, do_center_crop=False)
     return folder
 
 
@@ -120,7 +149,7 @@ def save_ast(folder: Path) -> Path:
     return folder
 
 
-def save_tokenizer(folder: Path, max_tokens: int) -> None:
+def save_tokenizer(folder: Path, max_tokens: int, pad_token: str = "[PAD]") -> None:
     vocabulary = {word: index for index, word in enumerate((*SPECIAL, *WORDS))}
     tokenizer = Tokenizer(WordLevel(vocabulary, "[UNK]"))
     tokenizer.pre_tokenizer = Whitespace()
@@ -128,7 +157,7 @@ def save_tokenizer(folder: Path, max_tokens: int) -> None:
     tokenizer.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
     transformers.PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
-        pad_token="[PAD]",
+        pad_token=pad_token,
         unk_token="[UNK]",
         cls_token="[CLS]",
         sep_token="[SEP]",
