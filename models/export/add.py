@@ -43,6 +43,8 @@ def add_encoders(request: AddRequest, on_step: OnStep = lambda what: None) -> li
         source, licence, kind = path.name, "", "An ONNX file."
     else:
         made, source, licence, kind = _exported(request, on_step)
+    if len(made) > 1 and request.sample is not None:
+        raise ExportError("The model has two towers. Say of which --sample holds items, with --modality.")
     smaller: Callable[[bytes], bytes] | None = None
     if request.int8:
         from models.export.quantise import quantise

@@ -44,7 +44,7 @@ def prepare_onnx_file(
     Args:
         path: The file, with its tensors inside.
         options: Fields of the manifest's `preprocessing` that go before what is found.
-        modality: Of what it encodes; told by its inputs where None.
+        modality: What it is taken for; told by its inputs where None.
 
     Raises:
         ExportError: It is not read, or something must be said in ``options``; the message says what.
@@ -68,7 +68,9 @@ def prepare_onnx_file(
             "with a "
             "fixed last size, or write its manifest by hand."
         )
-    of = modality or _modality(inputs, path)
+    of = _modality(inputs, path)
+    if modality is not None and modality != of:
+        raise ExportError(f"{path} takes {of} by the types and shapes of its inputs, not {modality}.")
     only(given, [name for name in _FIELDS.get(of, ()) if name != "tokenizer"], of)
     tokenizer = None
     match of:

@@ -58,7 +58,7 @@ class AddRequest:
         source: An ``.onnx`` file, a folder of a model, or the name of one on the hub.
         out: The folder that holds encoders' folders.
         name: Of the encoder; None for that of the model.
-        modality: Of two towers only this one; of an ONNX file, what it takes.
+        modality: Of two towers only this one; refused where the source does not encode it.
         options: Fields of the manifest's `preprocessing`.
         int8: Quantise.
         sample: Items of the person's own; see `models.export.samples.read_sample`.

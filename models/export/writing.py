@@ -44,7 +44,9 @@ def encoder_name(wanted: str) -> str:
 
 
 def require_free(name: str, out: Path) -> None:
-    """Raises ExportError where ``out``, or Freshet itself, has an encoder of this name."""
+    """Raises ExportError where ``out``, or Freshet itself, has an encoder of this name, or ``out`` is one."""
+    if (out / MANIFEST_FILE).exists():
+        raise ExportError(f"{out} is an encoder itself. Name the folder that holds it.")
     for taken in (out / name, BUNDLED_FOLDER / name):
         if taken.exists():
             raise ExportError(

@@ -34,7 +34,7 @@ _ADD = "models.export.add"
 @click.option(
     "--modality",
     type=click.Choice(("text", "image", "audio")),
-    help="Which tower of a model that has two, or what an ONNX file takes.",
+    help="Of a model with two towers only this one.",
 )
 @click.option(
     "--int8", is_flag=True, help="Quantise to about a quarter of the size; what it costs is measured."

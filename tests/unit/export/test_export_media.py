@@ -71,6 +71,29 @@ def test_both_towers_make_one_space(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"clip-image", "clip-text"}
 
 
+def test_a_persons_own_pictures(tmp_path: Path) -> None:
+    folder = save_clip(tmp_path / "clip")
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number, colour in enumerate(("red", "blue", "white")):
+        Image.new("RGB", (50, 40), colour).save(pictures / f"{number}.png")
+    (pictures / "broken.png").write_bytes(b"no picture")
+    with pytest.raises(ExportError, match="--modality"):
+        add_encoders(AddRequest(source=str(folder), out=tmp_path / "out", sample=pictures))
+    made = add_encoders(
+        AddRequest(source=str(folder), out=tmp_path / "out", modality="image", sample=pictures)
+    )
+    assert made[0].quality["cosine_with_pytorch"].dataset == "3 of 3 items of pictures"
+    mean = load_encoder(made[0].folder).manifest.output_mean
+    assert 0 < np.linalg.norm(mean) < 1
+    with pytest.raises(ExportError, match="no folder"):
+        add_encoders(
+            AddRequest(
+                source=str(folder), out=tmp_path / "more", modality="image", sample=folder / "config.json"
+            )
+        )
+
+
 def test_where_one_tower_fails_none_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from models.export import text
 

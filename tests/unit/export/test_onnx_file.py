@@ -171,6 +171,18 @@ def test_a_name_that_is_taken(tmp_path: Path) -> None:
         add(path, name="My pixels!")
 
 
+def test_what_it_takes_is_not_for_a_person_to_say(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"takes image .* not audio"):
+        add(written(tmp_path, flatten_model()), modality="audio")
+
+
+def test_an_encoder_is_not_put_into_another(tmp_path: Path) -> None:
+    path = written(tmp_path, flatten_model())
+    add(path, name="pixels")
+    with pytest.raises(ExportError, match="is an encoder itself"):
+        add_encoders(AddRequest(source=str(path), out=tmp_path / "out" / "pixels", name="inner"))
+
+
 HUGE = [
     tensor_cast("image", "floats"),
     node("Flatten", ["floats"], ["flat"]),
