@@ -6,12 +6,13 @@ A nested setting is named with two underscores in a variable: ``FRESHET_KAFKA__B
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    FiniteFloat,
     SecretStr,
     ValidationError,
     field_validator,
@@ -206,6 +207,10 @@ class RecommendSettings(_Section):
         description="`cascade`: many sources, learned ranking; `base`: taste, popularity and freshness.",
     )
     candidates: int = Field(400, ge=1, le=5_000, description="Items that the cascade ranks for a list.")
+    objective_weights: dict[str, Annotated[FiniteFloat, Field(ge=0)]] = Field(
+        default_factory=dict,
+        description="Objective of `learn.objectives` → how much it counts in scores; 1 for those not named.",
+    )
     content_weight: float = Field(1.0, ge=0)
     popularity_weight: float = Field(0.15, ge=0)
     freshness_weight: float = Field(0.05, ge=0)
@@ -271,6 +276,30 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     console: ConsoleSettings = ConsoleSettings()
 
+    @model_validator(mode="after")
+    def _check_objectives(self) -> Self:
+        self.objectives_of(self.recommend)
+        return self
+
+    def objectives_of(self, recommend: RecommendSettings) -> dict[str, float]:
+        """How much each objective counts in scores, by these settings of lists.
+
+        Raises:
+            ValueError: One is weighed that is not learned, or none counts.
+        """
+        learned, weights = self.learn.objectives, recommend.objective_weights
+        for name in weights:
+            if name not in learned:
+                known = ", ".join(f"`{one}`" for one in learned) or "none"
+                raise ValueError(
+                    f"recommend.objective_weights: there is no objective `{name}` in learn.objectives, "
+                    f"which has {known}"
+                )
+        counts = {name: weights.get(name, 1.0) for name in learned}
+        if counts and not any(counts.values()):
+            raise ValueError("recommend.objective_weights: every objective weighs 0; one must weigh more")
+        return counts
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -304,7 +333,10 @@ def load_settings(file: Path | None = None, **flags: Any) -> Settings:
         return FromFile(**flags)
     except ValidationError as error:
         lines = [
+            # What is wrong between sections is at none of them, and says where.
             f"setting `{'.'.join(str(part) for part in problem['loc'])}`: {problem['msg']}"
+            if problem["loc"]
+            else problem["msg"]
             for problem in error.errors(include_input=False, include_url=False)
         ]
         raise ConfigurationError("; ".join(lines)) from None

@@ -104,6 +104,7 @@ def _maker(index: ItemIndex, cascade: Ranks | None, arm: Arm, settings: Settings
     own = ListSettings(
         candidates=arm.recommend.candidates,
         budgets=arm.sources.model_dump(),
+        objectives=settings.objectives_of(arm.recommend),
         rerank=rerank_settings(arm.rerank),
         base=base,
     )

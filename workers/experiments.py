@@ -88,10 +88,15 @@ def _arm(settings: Settings, name: str, arm: ArmSettings) -> Arm:
             "all people; set it in `recommend`"
         )
     at = f"experiment.arms.{name}"
+    recommend = _over(settings.recommend, arm.recommend, f"{at}.recommend")
+    try:
+        settings.objectives_of(recommend)
+    except ValueError as error:
+        raise ConfigurationError(f"setting `{at}`: {error}") from None
     return Arm(
         experiment=settings.experiment.name,
         name=name,
-        recommend=_over(settings.recommend, arm.recommend, f"{at}.recommend"),
+        recommend=recommend,
         sources=_over(settings.sources, arm.sources, f"{at}.sources"),
         rerank=_over(settings.rerank, arm.rerank, f"{at}.rerank"),
     )

@@ -80,6 +80,7 @@ def cascade_settings(settings: Settings) -> CascadeSettings:
         new_item_events=settings.rerank.new_item_events,
         reason_items=settings.recommend.reason_items,
         asked_share=settings.recommend.query_weight,
+        objectives=settings.objectives_of(settings.recommend),
     )
 
 
@@ -88,8 +89,9 @@ def learn_settings(settings: Settings) -> LearnSettings:
     learn = settings.learn
     return LearnSettings(
         objectives=learn.objectives,
-        positive_objective=learn.positive_objective,
-        other_objective=learn.other_objective,
+        target_weights=learn.target_weights,
+        positive_target_weight=learn.positive_target_weight,
+        other_target_weight=learn.other_target_weight,
         share=learn.share,
         online=OnlineSettings(
             prior_curvature=learn.prior_curvature,

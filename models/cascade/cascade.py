@@ -117,6 +117,7 @@ class Cascade(Knowledge):
         person: Person,
         eligible: NDArray[np.bool_],
         budgets: Mapping[str, int] | None = None,
+        objectives: Mapping[str, float] | None = None,
     ) -> Ranking:
         """Candidates from all sources, ranked.
 
@@ -124,13 +125,17 @@ class Cascade(Knowledge):
             person: Whose list, and when.
             eligible: By row of the index; False for what was seen, filtered out or is not available.
             budgets: Over those of the settings.
+            objectives: Objective → how much it counts, instead of the settings'.
         """
-        return self._answer(person, self._ranked(self.candidates(person, eligible, budgets)))
+        return self._answer(person, self._ranked(self.candidates(person, eligible, budgets), objectives))
 
-    def rank_rows(self, person: Person, rows: NDArray[np.int64]) -> Ranking:
-        """Just these rows of the index, ranked."""
+    def rank_rows(
+        self, person: Person, rows: NDArray[np.int64], objectives: Mapping[str, float] | None = None
+    ) -> Ranking:
+        """Just these rows of the index, ranked; ``objectives`` as `rank`'s."""
         proposals = Proposals(np.asarray(rows, np.int64), np.zeros(len(rows), np.uint32))
-        return self._answer(person, self._ranked(self._complete(self._signals(person), proposals)))
+        candidates = self._complete(self._signals(person), proposals)
+        return self._answer(person, self._ranked(candidates, objectives))
 
     def candidates(
         self,
@@ -249,8 +254,9 @@ class Cascade(Knowledge):
         standardised[:, self._left_out] = 0.0
         return Candidates(rows, sources, standardised, gates.gates(signals.situation))
 
-    def _ranked(self, candidates: Candidates) -> Ranking:
-        weights = self.weights.effective(candidates.gates)[_BY_FAMILY, None]
+    def _ranked(self, candidates: Candidates, objectives: Mapping[str, float] | None) -> Ranking:
+        counts = self.settings.objectives if objectives is None else objectives
+        weights = self.weights.effective(candidates.gates, counts)[_BY_FAMILY, None]
         weighted = candidates.standardised.T[_BY_FAMILY] * weights
         # Not a product of matrices: an item's sums round alike in whatever row it stands.
         by_family = np.empty((len(catalogue.FAMILIES), len(candidates.rows)))

@@ -16,6 +16,7 @@ from models.cascade.settings import LearnSettings
 from models.cascade.trained import TrainedItem2Vec, TrainedRegression, TrainedSequence, grades
 from models.errors import ModelError
 from models.profile.hashing import hash64
+from models.ranking.objectives import ObjectiveHead
 from models.ranking.online import OnlineLearner
 from models.ranking.ranker import RankerWeights, encode_weights
 from models.retrieval.filters import AttributeValue
@@ -39,6 +40,17 @@ class LearnStep:
     fell_back: bool = False
 
 
+class _State(msgspec.Struct, array_like=True):
+    """What a successor goes on with; states of before objectives have no heads."""
+
+    online: bytes
+    trainings: int
+    trained: bool
+    begun_anew_at: int
+    names: tuple[tuple[str, ...], tuple[str, ...]]
+    heads: dict[str, bytes] = {}
+
+
 class Learner:
     """Learns from events, each before the cascade takes it in.
 
@@ -51,6 +63,7 @@ class Learner:
         self._cascade = cascade
         self._settings = settings
         self._online = OnlineLearner(cascade.weights.values, settings.online)
+        self._heads = self._new_heads()
         self._trainings = 0
         self._trained_at: int | None = None
         self._begun_anew_at = 0
@@ -72,7 +85,7 @@ class Learner:
             interaction: The event.
             eligible: By row of the index: what could have been listed.
         """
-        weight = self._objective(interaction)
+        weight = self._target_weight(interaction)
         share = self._settings.share
         if share < 1.0:
             if _lot(interaction) >= share:
@@ -87,12 +100,15 @@ class Learner:
         if not len(target) or len(candidates.rows) < 2:
             # The sources, not the ranker, would have to be better.
             return LearnStep(None)
-        loss, fell_back = self._online.learn(
-            candidates.standardised, candidates.gates, int(target[0]), weight
-        )
-        weights = self._cascade.weights
-        self._cascade.weights = RankerWeights(weights.gates, weights.signals, self._online.served)
-        return LearnStep(loss if math.isfinite(loss) else None, fell_back)
+        lesson = (candidates.standardised, candidates.gates, int(target[0]), weight)
+        own = [
+            head.learn(*lesson, self._online)
+            for objective, head in self._heads.items()
+            if interaction.action in self._settings.objectives[objective]
+        ]
+        loss, fell_back = self._online.learn(*lesson)
+        self._serve()
+        return LearnStep(loss if math.isfinite(loss) else None, fell_back or any(own))
 
     def refit_due(self) -> bool:
         """Whether models of sources are to be trained anew."""
@@ -150,43 +166,60 @@ class Learner:
         """What a successor goes on with; models come to it as they were published."""
         trained = self._trained_at is not None
         names = (self._cascade.weights.gates, self._cascade.weights.signals)
+        heads = {objective: head.state() for objective, head in self._heads.items()}
         return msgspec.msgpack.encode(
-            (self._online.state(), self._trainings, trained, self._begun_anew_at, names)
+            _State(self._online.state(), self._trainings, trained, self._begun_anew_at, names, heads)
         )
 
     def restore(self, state: bytes) -> None:
-        """Go on where `state` was taken.
+        """Go on where `state` was taken; an objective that it does not know begins anew.
 
         Raises:
             ModelError: It is something else, or of other gates or signals.
         """
         try:
-            online, trainings, trained, anew, names = msgspec.msgpack.decode(
-                state, type=tuple[bytes, int, bool, int, tuple[tuple[str, ...], tuple[str, ...]]]
-            )
+            held = msgspec.msgpack.decode(state, type=_State)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise ModelError(f"the state of a learner cannot be read: {error}") from None
         weights = self._cascade.weights
-        if names != (tuple(weights.gates), tuple(weights.signals)):
+        if held.names != (tuple(weights.gates), tuple(weights.signals)):
             raise ModelError("the state of a learner is of other gates or signals")
-        self._online.restore(online)
-        self._trainings = trainings
-        self._begun_anew_at = anew
+        self._online.restore(held.online)
+        for objective in self._heads.keys() & held.heads.keys():
+            self._heads[objective].restore(held.heads[objective])
+        self._trainings = held.trainings
+        self._begun_anew_at = held.begun_anew_at
         # Trained as of what is remembered at the start: the next training is a full interval away.
-        self._trained_at = self._cascade.log.count if trained else None
+        self._trained_at = self._cascade.log.count if held.trained else None
         self._published_steps = self.steps
-        self._cascade.weights = RankerWeights(weights.gates, weights.signals, self._online.served)
+        self._serve()
 
     def begin_from_held(self) -> None:
         """Begin anew from the ranker that the cascade holds, which is read by names whatever a state was."""
         self._online = OnlineLearner(self._cascade.weights.values, self._settings.online)
+        self._heads = self._new_heads()
         self._published_steps = 0
 
-    def _objective(self, interaction: Interaction) -> float:
+    def _new_heads(self) -> dict[str, ObjectiveHead]:
+        shape = self._cascade.weights.values.shape
+        return {
+            objective: ObjectiveHead(shape, self._settings.online)
+            for objective in self._settings.objectives
+        }
+
+    def _serve(self) -> None:
+        """Let the cascade rank with what was learned."""
+        weights, online = self._cascade.weights, self._online
+        own = {objective: head.served(online) for objective, head in self._heads.items()}
+        self._cascade.weights = RankerWeights(weights.gates, weights.signals, online.served, own)
+
+    def _target_weight(self, interaction: Interaction) -> float:
         settings = self._settings
-        if interaction.action in settings.objectives:
-            return settings.objectives[interaction.action]
-        return settings.positive_objective if interaction.weight > 0 else settings.other_objective
+        if interaction.action in settings.target_weights:
+            return settings.target_weights[interaction.action]
+        if interaction.weight > 0:
+            return settings.positive_target_weight
+        return settings.other_target_weight
 
     def _train_sequence(self, item_ids: dict[int, str], anew: bool) -> TrainedSequence:
         settings = self._settings

@@ -28,10 +28,18 @@ Rows = NDArray[np.int64]
 class Ranks(Protocol):
     """What ranks candidates. See `models.cascade.cascade.Cascade`."""
 
-    def rank(self, person: Person, eligible: Mask, budgets: Mapping[str, int] | None = None) -> Ranking:
+    def rank(
+        self,
+        person: Person,
+        eligible: Mask,
+        budgets: Mapping[str, int] | None = None,
+        objectives: Mapping[str, float] | None = None,
+    ) -> Ranking:
         """Candidates of every source."""
 
-    def rank_rows(self, person: Person, rows: Rows) -> Ranking:
+    def rank_rows(
+        self, person: Person, rows: Rows, objectives: Mapping[str, float] | None = None
+    ) -> Ranking:
         """Just these rows."""
 
     def explain(self, person: Person, ranking: Ranking, positions: Sequence[int]) -> list[tuple[Reason, ...]]:
@@ -48,11 +56,13 @@ class ListSettings:
     Attributes:
         candidates: Where no more items than this are eligible, all of them are ranked.
         budgets: Source → candidates, over the cascade's own.
+        objectives: Objective → how much it counts; None: as the cascade's settings have it.
         base: For lists that shall resemble given items, and to fill lists that the sources cannot.
     """
 
     candidates: int = 400
     budgets: Mapping[str, int] = field(default_factory=dict)
+    objectives: Mapping[str, float] | None = None
     rerank: RerankSettings = field(default_factory=RerankSettings)
     base: RankingSettings = field(default_factory=RankingSettings)
 
@@ -99,15 +109,16 @@ def _ranked(
 ) -> Ranking:
     query = order.query
     if query.candidates is not None or np.count_nonzero(eligible) <= settings.candidates:
-        return cascade.rank_rows(person, np.flatnonzero(eligible))
-    ranking = cascade.rank(person, eligible, settings.budgets or None)
+        return cascade.rank_rows(person, np.flatnonzero(eligible), settings.objectives)
+    ranking = cascade.rank(person, eligible, settings.budgets or None, settings.objectives)
     if len(ranking) >= query.count:
         return ranking
     # Sources that know of too few eligible items, as where a filter is narrow: the base scorer's join them.
     base = make_list(index, order.profile, query, order.now_ms, settings.base)
     known = set(ranking.rows.tolist())
     more = [row for row in index.rows_of(item.item_id for item in base.items).tolist() if row not in known]
-    return cascade.rank_rows(person, np.concatenate([ranking.rows, np.array(more, np.int64)]))
+    rows = np.concatenate([ranking.rows, np.array(more, np.int64)])
+    return cascade.rank_rows(person, rows, settings.objectives)
 
 
 def _without_filtered(

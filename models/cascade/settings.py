@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from models.errors import SettingError
@@ -57,6 +57,8 @@ class CascadeSettings:
         reason_items: Past items that reasons name.
         without: Families of signals that count for nothing, neither in scores nor in learning.
         asked_share: Of a score, the part of what a person asks for in words, where they have a history.
+        objectives: Objective → how much it counts in scores, where the caller does not say; none: all events
+            are one objective.
     """
 
     interactions: InteractionSettings = field(default_factory=InteractionSettings)
@@ -66,6 +68,7 @@ class CascadeSettings:
     reason_items: int = 3
     without: tuple[str, ...] = ()
     asked_share: float = 0.8
+    objectives: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.budgets) - set(SOURCES))
@@ -75,6 +78,9 @@ class CascadeSettings:
             raise SettingError("budgets must be at least 0, and candidates at least 1")
         if not 0 <= self.asked_share <= 1:
             raise SettingError(f"asked_share is {self.asked_share}; it must be between 0 and 1")
+        counts = self.objectives.values()
+        if min(counts, default=1.0) < 0 or not max(counts, default=1.0) > 0:
+            raise SettingError("objectives must count at least 0, and one of them more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +88,9 @@ class LearnSettings:
     """How the learner learns.
 
     Attributes:
-        objectives: Action → how much it counts as a target; others count ``positive_objective`` where
-            their weight is above 0 and ``other_objective`` where it is not.
+        objectives: Objective → the actions that it is of. None: all events are one objective.
+        target_weights: Action → how much it counts as a target; others count ``positive_target_weight`` where
+            their weight is above 0 and ``other_target_weight`` where it is not.
         share: Of all events, those that the ranker learns from, within (0, 1]; each then counts so much more.
         online: Steps of the ranker.
         publish_events: Weights are published after so many events.
@@ -100,9 +107,10 @@ class LearnSettings:
         seed: Of everything random.
     """
 
-    objectives: Mapping[str, float] = field(default_factory=dict)
-    positive_objective: float = 1.0
-    other_objective: float = 0.2
+    objectives: Mapping[str, Collection[str]] = field(default_factory=dict)
+    target_weights: Mapping[str, float] = field(default_factory=dict)
+    positive_target_weight: float = 1.0
+    other_target_weight: float = 0.2
     share: float = 1.0
     online: OnlineSettings = field(default_factory=OnlineSettings)
     publish_events: int = 50
@@ -121,7 +129,7 @@ class LearnSettings:
     def __post_init__(self) -> None:
         if min(self.publish_events, self.refit_events, self.first_refit_events) < 1:
             raise SettingError("publish_events and refit_events must be at least 1")
-        if min(self.objectives.values(), default=0.0) < 0:
-            raise SettingError("an objective must count at least 0")
+        if min(self.target_weights.values(), default=0.0) < 0:
+            raise SettingError("a target must count at least 0")
         if not 0 < self.share <= 1:
             raise SettingError(f"share must be above 0 and at most 1; it is {self.share}")

@@ -21,11 +21,13 @@ class HeldOutEvent:
         item_positives: Positive events on the item so far, by anybody.
         is_distinct_second: The person's previous event, of whatever weight, was in another second. Where a
             page of items is rated at once, events share their second, and the first gives the page away.
+        objectives: Those that its action is of.
     """
 
     user_positives: int
     item_positives: int
     is_distinct_second: bool
+    objectives: tuple[str, ...] = ()
 
     @property
     def segments(self) -> tuple[str, ...]:

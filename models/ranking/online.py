@@ -125,15 +125,27 @@ class OnlineLearner:
         self.steps = 0
 
     @property
+    def served_share(self) -> float:
+        """How much of what ranks is what was learned, within [0, 1]."""
+        warm_up = self._settings.warm_up_events
+        return 1.0 if self.steps >= warm_up else self.steps / warm_up
+
+    @property
     def served(self) -> Matrix:
         """What ranks: the first weights, and more and more those that are learned."""
-        if self.steps >= self._settings.warm_up_events:
+        share = self.served_share
+        if share == 1.0:
             return self.values
-        share = np.float32(self.steps / self._settings.warm_up_events)
-        return self._start + share * (self.values - self._start)
+        return self._start + np.float32(share) * (self.values - self._start)
 
     def learn(
-        self, standardised: Matrix, gates: NDArray[np.float32], target: int, weight: float
+        self,
+        standardised: Matrix,
+        gates: NDArray[np.float32],
+        target: int,
+        weight: float,
+        *,
+        beside: Matrix | None = None,
     ) -> tuple[float, bool]:
         """Learn from one event.
 
@@ -142,12 +154,14 @@ class OnlineLearner:
             gates: [gates].
             target: The candidate that the event was on.
             weight: How much it counts; not negative.
+            beside: Weights that scores are made with besides those learned here, [gates, signals].
 
         Returns:
             The loss of the softmax before the step, and whether the last good weights came back.
         """
         settings = self._settings
-        scores = standardised @ (gates @ self.values)
+        weights = self.values if beside is None else self.values + beside
+        scores = standardised @ (gates @ weights)
         loss, by_score = softmax_gradient(scores, target)
         if not math.isfinite(loss):
             # Signals that are no numbers say nothing of the weights.

@@ -208,6 +208,7 @@ def _replayed(dataset: Dataset | None, settings: Settings, ranker: str, options:
             restart_at=options.restart_at,
             seed=options.seed,
             diversity_by=diversity_by,
+            objectives=settings.learn.objectives,
         )
         contender = make_contender(ranker, source.index, settings, options.without)
         replay = Replay(source.index, contender, transition_settings(settings.profile), protocol)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -57,6 +57,7 @@ class Measures:
         window: Held-out events in each point over time.
         seed: Of confidence intervals and exploration.
         diversity_by: Attributes by which the diversity of lists is measured, besides content.
+        objectives: Names: events of each are measured apart, too.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Measures:
         window: int,
         seed: int,
         diversity_by: tuple[str, ...] = (),
+        objectives: Iterable[str] = (),
     ) -> None:
         self._index = index
         self._seed = seed
@@ -77,6 +79,7 @@ class Measures:
         self._passes = {
             name: RerankingPass(settings, count, seed, diversity_by) for name, settings in passes.items()
         }
+        self._by_objective = {name: RankMetrics() for name in objectives}
         self._without_part: dict[str, RankMetrics] = {}
         self._without_source: dict[str, RankMetrics] = {}
         self._new_items = _NewItems()
@@ -90,6 +93,8 @@ class Measures:
         person = held_out.moment.person
         rank = rank_of(ranking, held_out.row)
         self.ranks.add(rank, event)
+        for objective in event.objectives:
+            self._by_objective[objective].add(rank)
         self._over_time.add(rank, person.now_ms)
         self._lists.add(ranking.rows, index.vectors, held_out.positives, len(index), index.attributes)
         self._users.append(self._user_numbers.setdefault(person.user_id, len(self._user_numbers)))
@@ -116,6 +121,7 @@ class Measures:
         }
         return {
             **self.ranks.values(),
+            "objectives": {name: one.values() for name, one in self._by_objective.items()},
             **self._lists.values(),
             "users": len(self._user_numbers),
             "intervals": {name: None if one is None else asdict(one) for name, one in intervals.items()},

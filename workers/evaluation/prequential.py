@@ -9,7 +9,7 @@ weights are as they were, and weights rank only once a worker would have publish
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +45,7 @@ class PrequentialSettings:
         restart_at: Before this event after the warm-up, from 0, the workers start anew; None: never.
         seed: Of confidence intervals and exploration.
         diversity_by: Attributes by which the diversity of lists is measured, besides content.
+        objectives: Objective → its actions: events of these are measured apart, too.
     """
 
     warm_up: int
@@ -55,6 +56,7 @@ class PrequentialSettings:
     restart_at: int | None = None
     seed: int = 1
     diversity_by: tuple[str, ...] = ()
+    objectives: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 class Replay:
@@ -84,7 +86,13 @@ class Replay:
         self._duplicates = 0
         self.timings = Timings()
         self.measures = Measures(
-            index, settings.count, settings.passes, settings.window, settings.seed, settings.diversity_by
+            index,
+            settings.count,
+            settings.passes,
+            settings.window,
+            settings.seed,
+            settings.diversity_by,
+            settings.objectives,
         )
 
     def run(
@@ -167,8 +175,10 @@ class Replay:
 
     def _event(self, applied: Applied, row: int) -> HeldOutEvent:
         second = applied.interaction.occurred_at_ms // 1_000
+        action = applied.interaction.action
         return HeldOutEvent(
             user_positives=applied.before.person.positives,
             item_positives=int(self._positives[row]),
             is_distinct_second=self._last_second.get(applied.interaction.user_id) != second,
+            objectives=tuple(name for name, of in self._settings.objectives.items() if action in of),
         )

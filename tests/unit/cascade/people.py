@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -64,3 +65,17 @@ def index_of(items: int, seed: int = 0) -> ItemIndex:
             created_at_ms=START_MS - number * 86_400_000,
         )
     return index
+
+
+def shoppers(seed: int, events: int, items: int) -> Iterator[tuple[Person, Interaction]]:
+    """Strangers who click what is new, the first quarter of the items, and purchase what is old, the last.
+
+    Four of five events are clicks.
+    """
+    random = np.random.default_rng(seed)
+    for number in range(events):
+        second = 60.0 * number
+        action = "click" if random.random() < 0.8 else "purchase"
+        item = int(random.integers(items // 4)) + (0 if action == "click" else items - items // 4)
+        happened = replace(event(f"s{number}", f"i{item}", second), action=action)
+        yield person(f"s{number}", now_s=second), happened
