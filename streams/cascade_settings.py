@@ -81,12 +81,12 @@ class LearnSettings(_Section):
     objectives: dict[Annotated[str, Field(min_length=1, max_length=64)], tuple[str, ...]] = Field(
         default_factory=dict,
         max_length=8,
-        description="Name → the actions that it is of, such as `purchase = [\"add_to_cart\", \"purchase\"]`. "
-        "The ranker learns each apart, and `recommend.objective_weights` weighs them; none: all events are one.",
+        description='Name → the actions that it is of, such as `purchase = ["add_to_cart", "purchase"]`. '
+        "Each is learned apart, and `recommend.objective_weights` weighs them; none: all events are one.",
     )
     target_weights: dict[str, Annotated[FiniteFloat, Field(ge=0)]] = Field(
         default_factory=dict,
-        description="Action → how much an event counts as a target; others count by the sign of their weight.",
+        description="Action → how much it counts as a target; others count by the sign of their weight.",
     )
     positive_target_weight: FiniteFloat = Field(1.0, ge=0, description="Of an event whose weight is above 0.")
     other_target_weight: FiniteFloat = Field(0.2, ge=0, description="Of any other event.")

@@ -18,6 +18,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -332,13 +333,15 @@ def load_settings(file: Path | None = None, **flags: Any) -> Settings:
     try:
         return FromFile(**flags)
     except ValidationError as error:
-        lines = [
-            # What is wrong between sections is at none of them, and says where.
-            f"setting `{'.'.join(str(part) for part in problem['loc'])}`: {problem['msg']}"
-            if problem["loc"]
-            else problem["msg"]
-            for problem in error.errors(include_input=False, include_url=False)
-        ]
-        raise ConfigurationError("; ".join(lines)) from None
+        problems = error.errors(include_input=False, include_url=False)
+        raise ConfigurationError("; ".join(map(_told, problems))) from None
     except ValueError as error:
         raise ConfigurationError(f"the settings cannot be read: {error}") from None
+
+
+def _told(problem: ErrorDetails) -> str:
+    message = problem["msg"].removeprefix("Value error, ")
+    # What is wrong between sections is in none of them, and says where.
+    if not problem["loc"]:
+        return message
+    return f"setting `{'.'.join(map(str, problem['loc']))}`: {message}"

@@ -203,8 +203,7 @@ class Learner:
     def _new_heads(self) -> dict[str, ObjectiveHead]:
         shape = self._cascade.weights.values.shape
         return {
-            objective: ObjectiveHead(shape, self._settings.online)
-            for objective in self._settings.objectives
+            objective: ObjectiveHead(shape, self._settings.online) for objective in self._settings.objectives
         }
 
     def _serve(self) -> None:

@@ -37,9 +37,7 @@ class Ranks(Protocol):
     ) -> Ranking:
         """Candidates of every source."""
 
-    def rank_rows(
-        self, person: Person, rows: Rows, objectives: Mapping[str, float] | None = None
-    ) -> Ranking:
+    def rank_rows(self, person: Person, rows: Rows, objectives: Mapping[str, float] | None = None) -> Ranking:
         """Just these rows."""
 
     def explain(self, person: Person, ranking: Ranking, positions: Sequence[int]) -> list[tuple[Reason, ...]]:

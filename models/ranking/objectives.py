@@ -8,9 +8,9 @@ weights: Evgeniou and Pontil, KDD 2004; Daumé, ACL 2007)::
 
 D_o begins at 0, and is learned as W is: from the same loss, of s_o, with a curvature of its own. b_o makes
 scores of different objectives comparable: it is the number for which softmax(b_o · s_o) makes the events of
-the objective most likely, so that b_o · s_o is, up to a number for each list, the logarithm of the probability
-that an event of the objective is on this item (temperature scaling: Guo et al., ICML 2017). All of it is linear
-in the signals: weights are mixed, not scores, and a signal's part of the score stays exact.
+the objective most likely, so that b_o · s_o is, up to a number for each list, the logarithm of the
+probability that an event of the objective is on this item (temperature scaling: Guo et al., ICML 2017). All
+of it is linear in the signals: weights are mixed, not scores, and a signal's part of the score stays exact.
 """
 
 from __future__ import annotations

@@ -96,7 +96,8 @@ def decode_weights(payload: bytes, gates: tuple[str, ...], signals: tuple[str, .
     try:
         stored = msgspec.msgpack.decode(payload, type=_Stored)
         shape = (len(stored.gates), len(stored.signals))
-        read = [np.frombuffer(raw, "<f4").reshape(shape) for raw in (stored.values, *stored.objectives.values())]
+        raw = (stored.values, *stored.objectives.values())
+        read = [np.frombuffer(one, "<f4").reshape(shape) for one in raw]
     except (msgspec.MsgspecError, ValueError) as error:
         raise ModelError(f"stored ranker weights cannot be read: {error}") from None
     if not all(np.isfinite(values).all() for values in read):

@@ -22,7 +22,8 @@ def summary_rows(report: Values) -> list[tuple[object, ...]]:
     """A row of `METRICS` for all events, each segment and each further pass."""
     rows: list[tuple[object, ...]] = [("all", *_metrics(report))]
     rows += [(title, *_metrics(report[name])) for name, title in SEGMENT_TITLES.items()]
-    rows += [(f"objective {name}", *_metrics(values)) for name, values in report.get("objectives", {}).items()]
+    objectives: Values = report.get("objectives", {})
+    rows += [(f"objective {name}", *_metrics(values)) for name, values in objectives.items()]
     rows.append(("new items among new items", *_metrics(report["new_items"])))
     for name in passes_of(report):
         title = name.replace("_", " ")
