@@ -78,7 +78,9 @@ class InteractionMemory:
     def __init__(self, settings: InteractionSettings) -> None:
         self._settings = settings
         self.items = ItemRows(settings.max_items)
-        self.pairs = PairStatistics(settings.memory_bytes, settings.neighbours, settings.max_items)
+        # With the row that stays empty, see `observe`.
+        rows = settings.max_items + 1
+        self.pairs = PairStatistics(settings.memory_bytes, settings.neighbours, rows)
         self.popularity = Popularity()
         self.contexts = ContextCounts()
         self.segments = SegmentPopularity(settings.segment_by, settings.segments)

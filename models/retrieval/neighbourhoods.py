@@ -4,9 +4,15 @@ An inverted file (Jégou, Douze and Schmid 2011, IVF): vectors are put into cell
 only those in the cells whose centres are nearest are looked at. Centres come from a few steps of spherical
 k-means (Dhillon and Modha 2001) over the items with the smallest hashes, so that workers with the same items
 have the same centres, however they number their rows.
+
+To find centres and to put all rows into cells takes tenths of a second. It is done a block at each look, so
+that nothing waits for it; what is not in a cell yet, or has changed since, is looked at one and all.
 """
 
 from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,31 +23,63 @@ Rows = NDArray[np.int64]
 Vectors = NDArray[np.float32]
 CELLS = 256
 _SAMPLE, _STEPS = 64 * CELLS, 3
-_BLOCK_ROWS = 4_096
+_BLOCK_ROWS = 1_024
 # Rows that changed are looked at one and all, until they are so many.
 _MOST_TOUCHED = 1_024
+
+_Work = Generator[None, Vectors, "_Cells"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """Rows by cell: ``order`` of all rows, in which each cell's begin at ``starts``.
+
+    Attributes:
+        centres: float32 [≤ CELLS, D].
+        cell_of: int16 [rows].
+        order: int64 [rows].
+        starts: int64 [CELLS + 1].
+    """
+
+    centres: Vectors
+    cell_of: NDArray[np.int16]
+    order: Rows
+    starts: Rows
+
+    @classmethod
+    def of(cls, centres: Vectors, cell_of: NDArray[np.int16]) -> _Cells:
+        order = np.argsort(cell_of, kind="stable")
+        return cls(centres, cell_of, order, np.searchsorted(cell_of[order], np.arange(CELLS + 1)))
+
+    def rows(self, cell: int) -> Rows:
+        return self.order[self.starts[cell] : self.starts[cell + 1]]
 
 
 class Neighbourhoods:
     """Cells of the rows of an index. The caller says which rows changed."""
 
     def __init__(self) -> None:
-        self._centres = np.zeros((0, 0), np.float32)
-        self._cells = np.zeros(0, np.int16)
-        # Rows by cell, and where each cell begins among them.
-        self._order = np.zeros(0, np.int64)
-        self._starts = np.zeros(CELLS + 1, np.int64)
-        self._touched: set[int] = set()
+        self._cells = _Cells.of(np.zeros((0, 0), np.float32), np.zeros(0, np.int16))
+        # By row: changed, and not in a cell; of these, those that are on their way into one.
+        self._touched = np.zeros(0, np.bool_)
+        self._moving = np.zeros(0, np.bool_)
+        self._touched_rows = 0
+        self._work: _Work | None = None
         self._trained_rows = 0
 
     def touch(self, row: int) -> None:
         """The vector of a row has changed."""
-        self._touched.add(row)
+        if row >= len(self._touched):
+            more = np.zeros(max(row + 1, 2 * len(self._touched)) - len(self._touched), np.bool_)
+            self._touched = np.concatenate([self._touched, more])
+            self._moving = np.concatenate([self._moving, more])
+        self._touched_rows += not self._touched[row]
+        self._touched[row] = True
 
     def near(
         self, direction: Vectors, vectors: Vectors, hashes: NDArray[np.uint64], eligible: Mask, least: int
     ) -> Rows:
-        """Eligible rows of the nearest cells, and those that changed of late, rising, int64 [n].
+        """Eligible rows of the nearest cells, and those that are in none yet, rising, int64 [n].
 
         Args:
             direction: float32 [D].
@@ -51,16 +89,19 @@ class Neighbourhoods:
             least: Cells are added until they hold so many eligible rows.
         """
         self._follow(vectors, hashes)
-        if self._trained_rows and not len(self._centres):
+        cells = self._cells
+        if self._trained_rows and self._work is None and not len(cells.centres):
             return np.flatnonzero(eligible)
-        touched = np.array(sorted(self._touched), np.int64)
-        parts = [touched[eligible[touched]]]
-        others = eligible.copy()
-        others[touched] = False
+        outside = np.zeros(len(eligible), np.bool_)
+        known = min(len(eligible), len(self._touched))
+        np.logical_or(self._touched[:known], self._moving[:known], out=outside[:known])
+        outside &= eligible
+        others = eligible & ~outside
+        parts = [np.flatnonzero(outside)]
         found = 0
-        nearness = self._centres @ direction if len(self._centres) else np.zeros(0, np.float32)
+        nearness = cells.centres @ direction if len(cells.centres) else np.zeros(0, np.float32)
         for cell in np.argsort(-nearness, kind="stable").tolist():
-            rows = self._order[self._starts[cell] : self._starts[cell + 1]]
+            rows = cells.rows(cell)
             rows = rows[others[rows]]
             parts.append(rows)
             found += len(rows)
@@ -69,46 +110,74 @@ class Neighbourhoods:
         return np.sort(np.concatenate(parts))
 
     def _follow(self, vectors: Vectors, hashes: NDArray[np.uint64]) -> None:
-        """Put rows that changed into cells, once they are many; find centres anew where rows have doubled."""
-        if len(self._touched) <= _MOST_TOUCHED:
-            return
-        rows = np.array(sorted(self._touched), np.int64)
-        self._touched.clear()
-        if len(vectors) > 2 * self._trained_rows or not len(self._centres):
-            self._trained_rows = len(vectors)
-            self._centres = _centres(vectors, hashes)
-            rows = np.arange(len(vectors))
-        cells = np.zeros(len(vectors), np.int16)
-        cells[: len(self._cells)] = self._cells
-        cells[rows] = _nearest(vectors, rows, self._centres)
-        self._cells = cells
-        self._order = np.argsort(cells, kind="stable")
-        self._starts = np.searchsorted(cells[self._order], np.arange(CELLS + 1))
+        """Put rows that changed into cells, once they are many, a block of them now.
+
+        Centres are found anew where rows have doubled. Rows that change while they are moved stay touched.
+        """
+        if self._work is None:
+            if self._touched_rows <= _MOST_TOUCHED:
+                return
+            self._touched, self._moving = self._moving, self._touched
+            self._touched_rows = 0
+            rows = np.flatnonzero(self._moving)
+            if len(vectors) > 2 * self._trained_rows or not len(self._cells.centres):
+                self._trained_rows = len(vectors)
+                self._work = _found_anew(len(vectors), hashes.copy())
+            else:
+                self._work = _put(rows, len(vectors), self._cells)
+            next(self._work)
+        try:
+            self._work.send(vectors)
+        except StopIteration as finished:
+            self._cells = finished.value
+            self._moving[:] = False
+            self._work = None
 
 
-def _centres(vectors: Vectors, hashes: NDArray[np.uint64]) -> Vectors:
+def _found_anew(count: int, hashes: NDArray[np.uint64]) -> _Work:
+    """Centres, and then all rows in cells around them; takes a step at each vectors that it is sent."""
+    centres = yield from _centres(hashes)
+    return (yield from _put(np.arange(count), count, _Cells.of(centres, np.zeros(0, np.int16))))
+
+
+def _put(rows: Rows, count: int, cells: _Cells) -> _Work:
+    """These rows of so many in the nearest cells, the others where they are."""
+    cell_of = np.zeros(count, np.int16)
+    cell_of[: len(cells.cell_of)] = cells.cell_of
+    for begin in range(0, len(rows), _BLOCK_ROWS):
+        vectors = yield
+        block = rows[begin : begin + _BLOCK_ROWS]
+        cell_of[block] = _nearest(vectors[block], cells.centres)
+    return _Cells.of(cells.centres, cell_of)
+
+
+def _centres(hashes: NDArray[np.uint64]) -> Generator[None, Vectors, Vectors]:
     """Centres of cells, float32 [≤ CELLS, D]."""
     # Free rows have the hash 0 and would come first; others have no vector.
     sample = np.argsort(hashes)[np.count_nonzero(hashes == 0) :][: 2 * _SAMPLE]
-    blocks = [sample[begin : begin + _BLOCK_ROWS] for begin in range(0, len(sample), _BLOCK_ROWS)]
-    there = [block[vectors[block].any(axis=1)] for block in blocks]
-    points = vectors[np.concatenate([*there, sample[:0]])[:_SAMPLE]]
+    parts, found = [], 0
+    for begin in range(0, max(len(sample), 1), _BLOCK_ROWS):
+        vectors = yield
+        block = vectors[sample[begin : begin + _BLOCK_ROWS]]
+        parts.append(block[block.any(axis=1)])
+        found += len(parts[-1])
+        if found >= _SAMPLE:
+            break
+    points = np.concatenate(parts)[:_SAMPLE]
     centres = points[:CELLS]
     for _ in range(_STEPS):
-        cell = _nearest(points, np.arange(len(points)), centres)
         sums = np.zeros_like(centres)
-        np.add.at(sums, cell, points)
+        for begin in range(0, len(points), _BLOCK_ROWS):
+            yield
+            block = points[begin : begin + _BLOCK_ROWS]
+            np.add.at(sums, _nearest(block, centres), block)
         lengths = np.linalg.norm(sums, axis=1, keepdims=True)
         centres = np.where(lengths > 0, sums / np.maximum(lengths, np.float32(1e-9)), centres)
     return np.asarray(centres, np.float32)
 
 
-def _nearest(vectors: Vectors, rows: Rows, centres: Vectors) -> NDArray[np.int16]:
-    """The cell of each of these rows."""
-    cells = np.zeros(len(rows), np.int16)
+def _nearest(vectors: Vectors, centres: Vectors) -> NDArray[np.int16]:
+    """The cell of each vector; 0 where there are no cells."""
     if not len(centres):
-        return cells
-    for begin in range(0, len(rows), _BLOCK_ROWS):
-        block = slice(begin, begin + _BLOCK_ROWS)
-        cells[block] = (vectors[rows[block]] @ centres.T).argmax(axis=1)
-    return cells
+        return np.zeros(len(vectors), np.int16)
+    return np.asarray((vectors @ centres.T).argmax(axis=1), np.int16)

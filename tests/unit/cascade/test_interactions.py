@@ -197,6 +197,15 @@ def test_matrices_become_a_table_where_memory_is_short() -> None:
     assert combined(pairs, PAGE, 0, 40)[39] == pytest.approx(0.5)
 
 
+def test_pairs_of_all_items_that_are_remembered_fit_where_memory_does() -> None:
+    memory = InteractionMemory(InteractionSettings(max_items=4, memory_bytes=1 << 20))
+    for number in range(6):
+        before = person("u", [(f"i{number - 1}", 1.0, number - 1.0)] if number else [], float(number))
+        memory.observe(before, event("u", f"i{number}", float(number)))
+    assert len(memory) == 4
+    assert memory.pairs.dense
+
+
 def test_the_log_follows_people() -> None:
     log = EventLog(4, 2)
     for number, (user_id, row) in enumerate([("u", 0), ("v", 0), ("u", 1), ("u", 2)]):

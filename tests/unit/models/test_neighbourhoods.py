@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from models.retrieval import ItemIndex, neighbourhoods
 
@@ -36,11 +38,19 @@ def best(index: ItemIndex, direction: np.ndarray, rows: np.ndarray, count: int =
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(neighbourhoods, "_MOST_TOUCHED", 50)
     monkeypatch.setattr(neighbourhoods, "_SAMPLE", 1_000)
+    monkeypatch.setattr(neighbourhoods, "_BLOCK_ROWS", 200)
+
+
+def settle(index: ItemIndex) -> None:
+    """Look until all rows are in cells: each look puts a block there."""
+    for _ in range(60):
+        index.near(index.vectors[0], index.available, 1)
 
 
 def test_of_vectors_in_groups_the_nearest_are_found_among_few() -> None:
     vectors = grouped(1, ITEMS)
     index = index_of(vectors, np.arange(ITEMS))
+    settle(index)
     eligible = index.available.copy()
     eligible[::7] = False
     for query in grouped(2, 10):
@@ -55,6 +65,8 @@ def test_workers_that_number_rows_otherwise_find_the_same() -> None:
     vectors = grouped(1, ITEMS)
     one = index_of(vectors, np.arange(ITEMS))
     other = index_of(vectors, np.random.default_rng(5).permutation(ITEMS))
+    settle(one)
+    settle(other)
     for query in grouped(3, 5):
         found = [
             {index.item_id(row) for row in index.near(query, index.available, 300).tolist()}
@@ -67,7 +79,7 @@ def test_what_has_just_come_moved_or_gone_is_known_at_once() -> None:
     vectors = grouped(1, ITEMS)
     index = index_of(vectors, np.arange(ITEMS))
     query = vectors[0]
-    index.near(query, index.available, 100)
+    settle(index)
     index.remove("i0")
     index.upsert("new", query, created_at_ms=0)
     index.upsert("i1", query, created_at_ms=0)
@@ -78,6 +90,7 @@ def test_what_has_just_come_moved_or_gone_is_known_at_once() -> None:
     # Enough changes that all are put into cells: nothing is looked at twice, or lost.
     for number in range(100, 160):
         index.upsert(f"i{number}", query, created_at_ms=0)
+    settle(index)
     rows = index.near(query, index.available, 100)
     assert len(set(rows.tolist())) == len(rows)
     assert {f"i{number}" for number in range(100, 160)} <= {index.item_id(row) for row in rows.tolist()}
@@ -88,6 +101,8 @@ def test_all_that_is_eligible_is_found_where_it_is_little() -> None:
     eligible = np.zeros(ITEMS, np.bool_)
     eligible[[3, 700, 2_999]] = True
     assert index.near(index.vectors[0], eligible, 400).tolist() == [3, 700, 2_999]
+    settle(index)
+    assert index.near(index.vectors[0], eligible, 400).tolist() == [3, 700, 2_999]
 
 
 def test_many_withdrawn_items_leave_the_others_to_be_found() -> None:
@@ -95,6 +110,7 @@ def test_many_withdrawn_items_leave_the_others_to_be_found() -> None:
     index = index_of(vectors, np.arange(ITEMS))
     for number in range(2_500):
         index.remove(f"i{number}")
+    settle(index)
     query = vectors[2_600]
     rows = index.near(query, index.available, 100)
     assert 100 <= len(rows) < 400
@@ -106,3 +122,55 @@ def test_an_index_without_vectors_has_nothing_near() -> None:
     for number in range(200):
         index.upsert(f"i{number}", None, created_at_ms=0)
     assert index.near(np.ones(DIMENSION, np.float32), index.available, 10).tolist() == []
+
+
+def test_no_look_waits_for_more_than_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks: list[int] = []
+    nearest = neighbourhoods._nearest
+
+    def counted(vectors: np.ndarray, centres: np.ndarray) -> np.ndarray:
+        blocks.append(len(vectors))
+        return nearest(vectors, centres)
+
+    monkeypatch.setattr(neighbourhoods, "_nearest", counted)
+    index = index_of(grouped(1, ITEMS), np.arange(ITEMS))
+    for _ in range(60):
+        before = len(blocks)
+        index.near(index.vectors[0], index.available, 100)
+        assert len(blocks) - before <= 1
+    # Three steps over the sample, and each row once.
+    assert sum(blocks) == 3 * 1_000 + ITEMS
+    assert max(blocks) == 200
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["move", "remove", "add", "look"]), st.integers(0, 1_200)), max_size=300
+    ),
+    st.integers(0, 3),
+)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_whatever_changes_while_rows_are_put_into_cells_nothing_is_lost(
+    changes: list[tuple[str, int]], rest: int
+) -> None:
+    """All eligible rows are found once where so many are asked for; those that moved where they are now."""
+    vectors = grouped(1, 1_000)
+    index = index_of(vectors, np.arange(1_000))
+    for number in range(10 * rest):
+        index.near(vectors[number], index.available, 1)
+    moved: dict[str, np.ndarray] = {}
+    for what, number in changes:
+        item_id = f"i{number}"
+        if what == "remove":
+            index.remove(item_id)
+            moved.pop(item_id, None)
+        elif what == "look":
+            rows = index.near(vectors[number % 1_000], index.available, 10_000)
+            assert rows.tolist() == np.flatnonzero(index.available).tolist()
+        else:
+            moved[item_id] = vectors[(7 * number) % 1_000]
+            index.upsert(item_id, moved[item_id], created_at_ms=0)
+    for _ in range(30):
+        for item_id, vector in moved.items():
+            rows = index.near(vector, index.available, 200)
+            assert index.item_rows[item_id] in rows
