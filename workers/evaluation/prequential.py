@@ -112,7 +112,7 @@ class Replay:
                 break
             if settings.restart_at is not None and number == settings.warm_up + settings.restart_at:
                 self._contender.restart(self._people.histories())
-            self._step(event, is_evaluated=number >= settings.warm_up)
+            self.step(event, is_evaluated=number >= settings.warm_up)
             done = number + 1
             if done % _PROGRESS_EVENTS == 0:
                 on_progress(done, self.measures)
@@ -132,7 +132,8 @@ class Replay:
             **self.timings.values(),
         }
 
-    def _step(self, event: DatasetEvent, *, is_evaluated: bool) -> None:
+    def step(self, event: DatasetEvent, *, is_evaluated: bool) -> None:
+        """Rank, where it is evaluated and positive, learn and take in one event."""
         contender = self._contender
         began = Spent.now()
         applied = self._people.apply(event)
