@@ -82,6 +82,23 @@ def test_options_change_what_is_evaluated(tiny_folder: Path, tmp_path: Path) -> 
     assert (report["events"], report["n"]) == (4, 4)
 
 
+def test_each_objective_is_measured_apart(
+    tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    positive = ("-o", "profile.actions.skip.weight=1")
+    named = ("-o", 'learn.objectives={"click": ["click"], "avoid": ["skip"], "buy": ["purchase"]}')
+    assert report_of(tiny_folder, tmp_path, *positive)["objectives"] == {}
+    report = report_of(tiny_folder, tmp_path, *positive, *named, "-o", "recommend.objective_weights.avoid=0")
+    clicks = sum(event["action"] == "click" for event in tiny_events()[6:])
+    counts = {name: one["n"] for name, one in report["objectives"].items()}
+    assert counts == {"click": clicks, "avoid": report["n"] - clicks, "buy": 0}
+    hits = [one["n"] * (one["hr@20"] or 0.0) for one in report["objectives"].values()]
+    assert sum(hits) == pytest.approx(report["n"] * report["hr@20"])
+    assert "objective click" in capsys.readouterr().out
+    assert evaluate(tiny_folder, "-o", "recommend.objective_weights.like=1") != 0
+    assert "there is no objective `like`" in capsys.readouterr().err
+
+
 def test_the_cascade_is_evaluated_and_does_without_what_is_named(tiny_folder: Path, tmp_path: Path) -> None:
     whole = report_of(tiny_folder, tmp_path, "--ranker", "cascade")
     assert whole["n"] == sum(event["action"] == "click" for event in tiny_events()[6:])
