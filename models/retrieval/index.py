@@ -238,7 +238,7 @@ class ItemIndex:
 
         See `models.retrieval.neighbourhoods`: the nearest of all are among them where vectors lie in groups.
         Where they have no structure most are missed: of the nearest 60 of 100,000 random directions about one
-        in seven is found with ``least`` 4,096. Rising rows, int64 [n].
+        in eight is found with ``least`` 4,096. Rising rows, int64 [n].
         """
         return self._neighbourhoods.near(direction, self.vectors, self.hashes, eligible, least)
 
