@@ -85,7 +85,7 @@ class ObjectiveHead:
         """
         try:
             held = msgspec.msgpack.decode(state, type=_State)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise ModelError(f"the state of an objective cannot be read: {error}") from None
         if not (_LEAST_SCALE <= held.scale <= _LARGEST_SCALE and 0 < held.information < np.inf):
             raise ModelError("the state of an objective holds a scale that cannot be")
