@@ -36,8 +36,9 @@ from streams.cascade_settings import (
 )
 from streams.console_settings import ConsoleSettings
 from streams.errors import ConfigurationError
-from streams.explain_settings import ExplainSettings, LanguageModelSettings
+from streams.explain_settings import ExplainSettings
 from streams.fields import Modality
+from streams.language_model_settings import LanguageModelSettings
 from streams.privacy_settings import PrivacySettings
 from streams.query_settings import QuerySettings
 

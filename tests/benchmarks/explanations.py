@@ -19,7 +19,8 @@ from typing import Final
 
 import structlog
 
-from streams.explain_settings import ExplainSettings, LanguageModelSettings
+from streams.explain_settings import ExplainSettings
+from streams.language_model_settings import LanguageModelSettings
 from streams.messages import Reason
 from tests.unit.explaining.chat_server import LIES, ChatServer, Json, is_second_try
 from tests.unit.explaining.hostile_text import HOSTILE_TEXTS
@@ -28,7 +29,7 @@ from workers.explaining.brief import make_brief
 from workers.explaining.facts import ItemFacts
 from workers.explaining.language_model import LanguageModelGenerator
 from workers.explaining.templates import TemplateWriter
-from workers.language_model.endpoint import Endpoint
+from workers.language_model.model import LanguageModel
 from workers.vectors_to_titles import KnownItem
 
 LIE_SHARE: Final = 0.25
@@ -164,8 +165,8 @@ async def measure(count: int, length: int, language: str, seed: int) -> None:
             tokens_per_minute=0,
             tokens_per_day=0,
         )
-        async with Endpoint(settings, counted) as endpoint:
-            generator = LanguageModelGenerator(endpoint, templates, explain, settings, counted)
+        async with LanguageModel(settings, counted) as model:
+            generator = LanguageModelGenerator(model, templates, explain, settings, counted)
             how: Counter[str] = Counter()
             by_list: Counter[str] = Counter()
             untrue = 0

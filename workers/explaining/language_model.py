@@ -8,14 +8,16 @@ from typing import Protocol
 
 import structlog
 
-from streams.explain_settings import ExplainSettings, LanguageModelSettings
+from streams.explain_settings import ExplainSettings
+from streams.language_model_settings import LanguageModelSettings
 from workers.explaining.brief import Brief, answer_schema, instructions, make_brief
 from workers.explaining.facts import ItemFacts
 from workers.explaining.generator import How, Written
 from workers.explaining.grounding import MAX_ANSWER_CHARACTERS, Complaint, ComplaintKind, check_answer
 from workers.explaining.templates import NAME, TemplateWriter
 from workers.explaining.words_cache import WordsCache
-from workers.language_model.endpoint import Endpoint, EndpointError
+from workers.language_model.model import LanguageModel
+from workers.language_model.transport import NoAnswerError
 
 # Once, and once more with the complaints.
 _TRIES = 2
@@ -34,25 +36,25 @@ class LanguageModelGenerator:
     """Asks for each item by itself, once again with what was wrong, and then takes the template.
 
     Args:
-        endpoint: Open already; who made it closes it.
+        model: Open already; who made it closes it.
     """
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        model: LanguageModel,
         templates: TemplateWriter,
         explain: ExplainSettings,
-        model: LanguageModelSettings,
+        settings: LanguageModelSettings,
         metrics: AnswerMetrics,
         *,
         cache: WordsCache | None = None,
     ) -> None:
-        self._endpoint = endpoint
+        self._model = model
         self._templates = templates
         self._explain = explain
-        self._settings = model
+        self._settings = settings
         self._metrics = metrics
-        self._cache = cache or WordsCache(model.cache_entries, model.refused_retention_s)
+        self._cache = cache or WordsCache(settings.cache_entries, settings.refused_retention_s)
 
     async def write(self, items: Sequence[ItemFacts], user_id: str) -> Written:
         """See `Generator.write`."""
@@ -74,7 +76,7 @@ class LanguageModelGenerator:
             text, how[at] = task.result()
             texts[at] = texts[at] if text is None else text
         by_model = sum(one in ("accepted", "retried", "cached") for one in how)
-        names = [self._endpoint.model] * (by_model > 0) + [NAME] * (by_model < len(items) or not items)
+        names = [self._model.model] * (by_model > 0) + [NAME] * (by_model < len(items) or not items)
         return Written(
             tuple(texts),
             tuple(how),
@@ -103,7 +105,7 @@ class LanguageModelGenerator:
             return None, "refused"
         try:
             return await self._asked(brief, key, user)
-        except EndpointError as error:
+        except NoAnswerError as error:
             _log.debug("a template takes over", item_id=item.item_id, because=error.outcome)
             return None, "unavailable"
 
@@ -113,7 +115,7 @@ class LanguageModelGenerator:
             {"role": "user", "content": brief.user_message},
         ]
         for attempt in range(_TRIES):
-            content = await self._endpoint.answer(messages, answer_schema(), user)
+            content = await self._model.answer(messages, answer_schema(), user)
             checked = check_answer(content, brief, closed=self._settings.vocabulary == "closed")
             if not checked.complaints:
                 self._cache.keep(key, checked.text)

@@ -1,1 +1,1 @@
-"""Language models behind an endpoint: for the words of explanations, and for what people ask in words."""
+"""Language models, behind an endpoint or in the process, for whichever role has a use for one."""

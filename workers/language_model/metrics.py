@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from streams.metrics import counter, gauge, histogram
-from workers.language_model.endpoint import Outcome
+from workers.language_model.transport import Outcome
 
 CALLS = counter(
     "freshet_language_model_calls_total",
     "calls",
-    "Tries at the endpoint by outcome; over_budget and circuit_open were not made.",
+    "Tries at the language model by outcome; over_budget, circuit_open and busy were not made.",
     ("outcome",),
 )
-CALL_SECONDS = histogram(
-    "freshet_language_model_call_seconds", "seconds", "Time of each try at the endpoint that was made."
-)
+CALL_SECONDS = histogram("freshet_language_model_call_seconds", "seconds", "Time of each try that was made.")
 TOKENS = counter(
     "freshet_language_model_tokens_total",
     "tokens",
-    "Tokens of answers that came, as the endpoint counts them: prompt, completion.",
+    "Tokens of answers that came, as the model counts them: prompt, completion.",
     ("kind",),
 )
 COST = counter(
@@ -26,25 +24,25 @@ COST = counter(
     "What those tokens cost by language_model.prompt_price and completion_price.",
 )
 CIRCUIT_OPEN = gauge(
-    "freshet_language_model_circuit_open", "0 or 1", "Whether the endpoint fails and is left alone."
+    "freshet_language_model_circuit_open", "0 or 1", "Whether the language model fails and is left alone."
 )
 
 
 class LanguageModelMetrics:
-    """Of an endpoint."""
+    """Of a language model."""
 
     def called(self, outcome: Outcome, seconds: float) -> None:
-        """See `EndpointMetrics`."""
+        """See `CallMetrics`."""
         CALLS.labels(outcome).inc()
-        if outcome not in ("over_budget", "circuit_open"):
+        if outcome not in ("over_budget", "circuit_open", "busy"):
             CALL_SECONDS.observe(seconds)
 
     def used(self, prompt_tokens: int, completion_tokens: int, cost: float) -> None:
-        """See `EndpointMetrics`."""
+        """See `CallMetrics`."""
         TOKENS.labels("prompt").inc(prompt_tokens)
         TOKENS.labels("completion").inc(completion_tokens)
         COST.inc(cost)
 
     def circuit(self, *, is_open: bool) -> None:
-        """See `EndpointMetrics`."""
+        """See `CallMetrics`."""
         CIRCUIT_OPEN.set(is_open)

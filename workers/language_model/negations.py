@@ -10,7 +10,8 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from workers.language_model.endpoint import Endpoint, EndpointError
+from workers.language_model.model import LanguageModel
+from workers.language_model.transport import NoAnswerError
 
 _INSTRUCTIONS: Final = """\
 A person says what they look for. Tell what they want from what they do not want.
@@ -57,11 +58,11 @@ class NegationReader:
     """Asks a language model, within a time.
 
     Args:
-        endpoint: Open already; who made it closes it.
+        model: Open already; who made it closes it.
     """
 
-    def __init__(self, endpoint: Endpoint, timeout_s: float) -> None:
-        self._endpoint = endpoint
+    def __init__(self, model: LanguageModel, timeout_s: float) -> None:
+        self._model = model
         self._timeout_s = timeout_s
 
     async def separate(self, text: str) -> Separated | None:
@@ -72,8 +73,8 @@ class NegationReader:
         ]
         try:
             async with asyncio.timeout(self._timeout_s):
-                content = await self._endpoint.answer(messages, _SCHEMA)
-        except (TimeoutError, EndpointError) as error:
+                content = await self._model.answer(messages, _SCHEMA)
+        except (TimeoutError, NoAnswerError) as error:
             _log.debug("negations are not understood", because=str(error) or "timeout")
             return None
         return checked(content, text)

@@ -10,7 +10,7 @@ from workers.explaining.facts import CATEGORY_ATTRIBUTES
 from workers.explaining.generator import Generator, TemplateGenerator
 from workers.explaining.language_model import LanguageModelGenerator
 from workers.explaining.templates import TemplateWriter
-from workers.language_model.endpoint import Endpoint
+from workers.language_model.model import LanguageModel
 from workers.recommendations_to_explanations import Explainer
 from workers.vectors_follower import VectorsFollower
 from workers.vectors_to_titles import ItemTitles
@@ -19,13 +19,13 @@ from workers.wiring.around import Around, Wiring, utc_now
 
 async def wire_explain(around: Around) -> Wiring:
     """The explain role; waits until titles are current."""
-    explain, model = around.settings.explain, around.settings.language_model
+    explain, settings = around.settings.explain, around.settings.language_model
     metrics = ExplainMetrics()
     templates = TemplateWriter(explain.language, explain.max_characters)
     generator: Generator = TemplateGenerator(templates)
     if explain.generator == "language_model":
-        endpoint = await around.resources.enter_async_context(Endpoint(model, metrics))
-        generator = LanguageModelGenerator(endpoint, templates, explain, model, metrics)
+        model = await around.resources.enter_async_context(LanguageModel(settings, metrics))
+        generator = LanguageModelGenerator(model, templates, explain, settings, metrics)
     titles = ItemTitles(explain.catalogue_items, {*explain.attributes, *CATEGORY_ATTRIBUTES})
     space = fusion_in_use(around.settings, encoder_registry(around.settings)).space
     follower = VectorsFollower(

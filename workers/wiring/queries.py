@@ -8,8 +8,8 @@ from models.encoders.registry import EncoderRegistry
 from models.fusion import Fusion
 from streams.errors import ConfigurationError
 from streams.settings import Settings
-from workers.language_model.endpoint import Endpoint
 from workers.language_model.metrics import LanguageModelMetrics
+from workers.language_model.model import LanguageModel
 from workers.language_model.negations import NegationReader
 from workers.micro_batcher import MicroBatcher
 from workers.query_reader import QueriesOff, QueryReader, ReadsQueries
@@ -19,18 +19,20 @@ async def wire_queries(
     settings: Settings, registry: EncoderRegistry, fusion: Fusion, resources: AsyncExitStack
 ) -> ReadsQueries:
     """What reads queries. The encoder is loaded at the first one, on the batcher's thread."""
-    query, model = settings.query, settings.language_model
+    query = settings.query
     if not query.enabled:
         return QueriesOff()
     separates = None
     if query.negations == "language_model":
-        if "query" not in model.personal_fields:
+        if "query" not in settings.language_model.personal_fields:
             raise ConfigurationError(
                 "query.negations is `language_model`, and would be told what people ask for: add `query` to "
                 "language_model.personal_fields, or set query.negations to `stated`"
             )
-        endpoint = await resources.enter_async_context(Endpoint(model, LanguageModelMetrics()))
-        separates = NegationReader(endpoint, query.timeout_ms / 1_000)
+        model = await resources.enter_async_context(
+            LanguageModel(settings.language_model, LanguageModelMetrics())
+        )
+        separates = NegationReader(model, query.timeout_ms / 1_000)
     name = settings.encoders.text
     batcher: MicroBatcher[str] = MicroBatcher(
         lambda texts: registry.get(name).encode(texts),

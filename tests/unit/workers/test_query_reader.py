@@ -15,8 +15,9 @@ from streams.errors import ConfigurationError
 from streams.query_settings import QuerySettings
 from streams.settings import Settings
 from workers.encoders_in_use import encoder_registry, fusion_in_use
-from workers.language_model.endpoint import Endpoint, EndpointError
+from workers.language_model.model import LanguageModel
 from workers.language_model.negations import NegationReader, Separated, checked
+from workers.language_model.transport import NoAnswerError
 from workers.query_reader import QueriesOff, QueryReader, ReadsQueries, Vector
 from workers.wiring.queries import wire_queries
 
@@ -142,10 +143,10 @@ def test_what_is_no_answer_is_none(content: str) -> None:
     assert checked(content, TEXT) is None
 
 
-class FakeEndpoint:
+class FakeModel:
     """Answers with a text, fails, or keeps one waiting."""
 
-    def __init__(self, content: str | EndpointError | None) -> None:
+    def __init__(self, content: str | NoAnswerError | None) -> None:
         self.content = content
         self.told: list[str] = []
 
@@ -153,7 +154,7 @@ class FakeEndpoint:
         self.told.append(messages[-1]["content"])
         if self.content is None:
             await asyncio.sleep(60)
-        if isinstance(self.content, EndpointError):
+        if isinstance(self.content, NoAnswerError):
             raise self.content
         return self.content or ""
 
@@ -162,17 +163,17 @@ class FakeEndpoint:
     ("content", "separated"),
     [
         ('{"wanted": "quiet piano", "unwanted": ["vocals"]}', Separated("quiet piano", ("vocals",))),
-        (EndpointError("circuit_open", "left alone"), None),
+        (NoAnswerError("circuit_open", "left alone"), None),
         (None, None),
     ],
 )
 async def test_a_language_model_is_told_the_words_alone_and_waited_for_within_a_time(
-    content: str | EndpointError | None, separated: Separated | None
+    content: str | NoAnswerError | None, separated: Separated | None
 ) -> None:
-    endpoint = FakeEndpoint(content)
-    reads = NegationReader(cast(Endpoint, endpoint), timeout_s=0.05)
+    model = FakeModel(content)
+    reads = NegationReader(cast(LanguageModel, model), timeout_s=0.05)
     assert await reads.separate(TEXT) == separated
-    assert [json.loads(one) for one in endpoint.told] == [{"words": TEXT}]
+    assert [json.loads(one) for one in model.told] == [{"words": TEXT}]
 
 
 async def wired(**sections: Any) -> ReadsQueries:
