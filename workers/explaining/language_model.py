@@ -124,12 +124,13 @@ class LanguageModelGenerator:
                 self._metrics.complaint(one.kind)
             messages += [
                 {"role": "assistant", "content": content[:MAX_ANSWER_CHARACTERS]},
-                {"role": "user", "content": _complaint_message(checked.complaints)},
+                {"role": "user", "content": complaint_message(checked.complaints)},
             ]
         self._cache.refuse(key)
         return None, "refused"
 
 
-def _complaint_message(complaints: Sequence[Complaint]) -> str:
+def complaint_message(complaints: Sequence[Complaint]) -> str:
+    """What a model is told that is to answer again."""
     lines = "\n".join(f"- {one.detail}" for one in complaints)
     return f"The answer cannot be used:\n{lines}\nAnswer again, as a JSON object, by the same rules."
