@@ -1,1 +1,1 @@
-"""A small real language model for tests and for the guide: what it learns, how it is trained, what it writes."""
+"""A small real language model for tests and the guide: what it learns from, its training, its words."""

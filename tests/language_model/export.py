@@ -9,10 +9,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Final
 
+import numpy as np
+import onnx
 import torch
+from onnx import TensorProto, helper, numpy_helper
 from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.cache_utils import DynamicCache
+
+_LARGE: Final = 1_000
 
 
 class _WithCache(torch.nn.Module):
@@ -78,9 +84,27 @@ def export(folder: Path) -> Path:
                 **{f"present.{name}": {0: "batch", 2: "all_tokens"} for name in names},
             },
             opset_version=17,
+            # Folded, what is tied would be stored twice.
+            do_constant_folding=False,
             dynamo=False,
         )
+    _halve(file)
     return file
+
+
+def _halve(file: Path) -> None:
+    """Store large weights in half precision; they are computed with in single."""
+    model = onnx.load(file)
+    casts = []
+    for weight in model.graph.initializer:
+        values = numpy_helper.to_array(weight)
+        if values.dtype == np.float32 and values.size >= _LARGE:
+            name = weight.name
+            weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+            casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
+    for at, cast in enumerate(casts):
+        model.graph.node.insert(at, cast)
+    onnx.save(model, file)
 
 
 def main() -> None:

@@ -9,16 +9,25 @@ from typing import Final
 from deploy.demo.catalogue import load_catalogue
 from deploy.demo.words import WORDS, title
 
+
+def word_list(words: str) -> tuple[str, ...]:
+    """Words that are separated by white space, in their order."""
+    return tuple(words.split())
+
+
 _FORMS: Final = ("picture", "sound", "both", "film", "read")
-_DESCRIBING: Final = """
+_DESCRIBING: Final = word_list(
+    """
 amber autumn big blue brass bright broken brown calm cedar clear cold copper crimson dark deep distant double
 early eastern empty evening fair first five foggy forest forgotten four frozen gentle glass golden grand green
 hidden high hollow iron ivory late lonely long lost low midnight modern morning mountain narrow new northern
 oak old open pale paper plain proud quick quiet red river round royal rustic salt second secret shallow silent
 silver simple slow small soft southern spring steady steep stone strange summer tall third thousand three tiny
 twin two velvet warm western white wild winter wooden young
-""".split()
-_NAMING: Final = """
+"""
+)
+_NAMING: Final = word_list(
+    """
 alarm apple arch atlas attic barn basket bay bell bench bicycle bird boat book bottle bowl bridge brush cabin
 camera candle canyon carpet castle chair chant city clay cloud coast coffee compass corner cup curtain dance
 desert desk door dream drum echo engine feather fence field film fish flame flute forest garden gate ghost
@@ -27,11 +36,14 @@ letter light lion map market meadow mirror moon museum needle night notebook oce
 path pencil phone piano pillow pocket pond poster radio rain river road robot roof room rope rose saddle sail
 school shadow shelf ship shore song spoon stair star station storm story street table teapot tent theatre
 thread tower train tree tunnel valley violin voice wagon wall watch water wave wheel wind window wolf yard
-""".split()
-_SYLLABLES: Final = """
+"""
+)
+_SYLLABLES: Final = word_list(
+    """
 ba be bo bri ca ce cho da de dro du el en fa fe fi ga ge gri ha he ho in ja jo ka ke ki la le lo lu ma me mi
 mo na ne ni no or pa pe po qua ra re ri ro sa se shi so sta ta te ti to tra un va ve vi wa we xi ya ye yo za
-""".split()
+"""
+)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 import base64
 import random
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -18,7 +19,7 @@ from models.preprocessing.audio import decode_audio
 from models.preprocessing.image import decode_image
 from models.preprocessing.text import item_text
 from models.preprocessing.video import decode_video
-from models.profile import ProfileEvent, apply_event, new_profile
+from models.profile import Profile, ProfileEvent, apply_event, new_profile
 from models.ranking import ListOrder, ListQuery
 from models.ranking.eligibility import eligible_rows
 from models.retrieval import ItemIndex
@@ -31,6 +32,7 @@ from workers.demo.journal import Journal
 from workers.demo.people import crowd
 from workers.encoders_in_use import encoder_registry, fusion_in_use
 from workers.experiments import Experiment
+from workers.list_makers import MadeList
 from workers.model_settings import cascade_settings, learn_settings, transition_settings
 
 CATALOGUE = load_catalogue()
@@ -77,8 +79,18 @@ def _data(media: Media) -> bytes:
     return Path(media.uri.removeprefix("file://")).read_bytes()
 
 
-def rehearse(seed: int, ranker: str, acts: int = 15, new_items_after: int = 7) -> Journal:
-    """Let everybody act in turn, a second a turn; new items come after ``new_items_after`` turns."""
+def rehearse(
+    seed: int,
+    ranker: str,
+    acts: int = 15,
+    new_items_after: int = 7,
+    on_list: Callable[[Profile, MadeList], None] = lambda profile, made: None,
+) -> Journal:
+    """Let everybody act in turn, a second a turn; new items come after ``new_items_after`` turns.
+
+    Args:
+        on_list: Told of each list.
+    """
     journal, index = Journal(), ItemIndex(len(next(iter(vectors().values()))))
     people, rng = crowd(seed), random.Random(seed)
     profiles = {person.user_id: new_profile(person.user_id) for person in people}
@@ -129,5 +141,6 @@ def rehearse(seed: int, ranker: str, acts: int = 15, new_items_after: int = 7) -
             popularity[act.item_id] = popularity.get(act.item_id, 0.0) + max(0.0, effect.weight)
             index.set_popularity(popularity)
             (made,) = lists.make([ListOrder(profiles[user_id], ListQuery(count=20), now_ms)])
+            on_list(profiles[user_id], made)
             received(journal, user_id, turn, at_s, *(item.item_id for item in made.result.items))
     return journal

@@ -1,0 +1,194 @@
+"""A language model in the process, by its bounds: time, turns, cancelling, failures, and what is missing."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from streams.errors import ConfigurationError
+from streams.explain_settings import ExplainSettings
+from streams.language_model_settings import LanguageModelSettings
+from tests.unit.explaining.model_bench import TEMPLATES, Counted, template
+from tests.unit.explaining.samples import LAMP
+from workers.explaining.language_model import LanguageModelGenerator
+from workers.language_model import local_model
+from workers.language_model.local_model import PromptTooLongError, load_decoder
+from workers.language_model.model import LanguageModel
+from workers.language_model.transport import Completion, Message, NoAnswerError
+
+MESSAGES = [{"role": "user", "content": "words"}]
+# The fixed answer of a decoder of tests that is about the lamp of the samples.
+HONEST = '{"text": "Popular with people here.", "facts": ["r2"]}'
+
+
+class FakeDecoder:
+    """Answers with ``content``; one that is `stuck` decodes until nobody wants it any more."""
+
+    def __init__(self, content: str = HONEST, error: Exception | None = None) -> None:
+        self.content, self.error = content, error
+        self.is_stuck = False
+        self.began = threading.Event()
+        self.ended = threading.Event()
+        self.decoded = 0
+        self.threads: set[str] = set()
+
+    def decode(
+        self, messages: Sequence[Message], max_tokens: int, is_unwanted: Callable[[], bool]
+    ) -> Completion:
+        self.began.set()
+        self.decoded += 1
+        self.threads.add(threading.current_thread().name)
+        if self.error is not None:
+            raise self.error
+        while self.is_stuck and not is_unwanted():
+            threading.Event().wait(0.001)
+        self.ended.set()
+        return Completion(self.content, 40, 9)
+
+
+@pytest.fixture
+def decoder(monkeypatch: pytest.MonkeyPatch) -> FakeDecoder:
+    """What every local model is, in these tests."""
+    fake = FakeDecoder()
+    monkeypatch.setattr(local_model, "load_decoder", lambda name, threads: fake)
+    return fake
+
+
+def settings(**changed: Any) -> LanguageModelSettings:
+    return LanguageModelSettings(**{"local": "/models/tiny", "timeout_s": 5.0, **changed})
+
+
+async def test_it_answers_on_a_thread_of_its_own(decoder: FakeDecoder) -> None:
+    counted = Counted()
+    async with LanguageModel(settings(), counted) as model:
+        assert await model.answer(MESSAGES, {}) == HONEST
+        assert model.model == "tiny"
+    assert decoder.threads == {"language-model_0"}
+    assert (counted.tokens, counted.calls) == ((40, 9), {"ok": 1})
+
+
+async def test_explanations_carry_the_name_that_is_set(decoder: FakeDecoder) -> None:
+    own = settings(model="our-model")
+    async with LanguageModel(own, Counted()) as model:
+        written = await LanguageModelGenerator(model, TEMPLATES, ExplainSettings(), own, Counted()).write(
+            (LAMP,), "anna"
+        )
+    assert (written.texts, written.how, written.generator) == (
+        ("Popular with people here.",),
+        ("accepted",),
+        "our-model",
+    )
+
+
+async def test_the_event_loop_goes_on_while_it_decodes(decoder: FakeDecoder) -> None:
+    decoder.is_stuck = True
+    async with LanguageModel(settings(timeout_s=600.0), Counted()) as model:
+        task = asyncio.create_task(model.answer(MESSAGES, {}))
+        await asyncio.to_thread(decoder.began.wait, 5)
+        for _ in range(100):  # turns of the loop, with the decoder in the middle of an answer
+            await asyncio.sleep(0)
+        assert not task.done()
+        decoder.is_stuck = False
+        assert await task == HONEST
+
+
+async def test_out_of_time_it_stops_decoding_and_the_template_takes_over(decoder: FakeDecoder) -> None:
+    own, counted = settings(timeout_s=0.05), Counted()
+    async with LanguageModel(own, counted) as model:
+        generator = LanguageModelGenerator(model, TEMPLATES, ExplainSettings(), own, Counted())
+        decoder.is_stuck = True
+        written = await generator.write((LAMP,), "anna")
+        assert (written.texts, written.how) == (template(), ("unavailable",))
+        assert await asyncio.to_thread(decoder.ended.wait, 5)  # nobody waits, so it has stopped
+        assert counted.calls == {"timeout": 1}  # the same prompt has the same answer: no second try
+        decoder.is_stuck = False
+        assert (await generator.write((LAMP,), "anna")).how == ("accepted",)
+
+
+async def test_cancelling_stops_the_decoder(decoder: FakeDecoder) -> None:
+    decoder.is_stuck = True
+    async with LanguageModel(settings(timeout_s=600.0), Counted()) as model:
+        task = asyncio.create_task(model.answer(MESSAGES, {}))
+        await asyncio.to_thread(decoder.began.wait, 5)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert await asyncio.to_thread(decoder.ended.wait, 5)
+
+
+async def test_leaving_does_not_wait_for_the_rest_of_an_answer(decoder: FakeDecoder) -> None:
+    decoder.is_stuck = True
+    async with asyncio.timeout(10):
+        async with LanguageModel(settings(timeout_s=600.0), Counted()) as model:
+            task = asyncio.create_task(model.answer(MESSAGES, {}))
+            await asyncio.to_thread(decoder.began.wait, 5)
+        await asyncio.gather(task, return_exceptions=True)
+    assert decoder.ended.is_set()
+
+
+async def test_who_finds_too_many_waiting_gets_no_answer_at_once(decoder: FakeDecoder) -> None:
+    decoder.is_stuck = True
+    counted = Counted()
+    async with LanguageModel(settings(waiting_calls=2, timeout_s=600.0), counted) as model:
+        tasks = [asyncio.create_task(model.answer(MESSAGES, {})) for _ in range(3)]
+        await asyncio.to_thread(decoder.began.wait, 5)
+        with pytest.raises(NoAnswerError, match="busy"):
+            await model.answer(MESSAGES, {})
+        decoder.is_stuck = False
+        assert await asyncio.gather(*tasks) == [HONEST] * 3
+    assert counted.calls == {"busy": 1, "ok": 3}
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (PromptTooLongError("900 tokens"), "refused"),
+        (RuntimeError("out of memory"), "failed"),
+        (MemoryError(), "failed"),
+    ],
+)
+async def test_a_model_that_fails_costs_its_words_alone(
+    decoder: FakeDecoder, error: Exception, outcome: str
+) -> None:
+    decoder.error = error
+    own, counted = settings(breaker_failures=2), Counted()
+    async with LanguageModel(own, counted) as model:
+        generator = LanguageModelGenerator(model, TEMPLATES, ExplainSettings(), own, Counted())
+        for _ in range(3):
+            assert (await generator.write((LAMP,), "anna")).texts == template()
+    assert counted.calls == {outcome: 2, "circuit_open": 1}
+    assert decoder.decoded == 2
+
+
+# What is missing
+
+
+@pytest.mark.parametrize(("file", "extra"), [("model.onnx", "llm-onnx"), ("config.json", "llm-torch")])
+def test_without_the_extra_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, extra: str
+) -> None:
+    (tmp_path / file).write_text("{}")
+    for module in ("torch", "transformers", "workers.language_model.torch_decoder"):
+        monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.delitem(sys.modules, "workers.language_model.onnx_decoder", raising=False)
+    with pytest.raises(ConfigurationError, match=rf"freshet\[{extra}\]"):
+        load_decoder(str(tmp_path), 1)
+
+
+async def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="the extra `llm-torch` is not installed")
+    (tmp_path / "config.json").write_text('{"model_type": "t5"}')
+    with pytest.raises(ConfigurationError, match=rf"language_model.local is `{tmp_path}`"):
+        async with LanguageModel(settings(local=str(tmp_path)), Counted()):
+            pass
+
+
+def test_an_endpoint_and_a_local_model_exclude_each_other() -> None:
+    with pytest.raises(ValidationError, match="set one"):
+        LanguageModelSettings(local="x", base_url="http://127.0.0.1:1/v1", model="m")
