@@ -21,8 +21,9 @@ TEMPLATES: Final = TemplateWriter("en", MAX_CHARACTERS)
 _FIRST_KINDS: Final = (
     "similar_item", "similar_item", "similar_item", "taste", "taste", "content.part", "content.part",
     "content", "covisitation", "covisitation", "item2vec", "sequence", "sequence", "popularity",
-    "popularity_signal", "trend", "trend_signal", "freshness", "freshness_signal", "sessions", "regression", "query", "seed_item",
-    "new_item", "exploration", "model", "other", "history", "context", "pin", "boost", "diversity",
+    "popularity_signal", "trend", "trend_signal", "freshness", "freshness_signal", "sessions", "regression",
+    "query", "seed_item", "new_item", "exploration", "model", "other", "history", "context", "pin",
+    "boost", "diversity",
 )  # fmt: skip
 _OTHER_KINDS: Final = (
     "popularity", "popularity_signal", "trend", "trend_signal", "freshness", "freshness_signal", "taste",

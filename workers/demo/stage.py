@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from streams.topic_reader import TopicReader
 from workers.encoders_in_use import encoder_registry, fusion_in_use
 from workers.flags import Flags, merged
 from workers.local_deployment import LocalDeployment
+from workers.roles import ROLES, Role
 
 ENCODE_TIMEOUT_S = 120.0
 # So that a killed worker's partitions move soon. The broker's own lower bound is 6 s.
@@ -29,7 +30,12 @@ _KAFKA_CONFIG = {"group.min.session.timeout.ms": "1000"}
 
 @contextmanager
 def stage(
-    flags: Flags, catalogue: Catalogue, say: Callable[[str], None], *, with_console: bool = False
+    flags: Flags,
+    catalogue: Catalogue,
+    say: Callable[[str], None],
+    *,
+    with_console: bool = False,
+    roles: Sequence[Role] = ROLES,
 ) -> Iterator[LocalDeployment]:
     """Start everything; on leaving stop it, and remove the folder.
 
@@ -37,6 +43,7 @@ def stage(
         flags: Settings beside those that the demo needs.
         say: Told what happens, in lines for a person.
         with_console: Serve the web page as well.
+        roles: One worker of each.
     """
     folder = Path(tempfile.mkdtemp(prefix="freshet-demo-"))
     needed: Flags = {
@@ -47,6 +54,7 @@ def stage(
         with LocalDeployment(
             flags=merged(flags, needed),
             data_folder=folder,
+            workers=dict.fromkeys(roles, 1),
             console=with_console,
             extra_kafka_config=_KAFKA_CONFIG,
             say=say,

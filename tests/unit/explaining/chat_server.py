@@ -52,9 +52,12 @@ class ChatServer:
 
     Args:
         behave: Of a request's body and its number from 0: `honest`, or one of LIES and FAULTS.
+        port: 0 takes a free one.
     """
 
-    def __init__(self, behave: Callable[[Json, int], str] = lambda body, number: "honest") -> None:
+    def __init__(
+        self, behave: Callable[[Json, int], str] = lambda body, number: "honest", port: int = 0
+    ) -> None:
         self.behave = behave
         self.bodies: list[Json] = []
         self.headers: list[dict[str, str]] = []
@@ -73,7 +76,7 @@ class ChatServer:
             def log_message(self, *_: object) -> None:
                 return
 
-        self._http = _Quiet(("127.0.0.1", 0), Handler)
+        self._http = _Quiet(("127.0.0.1", port), Handler)
         self._http.daemon_threads = True
         self.base_url = f"http://127.0.0.1:{self._http.server_port}/v1"
 
