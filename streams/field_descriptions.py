@@ -50,6 +50,8 @@ FIELD_DESCRIPTIONS: dict[str, dict[str, str]] = {
         "filter": "By attribute: a value, a list of values, or a range.",
         "query": "What the person asks for, in words; `query.max_characters` of it are read.",
         "explain": "Ask for words on why, on `explanations`.",
+        "refine": "Let a language model put the first items in another order, where the deployment has one "
+        "for that (`refine.enabled`); the answer takes longer, by `refine.timeout_ms` at most.",
         "context": "Anything else; kept as it is.",
     },
     "Range": {"min": "At least this.", "max": "At most this."},

@@ -130,6 +130,7 @@ class RecommendationRequest(Message, frozen=True, kw_only=True, omit_defaults=Tr
     filter: Annotated[dict[AttributeName, FilterValue], Meta(max_length=64)] = {}
     query: Annotated[str, Meta(max_length=4_096)] | None = None
     explain: bool = False
+    refine: bool = False
     context: Context = {}
 
 

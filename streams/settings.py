@@ -41,6 +41,7 @@ from streams.fields import Modality
 from streams.language_model_settings import LanguageModelSettings
 from streams.privacy_settings import PrivacySettings
 from streams.query_settings import QuerySettings
+from streams.refine_settings import RefineSettings
 
 MEBIBYTE = 1 << 20
 
@@ -266,6 +267,7 @@ class Settings(BaseSettings):
     profile: ProfileSettings = ProfileSettings()
     recommend: RecommendSettings = RecommendSettings()
     query: QuerySettings = QuerySettings()
+    refine: RefineSettings = RefineSettings()
     interactions: InteractionSettings = InteractionSettings()
     sources: SourceSettings = SourceSettings()
     learn: LearnSettings = LearnSettings()

@@ -8,7 +8,7 @@ from pathlib import Path
 # Imported for the metrics that they define.
 from streams import runner_metrics
 from streams.metrics import Metric, defined_metrics
-from workers import explain_metrics, join_metrics, role_metrics
+from workers import explain_metrics, join_metrics, list_refiner, role_metrics
 from workers.language_model import metrics as language_model_metrics
 
 _HEAD = """\
@@ -33,6 +33,7 @@ __all__ = [
     "explain_metrics",
     "join_metrics",
     "language_model_metrics",
+    "list_refiner",
     "role_metrics",
     "runner_metrics",
 ]

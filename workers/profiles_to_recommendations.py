@@ -7,6 +7,7 @@ how far); a request always gets exactly one kind of answer.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -34,6 +35,7 @@ from streams.topic_names import TopicNames
 from workers.backoff import while_down
 from workers.erased_people import ErasedPeople, since_header
 from workers.list_makers import ListMaker, MadeList
+from workers.list_refiner import RefinesLists
 from workers.ports import Delivery, Publisher
 from workers.query_reader import Asked, QueriesOff, ReadsQueries
 from workers.recommend_requests import (
@@ -64,6 +66,7 @@ class Recommender:
     Args:
         lists: Makes them, by what is kept current on the same event loop.
         queries: Reads what requests ask for in words.
+        refiner: Refines lists for requests that ask for it; None, and nobody's list is.
         on_change: Told of each changed profile before its list is made, so that the list knows of it.
         erased: Who was forgotten; somebody else keeps it current.
     """
@@ -80,10 +83,12 @@ class Recommender:
         metrics: RecommendMetrics,
         on_change: Callable[[ProfileChanged], None] = lambda change: None,
         queries: ReadsQueries | None = None,
+        refiner: RefinesLists | None = None,
         erased: ErasedPeople | None = None,
     ) -> None:
         self._lists = lists
         self._queries = queries or QueriesOff()
+        self._refiner = refiner
         self._on_change = on_change
         self._store = store
         self._publisher = publisher
@@ -196,7 +201,11 @@ class Recommender:
             profile = self._erased.profile(stored_profile(request.user_id, value))
             words = request.query if has_words(request) else None
             asked = None if words is None else self._queries.known(words)
-            if lacks_event(request, profile) or (words is not None and asked is None):
+            if (
+                lacks_event(request, profile)
+                or (words is not None and asked is None)
+                or self._is_refined(request)
+            ):
                 self._spawn(delivery, request)
             else:
                 ready.append(ReadyRequest(delivery, request, profile, asked))
@@ -257,6 +266,7 @@ class Recommender:
                 for one, cause in zip(due, causes, strict=True)
             ]
         )
+        made = [await self._refined(one, made_list) for one, made_list in zip(due, made, strict=True)]
         answers = [
             Answer(
                 self._recommendation(
@@ -275,6 +285,17 @@ class Recommender:
             one.delivery.done()
         for one in late:
             await self._refuse(one.delivery, InvalidError("the request's `deadline` has passed"))
+
+    def _is_refined(self, request: RecommendationRequest) -> bool:
+        """Whether its list takes a while, and must not hold up others."""
+        return request.refine and self._refiner is not None
+
+    async def _refined(self, ready: ReadyRequest, made: MadeList) -> MadeList:
+        if self._refiner is None or not ready.request.refine:
+            return made
+        deadline = ready.request.deadline
+        within_s = math.inf if deadline is None else (deadline - self._now()).total_seconds()
+        return await self._refiner.refine(ready.profile, made, within_s) if within_s > 0 else made
 
     async def _refuse(self, delivery: Delivery, error: BadInputError) -> None:
         """A dead letter and, where the request says to whom, an answer without items."""

@@ -29,6 +29,7 @@ from workers.cli.output import note, print_json
     "--timeout", type=float, default=10.0, show_default=True, help="Seconds to wait for the answer."
 )
 @click.option("--explain", is_flag=True, help="With words on why, where they come in time.")
+@click.option("--refine", is_flag=True, help="In the order of a language model, where there is one for it.")
 @click.option("--json", "as_json", is_flag=True, help="The answer as it is on Kafka; then its words.")
 def recommend(
     user: str,
@@ -41,6 +42,7 @@ def recommend(
     after_event: str | None,
     timeout: float,
     explain: bool,
+    refine: bool,
     as_json: bool,
 ) -> None:
     """Ask for USER's list, and show it."""
@@ -60,6 +62,7 @@ def recommend(
         "filter": parse_filters(filters),
         "exclude": _ids(exclude),
         "explain": explain,
+        "refine": refine,
     }
     if candidates is not None:
         fields["candidates"] = _ids(candidates)

@@ -124,7 +124,12 @@ class Brief:
     def looks_like_instructions(self) -> bool:
         """Whether an item's text reads as if it were written for a model rather than for people."""
         texts = (*self.titles, *(one.text for one in self.facts.values()))
-        return any(_TELLS.search(unicodedata.normalize("NFKC", text)) for text in texts)
+        return any(map(reads_like_instructions, texts))
+
+
+def reads_like_instructions(text: str) -> bool:
+    """Whether a text reads as if it were written for a model rather than for people."""
+    return _TELLS.search(unicodedata.normalize("NFKC", text)) is not None
 
 
 def instructions() -> str:

@@ -17,7 +17,7 @@ VALUES_OF_ATTRIBUTE: Final = 4
 NAMED_REASONS: Final = 4
 CATEGORY_ATTRIBUTES: Final = ("category", "genre", "type", "kind")
 # They say nothing that a person could use: a constant, and places taken away.
-SILENT_KINDS: Final = frozenset({"bias", "cap", "bury"})
+SILENT_KINDS: Final = frozenset({"bias", "cap", "bury", "refined"})
 # Moves by re-ranking that are themselves why an item is here; their contribution is 0.
 # What they say by their name, they say where they add by their amount alone. A ranker that learns may find
 # that little popularity, or great age, speaks for an item.
@@ -88,18 +88,24 @@ def item_facts(
     reasons = _reason_facts(item.reasons, find, is_directed=is_directed)
     if known is None:
         return ItemFacts(item.item_id, reasons=reasons)
+    title, attributes = words_of(known, attribute_names)
+    return ItemFacts(
+        item_id=item.item_id,
+        title=title,
+        attributes=attributes,
+        category=_category(known.attributes),
+        reasons=reasons,
+    )
+
+
+def words_of(known: ItemText, attribute_names: Sequence[str]) -> tuple[str, dict[str, tuple[str, ...]]]:
+    """An item's title and those of its attributes, cleaned: safe to show, and short."""
     attributes = {
         name: values
         for name in attribute_names
         if name in known.attributes and (values := _shown(known.attributes[name]))
     }
-    return ItemFacts(
-        item_id=item.item_id,
-        title=display_text(known.title, TITLE_CHARACTERS),
-        attributes=attributes,
-        category=_category(known.attributes),
-        reasons=reasons,
-    )
+    return display_text(known.title, TITLE_CHARACTERS), attributes
 
 
 def _reason_facts(

@@ -14,7 +14,11 @@ from workers.encoders_in_use import encoder_registry, fusion_in_use
 from workers.erased_people import ErasedPeople
 from workers.erasure_follower import ErasureFollower
 from workers.experiments import Experiment
+from workers.language_model.list_order import OrderReader
+from workers.language_model.metrics import LanguageModelMetrics
+from workers.language_model.model import LanguageModel
 from workers.learned_models import LearnedReader
+from workers.list_refiner import ListRefiner
 from workers.model_settings import cascade_settings
 from workers.popularity import PopularityFollower
 from workers.profiles_to_interactions import InteractionUpdater, Step
@@ -22,7 +26,9 @@ from workers.profiles_to_recommendations import Recommender
 from workers.profiles_to_weights import WRITER_STATE
 from workers.role_metrics import RecommendMetrics
 from workers.topic_follower import TopicFollower
+from workers.vectors_follower import VectorsFollower
 from workers.vectors_to_index import IndexFollower
+from workers.vectors_to_titles import ItemTitles
 from workers.wiring.around import Around, Wiring, utc_now
 from workers.wiring.queries import wire_queries
 
@@ -68,10 +74,26 @@ async def wire_recommend(around: Around) -> Wiring:
         metrics=metrics,
         on_change=on_change,
         queries=await wire_queries(around.settings, registry, fusion, around.resources),
+        refiner=await _wire_refiner(around, fusion.space),
         erased=erased,
     )
     forgetting.append(("versions of profiles", role.forget))
     return Wiring("recommend", [around.topics.profiles, around.topics.recommendation_requests], role)
+
+
+async def _wire_refiner(around: Around, space: str) -> ListRefiner | None:
+    """What refines lists, with titles of its own; None where that is off."""
+    refine, model = around.settings.refine, around.settings.language_model
+    if not refine.enabled:
+        return None
+    opened = await around.resources.enter_async_context(LanguageModel(model, LanguageModelMetrics()))
+    titles = ItemTitles(refine.catalogue_items, refine.attributes)
+    follower = VectorsFollower(around.settings, around.topics.item_vectors(space), titles)
+    around.resources.push_async_callback(follower.stop)
+    await follower.start()
+    return ListRefiner(
+        OrderReader(opened), titles.find, refine, tells_past_items="past_items" in model.personal_fields
+    )
 
 
 def _ignore_change(change: ProfileChanged) -> None:

@@ -32,6 +32,7 @@ from streams.topic_names import TopicNames
 from streams.topics import DEAD_LETTERS, RECOMMENDATIONS
 from tests.unit.workers.fakes import NOW, FakeDelivery, FakePublisher, now, record
 from workers.list_makers import BaseLists, MadeList
+from workers.list_refiner import RefinesLists
 from workers.profiles_to_recommendations import Recommender
 from workers.query_reader import Asked, ReadsQueries
 from workers.role_metrics import RecommendMetrics
@@ -84,7 +85,7 @@ class SlowQueries:
 
 
 class Bench:
-    def __init__(self, queries: ReadsQueries | None = None) -> None:
+    def __init__(self, queries: ReadsQueries | None = None, refiner: RefinesLists | None = None) -> None:
         self.store = MemoryStateStore()
         self.publisher = FakePublisher()
         index = ItemIndex(ITEMS)
@@ -104,6 +105,7 @@ class Bench:
             now=now,
             metrics=RecommendMetrics(),
             queries=queries,
+            refiner=refiner,
         )
 
     async def feed(self, *records: Record) -> list[Recommendation]:
