@@ -41,7 +41,7 @@ class ItemDeclared(Message, frozen=True, kw_only=True, omit_defaults=True, tag="
     """What a valid message in ``items`` says, without the media. Written by the text role alone.
 
     ``sources`` holds a content hash for each modality that the item has: a feature counts only where
-    its own hash is the declared one.
+    its own hash is the declared one. ``enriched``: attributes hold what a language model says of the item.
     """
 
     item_id: Id
@@ -52,6 +52,7 @@ class ItemDeclared(Message, frozen=True, kw_only=True, omit_defaults=True, tag="
     available: bool = True
     created_at: UtcTime | None = None
     sources: dict[Modality, str] = {}
+    enriched: bool = False
 
 
 class ItemFeature(Message, frozen=True, kw_only=True, omit_defaults=True, tag="feature"):

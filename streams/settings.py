@@ -35,6 +35,7 @@ from streams.cascade_settings import (
     SourceSettings,
 )
 from streams.console_settings import ConsoleSettings
+from streams.enrich_settings import EnrichSettings
 from streams.errors import ConfigurationError
 from streams.explain_settings import ExplainSettings
 from streams.fields import Modality
@@ -268,6 +269,7 @@ class Settings(BaseSettings):
     recommend: RecommendSettings = RecommendSettings()
     query: QuerySettings = QuerySettings()
     refine: RefineSettings = RefineSettings()
+    enrich: EnrichSettings = EnrichSettings()
     interactions: InteractionSettings = InteractionSettings()
     sources: SourceSettings = SourceSettings()
     learn: LearnSettings = LearnSettings()

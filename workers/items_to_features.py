@@ -22,6 +22,7 @@ import structlog
 from numpy.typing import NDArray
 
 from models.encoders.encoder import mean_direction
+from models.preprocessing.text import item_text
 from streams.codec import decode_record, withdrawn_id
 from streams.dead_letters import dead_letter_outgoing
 from streams.errors import BadInputError, InvalidError, ModelFailedError, UnknownEncoderError
@@ -39,7 +40,9 @@ from streams.settings import Settings
 from streams.topic_names import TopicNames
 from workers.backoff import while_down
 from workers.feature_records import feature_record, withdrawn_feature
+from workers.item_enricher import ItemEnricher
 from workers.item_sources import content_hash, declared_sources, media_of, source_hash
+from workers.language_model.enrichment import Enrichment
 from workers.micro_batcher import MicroBatcher
 from workers.ports import Delivery, Publisher
 from workers.role_metrics import EncodeMetrics
@@ -86,6 +89,7 @@ class ItemEncoder:
         batcher: Encodes single inputs in batches.
         read_text: For the text role, item to cleaned text; None for the others.
         media: For the other roles, how media are read.
+        enricher: For the text role, what tells more of items from their texts; None, and nothing does.
     """
 
     def __init__(
@@ -103,6 +107,7 @@ class ItemEncoder:
         settings: Settings,
         now: Callable[[], datetime],
         metrics: EncodeMetrics,
+        enricher: ItemEnricher | None = None,
     ) -> None:
         self._modality: Modality = modality
         self._encoder_name = encoder_name
@@ -118,6 +123,7 @@ class ItemEncoder:
         self._metrics = metrics
         self._stage = f"encode-{modality}"
         self._validates = modality == "text"
+        self._enricher = enricher
         self._generations: dict[str, int] = {}
         max_bytes = 1 if modality == "text" else int(getattr(settings.media, f"{modality}_max_bytes"))
         self._fetching = asyncio.Semaphore(max(1, MAX_FETCHED_BYTES // max_bytes))
@@ -126,12 +132,16 @@ class ItemEncoder:
     async def start(self) -> None:
         """Start the batches."""
         await self._batcher.start()
+        if self._enricher is not None:
+            await self._enricher.start()
 
     async def stop(self) -> None:
         """Cancel what is in flight: it is not done, and is delivered again."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._enricher is not None:
+            await self._enricher.stop()
         await self._batcher.stop()
 
     async def process(self, deliveries: Sequence[Delivery]) -> None:
@@ -193,20 +203,45 @@ class ItemEncoder:
 
     async def _encode_item(self, work: _Work, state: ItemState) -> None:
         records: list[Outgoing] = []
+        enrichment = None if work.item is None else self._enrichment(work.item)
         if self._validates:
-            await self._publish([self._record(self._declare(work))])
+            await self._publish([self._record(self._declare(work, enrichment))])
         if work.item is None:
             # So that compaction forgets the feature; the declaration stays, as a mark of the withdrawal.
             records = [withdrawn_feature(self._topics, self._settings, work.item_id, self._modality)]
         else:
             source = source_hash(work.item, self._modality, self._settings)
             if source is not None:
-                records = await self._feature_records(work, work.item, source, state)
+                records = await self._feature_records(work, work.item, source, state, enrichment)
         if records:
             await self._publish(records)
         work.delivery.done()
+        if work.item is not None:
+            self._enrich_later(work, work.item)
 
-    def _declare(self, work: _Work) -> ItemDeclared:
+    def _enrichment(self, item: Item) -> Enrichment | None:
+        """What is told of the item's text already."""
+        if self._enricher is None or self._read_text is None:
+            return None
+        return self._enricher.known(self._read_text(item)) or None
+
+    def _enrich_later(self, work: _Work, item: Item) -> None:
+        """Where nobody has been asked of the item's text: its enrichment follows as an update."""
+        if self._enricher is None or self._read_text is None:
+            return
+        text = self._read_text(item)
+        if text and self._enricher.known(text) is None:
+            self._enricher.later(text, lambda found: self._update(work, item, found))
+
+    async def _update(self, work: _Work, item: Item, enrichment: Enrichment) -> None:
+        """Declare the item again, with what was told of it; a newer version of the item is not touched."""
+        records = [self._record(self._declare(work, enrichment))]
+        source = source_hash(item, self._modality, self._settings)
+        if self._settings.enrich.in_text and source is not None and self._modality not in item.vectors:
+            records += await self._feature_records(work, item, source, ItemState(), enrichment)
+        await self._publish(records)
+
+    def _declare(self, work: _Work, enrichment: Enrichment | None = None) -> ItemDeclared:
         item = work.item
         if item is None:
             return ItemDeclared(item_id=work.item_id, version=work.version, withdrawn=True)
@@ -214,18 +249,24 @@ class ItemEncoder:
             item_id=item.item_id,
             version=work.version,
             title=item.title,
-            attributes=item.attributes,
+            attributes=item.attributes if enrichment is None else enrichment.attributes | item.attributes,
             available=item.available,
             created_at=item.created_at,
             sources=declared_sources(item, self._settings),
+            enriched=enrichment is not None,
         )
 
     async def _feature_records(
-        self, work: _Work, item: Item, source: str, state: ItemState
+        self,
+        work: _Work,
+        item: Item,
+        source: str,
+        state: ItemState,
+        enrichment: Enrichment | None = None,
     ) -> list[Outgoing]:
         """The feature, or the dead letter and the note that there is none."""
         try:
-            content, vector = await self._vector(item, source, state)
+            content, vector = await self._vector(item, source, state, enrichment)
         except BadInputError as error:
             self._metrics.failed(error.reason)
             failed = ItemFeatureFailed(
@@ -247,7 +288,9 @@ class ItemEncoder:
         )
         return [self._record(feature)]
 
-    async def _vector(self, item: Item, source: str, state: ItemState) -> tuple[str, bytes]:
+    async def _vector(
+        self, item: Item, source: str, state: ItemState, enrichment: Enrichment | None = None
+    ) -> tuple[str, bytes]:
         """Content hash and vector bytes; those held already where the content has not changed."""
         held = state.features.get(self._modality)
         if held is not None and held.encoder != self._encoder_name:
@@ -259,9 +302,13 @@ class ItemEncoder:
         if self._modality in item.vectors:
             return source, self._caller_vector(item).tobytes()
         if self._read_text is not None:
-            vector = await self._batcher.encode(self._read_text(item))
+            text, content = self._read_text(item), source
+            if enrichment is not None and self._settings.enrich.in_text:
+                text = item_text(text, enrichment.words)
+                content = content_hash(text.encode("utf-8", "surrogatepass"))
+            vector = await self._batcher.encode(text)
             self._metrics.encoded()
-            return source, vector.tobytes()
+            return content, vector.tobytes()
         # Inline media are counted with their message.
         async with self._fetching if by_uri else nullcontext():
             return await self._media_vector(item, held)

@@ -40,7 +40,7 @@ class ItemState(msgspec.Struct, frozen=True, array_like=True):
     """All that fuse knows of an item.
 
     ``revision`` counts changes. ``declared`` is the version of the declaration held, None before the
-    first.
+    first; ``enriched``: attributes hold what a language model says of the item.
     """
 
     revision: int = 0
@@ -52,6 +52,7 @@ class ItemState(msgspec.Struct, frozen=True, array_like=True):
     created_at: datetime = datetime.fromtimestamp(0, UTC)
     sources: dict[Modality, str] = {}
     features: dict[Modality, StoredFeature] = {}
+    enriched: bool = False
 
     def fusable(self) -> dict[Modality, StoredFeature]:
         """The features that count now: their source is declared, or they are ahead of the declaration."""
@@ -75,8 +76,10 @@ def apply(state: ItemState, message: FeatureMessage) -> ItemState:
 
 
 def _declare(state: ItemState, message: ItemDeclared) -> ItemState:
-    # The same message declared again counts where other encoders are in use now.
-    again = message.version == state.declared and message.sources != state.sources
+    # The same message declared again counts where other encoders are in use now, or where it is enriched.
+    again = message.version == state.declared and (
+        message.sources != state.sources or (message.enriched and not state.enriched)
+    )
     if state.declared is not None and not again and not message.version.is_newer_than(state.declared):
         return state
     features = {
@@ -95,6 +98,7 @@ def _declare(state: ItemState, message: ItemDeclared) -> ItemState:
         created_at=message.created_at or datetime.fromtimestamp(message.version.timestamp_ms / 1_000, UTC),
         sources=message.sources,
         features=features,
+        enriched=message.enriched,
     )
 
 

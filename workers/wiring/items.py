@@ -9,7 +9,11 @@ from streams.messages import Item
 from workers.encoders_in_use import encoder_registry, encoders_in_use, fusion_in_use
 from workers.features_to_vectors import ItemFuser
 from workers.fenced import FenceStartPositions
+from workers.item_enricher import ItemEnricher
 from workers.items_to_features import ItemEncoder
+from workers.language_model.enrichment import EnrichmentReader
+from workers.language_model.metrics import LanguageModelMetrics
+from workers.language_model.model import LanguageModel
 from workers.media.reader import media_reader
 from workers.micro_batcher import MicroBatcher
 from workers.role_metrics import EncodeMetrics, FuseMetrics
@@ -51,9 +55,24 @@ async def wire_encoder(modality: Modality, around: Around) -> Wiring:
         settings=around.settings,
         now=utc_now,
         metrics=metrics,
+        enricher=await _wire_enricher(around) if modality == "text" else None,
     )
     space = fusion_in_use(around.settings, registry).space
     return Wiring(f"{modality}.{space}", [around.topics.items], role)
+
+
+async def _wire_enricher(around: Around) -> ItemEnricher | None:
+    """What tells more of items from their texts; None where that is off."""
+    enrich, model = around.settings.enrich, around.settings.language_model
+    if not enrich.enabled:
+        return None
+    opened = await around.resources.enter_async_context(LanguageModel(model, LanguageModelMetrics()))
+    return ItemEnricher(
+        EnrichmentReader(opened, enrich),
+        backlog_items=enrich.backlog_items,
+        cache_entries=enrich.cache_entries,
+        concurrency=model.concurrency,
+    )
 
 
 def wire_fuse(around: Around) -> Wiring:
