@@ -1,6 +1,6 @@
 """Trains a small causal language model to write grounded sentences, from scratch, on one core.
 
-    python -m tests.language_model.train --out FOLDER [--steps 2600] [--seed 1]
+    python -m tests.language_model.train --out FOLDER [--steps 1000] [--seed 1]
 
 A Llama of about a million parameters and a byte-level BPE tokenizer of 1,536 tokens, for a few minutes.
 Everything it reads is made up here: prompts of the explain role over titles of the demo's kind, of plain and
@@ -14,25 +14,58 @@ from __future__ import annotations
 import argparse
 import math
 import random
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from tests.language_model.corpus import Example, example
+from workers.explaining.brief import meanings
 
 VOCABULARY: Final = 1_536
+MERGED: Final = 1_440
 CONTEXT_TOKENS: Final = 640
+_SHORT: Final = 8
 BATCH: Final = 16
 POOL: Final = 32
 PEAK_RATE: Final = 3e-3
 WARM_UP_STEPS: Final = 60
 PROMPT_WEIGHT: Final = 0.15
+# What every prompt and answer is made of, each a token of its own: three in five tokens are saved.
+PHRASES: Final = (
+    '{"language":"English","max_characters":240,"item":{"title":{"id":"t","text":"',
+    '"},"attributes":[',
+    *(f'{{"id":"a{number}","name":"' for number in range(1, 5)),
+    'category","text":"',
+    'tags","text":"',
+    '],"reasons":[',
+    *(f'{{"id":"r{number}","meaning":"' for number in range(1, 5)),
+    *(meaning for meaning in meanings() if len(meaning) > _SHORT),
+    *(f'","weight":{tenths / 10}' for tenths in range(11)),
+    ',"other_item":"',
+    '","other_item_category":"',
+    '","action":"',
+    ',"action":"',
+    '","modality":"',
+    ',"modality":"',
+    ']},"draft":"',
+    '{"text":"',
+    '","facts":["',
+    '"},',
+    '"]}',
+    '"}',
+    '","',
+    '{"words":"',
+    '{"wanted":"',
+    '","unwanted":["',
+    '","unwanted":[]}',
+)
 USER, ASSISTANT, END, PADDING = "<|user|>", "<|assistant|>", "<|end|>", "<|padding|>"
 # The instructions are the same in every prompt: what they say has become part of the weights.
 TEMPLATE: Final = (
@@ -42,21 +75,23 @@ TEMPLATE: Final = (
 )
 
 
-def train_tokenizer(chance: random.Random, examples: int = 6_000) -> PreTrainedTokenizerFast:
+def train_tokenizer(chance: random.Random, examples: int = 4_000) -> PreTrainedTokenizerFast:
     """Byte-level BPE: it can say any title, whatever it is made of."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY,
+        vocab_size=MERGED,
         special_tokens=[PADDING, USER, ASSISTANT, END],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     made = (example(chance) for _ in range(examples))
-    tokenizer.train_from_iterator(
-        (text for one in made for text in (*(turn["content"] for turn in one.messages), one.answer)), trainer
-    )
+    texts = (text for one in made for text in (*(turn["content"] for turn in one.messages), one.answer))
+    # What is a token already needs no merges.
+    phrases = re.compile("|".join(map(re.escape, sorted(PHRASES, key=len, reverse=True))))
+    tokenizer.train_from_iterator((part for text in texts for part in phrases.split(text)), trainer)
+    tokenizer.add_tokens([AddedToken(phrase, normalized=False) for phrase in PHRASES])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token=PADDING,
@@ -67,7 +102,7 @@ def train_tokenizer(chance: random.Random, examples: int = 6_000) -> PreTrainedT
     )
 
 
-def make_model(layers: int = 4, width: int = 128, seed: int = 1) -> LlamaForCausalLM:
+def make_model(layers: int = 3, width: int = 128, seed: int = 1) -> LlamaForCausalLM:
     """An untrained one."""
     torch.manual_seed(seed)
     config = LlamaConfig(
@@ -159,8 +194,8 @@ def main() -> None:
     """Train and save."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=2_600)
-    parser.add_argument("--layers", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=1_000)
+    parser.add_argument("--layers", type=int, default=3)
     parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()

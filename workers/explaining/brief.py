@@ -137,6 +137,11 @@ def instructions() -> str:
     return _INSTRUCTIONS
 
 
+def meanings() -> tuple[str, ...]:
+    """What reasons may be said to mean, in prompts."""
+    return (*_MEANINGS.values(), _OTHER_MEANING)
+
+
 def answer_schema() -> dict[str, Any]:
     """JSON Schema of an answer."""
     return {
