@@ -15,6 +15,10 @@ EVALUATIONS = {
         "workers.cli.evaluate_offline",
         "Compare models on a data set that is split: validation chooses, the test is read at the end.",
     ),
+    "language-model": (
+        "workers.cli.evaluate_language_model",
+        "Whether a language model helps, in the order of lists or in what is known of items.",
+    ),
     "outcomes": ("workers.cli.evaluate_outcomes", "What people did with the lists that they were shown."),
     "off-policy": (
         "workers.cli.evaluate_off_policy",
