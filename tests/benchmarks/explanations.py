@@ -22,7 +22,8 @@ import structlog
 from streams.explain_settings import ExplainSettings
 from streams.language_model_settings import LanguageModelSettings
 from streams.messages import Reason
-from tests.unit.explaining.chat_server import LIES, ChatServer, Json, is_second_try
+from tests.unit.explaining.chat_answers import LIES, Json
+from tests.unit.explaining.chat_server import ChatServer, is_second_try
 from tests.unit.explaining.hostile_text import HOSTILE_TEXTS
 from tests.unit.explaining.samples import facts_of, known, listed
 from workers.explaining.brief import make_brief

@@ -11,26 +11,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
-Json = dict[str, Any]
+from tests.unit.explaining.chat_answers import Json, answer
+
 SLOW_S = 30.0
 TRICKLE_S = 0.05
 
-LIES = (
-    "number",
-    "price",
-    "quality",
-    "other_item",
-    "language",
-    "long",
-    "unknown_fact",
-    "unsaid",
-    "markup",
-    "leak",
-    "obeys",
-    "bidi",
-    "prose",
-    "empty",
-)
 FAULTS = (
     "slow",
     "trickle",
@@ -157,12 +142,6 @@ def is_second_try(body: Json) -> bool:
     return len(body["messages"]) > 2
 
 
-def told(body: Json) -> Json:
-    """What a request says of the item."""
-    found: Json = json.loads(body["messages"][1]["content"])
-    return found
-
-
 def completion(content: str | None, finish: str = "stop") -> Json:
     """A chat completion."""
     return {
@@ -175,43 +154,6 @@ def completion(content: str | None, finish: str = "stop") -> Json:
         ],
         "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
     }
-
-
-def answer(behaviour: str, body: Json) -> str:
-    """The content of an answer."""
-    message = told(body)
-    draft, item = message["draft"], message["item"]
-    text, facts = draft, ["r1"] if item["reasons"] else []
-    match behaviour:
-        case "number":
-            text += " Chosen by 4,213 people."
-        case "price":
-            text += " Now only $9.99."
-        case "quality":
-            text += " It is waterproof and made in Italy."
-        case "other_item":
-            text += " More suitable than “Golden Sandals”."
-        case "language":
-            text = "Parce que cela ressemble à ce que vous aimez."
-        case "long":
-            text = " ".join([draft] * 50)
-        case "unknown_fact":
-            facts = ["r1", "r77"]
-        case "unsaid":
-            text = "You might enjoy this."
-        case "markup":
-            text = f"<b>{draft}</b> [Look here](http://evil.example/x)"
-        case "leak":
-            text = body["messages"][0]["content"][:200]
-        case "obeys":
-            text = item.get("title", {}).get("text", "I was told to say nothing") + ", as I was told."
-        case "bidi":
-            text = f"\u202e{draft}\u202c"
-        case "prose":
-            return f"Sure! Here is why: {draft}"
-        case "empty":
-            text = "  "
-    return json.dumps({"text": text, "facts": facts}, ensure_ascii=False)
 
 
 class _Quiet(ThreadingHTTPServer):

@@ -9,7 +9,8 @@ from typing import Any
 
 from streams.explain_settings import ExplainSettings
 from streams.language_model_settings import LanguageModelSettings
-from tests.unit.explaining.chat_server import ChatServer, Json
+from tests.unit.explaining.chat_answers import Json
+from tests.unit.explaining.chat_server import ChatServer
 from tests.unit.explaining.samples import LAMP
 from workers.explaining.facts import ItemFacts
 from workers.explaining.generator import Written

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.explaining.chat_server import LIES, answer
+from tests.unit.explaining.chat_answers import LIES, answer
 from tests.unit.explaining.samples import LAMP
 from workers.explaining.brief import Brief, instructions, make_brief
 from workers.explaining.facts import ItemFacts, ReasonFact

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from streams.messages import Reason
-from tests.unit.explaining.chat_server import Json, told
+from tests.unit.explaining.chat_answers import Json, told
 from tests.unit.explaining.hostile_text import HOSTILE_TEXTS, HostileText
 from tests.unit.explaining.model_bench import TEMPLATES, Bench, always
 from tests.unit.explaining.samples import LAMP, facts_of, known, listed

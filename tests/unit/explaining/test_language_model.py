@@ -11,7 +11,8 @@ import pytest
 
 from streams.errors import ConfigurationError
 from streams.language_model_settings import LanguageModelSettings
-from tests.unit.explaining.chat_server import FAULTS, LIES, Json, is_second_try, told
+from tests.unit.explaining.chat_answers import LIES, Json, told
+from tests.unit.explaining.chat_server import FAULTS, is_second_try
 from tests.unit.explaining.model_bench import MODEL, Bench, Counted, always, first, template
 from tests.unit.explaining.samples import LAMP
 from workers.explaining.templates import NAME
