@@ -17,15 +17,13 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Protocol
 
-import numpy as np
 import structlog
-from numpy.typing import NDArray
 
 from models.encoders.encoder import mean_direction
 from models.preprocessing.text import item_text
 from streams.codec import decode_record, withdrawn_id
 from streams.dead_letters import dead_letter_outgoing
-from streams.errors import BadInputError, InvalidError, ModelFailedError, UnknownEncoderError
+from streams.errors import BadInputError, ModelFailedError
 from streams.fields import Modality
 from streams.internal_messages import (
     FeatureMessage,
@@ -39,6 +37,7 @@ from streams.records import Outgoing, Record
 from streams.settings import Settings
 from streams.topic_names import TopicNames
 from workers.backoff import while_down
+from workers.caller_vectors import caller_vector
 from workers.feature_records import feature_record, withdrawn_feature
 from workers.item_enricher import ItemEnricher
 from workers.item_sources import content_hash, declared_sources, media_of, source_hash
@@ -55,7 +54,6 @@ PARSE_INLINE_BYTES = 256 * 1_024
 # counts the messages alone, and a message of 100 bytes can name a film.
 MAX_FETCHED_BYTES = 1 << 30
 
-Vector = NDArray[np.float32]
 _log = structlog.get_logger()
 
 
@@ -300,7 +298,8 @@ class ItemEncoder:
             self._metrics.unchanged()
             return held.content_hash, held.vector
         if self._modality in item.vectors:
-            return source, self._caller_vector(item).tobytes()
+            vector = caller_vector(item, self._modality, self._encoder_name, self._dimension)
+            return source, vector.tobytes()
         if self._read_text is not None:
             text, content = self._read_text(item), source
             if enrichment is not None and self._settings.enrich.in_text:
@@ -331,24 +330,6 @@ class ItemEncoder:
         vectors = [await self._batcher.encode(await reader.decode(part)) for part in data]
         self._metrics.encoded()
         return content, mean_direction(vectors).astype("<f4").tobytes()
-
-    def _caller_vector(self, item: Item) -> Vector:
-        given = item.vectors[self._modality]
-        if given.encoder != self._encoder_name:
-            raise UnknownEncoderError(
-                f"`vectors.{self._modality}.encoder` is `{given.encoder}`; this deployment uses "
-                f"`{self._encoder_name}` for {self._modality}"
-            )
-        if len(given.values) != self._dimension:
-            raise InvalidError(
-                f"`vectors.{self._modality}.values` has {len(given.values)} numbers; "
-                f"`{self._encoder_name}` makes {self._dimension}"
-            )
-        vector = np.asarray(given.values, np.float64)
-        length = float(np.linalg.norm(vector))
-        if not (np.isfinite(length) and length > 0):
-            raise InvalidError(f"`vectors.{self._modality}.values` has no direction: its length is {length}")
-        return (vector / length).astype("<f4")
 
     async def _refuse(self, delivery: Delivery, error: BadInputError) -> None:
         self._metrics.failed(error.reason)
