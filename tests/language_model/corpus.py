@@ -33,7 +33,7 @@ _NAMES_ITEM: Final = {"similar_item": 0.9, "covisitation": 0.8, "content": 0.5, 
                       "item2vec": 0.5, "seed_item": 0.8, "sequence": 0.2, "other": 0.3}  # fmt: skip
 _ACTIONS: Final = ("click", "click", "like", "view", "play", "purchase", "skip", "rate", "add_to_cart")
 _PERSONAL: Final = (("past_items",), ("past_items", "actions"))
-RETRY_SHARE: Final = 0.15
+RETRY_SHARE: Final = 0.1
 NEGATION_SHARE: Final = 0.07
 
 
