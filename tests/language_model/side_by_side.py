@@ -1,6 +1,6 @@
 """Words for the demo's lists from templates and from a local language model, side by side, and their shares.
 
-    python -m tests.language_model.side_by_side [--model FOLDER] [--lists 1000] [--page FILE.md]
+    python -m tests.language_model.side_by_side [--model FOLDER] [--lists 1000] [--items 5] [--page FILE.md]
 
 Lists are the demo's, made as its roles make them, without Kafka; the model runs as the explain role runs it.
 Nothing is cached, so that each item counts. The page is docs/guide/explanations_side_by_side.md.
@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import structlog
 
 from streams.explain_settings import ExplainSettings
@@ -29,7 +30,6 @@ from workers.explaining.templates import TemplateWriter
 from workers.language_model.model import LanguageModel
 
 TRAINED: Final = Path(__file__).parent / "trained"
-ITEMS: Final = 5
 SHOWN: Final = 14
 _HOW: Final[dict[How, str]] = {
     "accepted": "accepted at once",
@@ -83,12 +83,12 @@ class Measured:
         return Counter(one for written in self.written for one in written.how)
 
 
-async def measure(name: str, lists: list[list[ItemFacts]], model_folder: str) -> Measured:
+async def measure(name: str, lists: list[list[ItemFacts]], model_folder: str, items: int) -> Measured:
     """Write the words of all lists twice."""
     explain = ExplainSettings(generator="language_model")
     settings = LanguageModelSettings(
         local=model_folder,
-        written_items=ITEMS,
+        written_items=items,
         tokens_per_minute=0,
         tokens_per_day=0,
         max_tokens=120,
@@ -180,11 +180,23 @@ an answer may have several.
 """
 
 
+def kept_lists(file: Path | None, count: int, items: int) -> list[list[ItemFacts]]:
+    """The demo's lists, from the file where it has them already."""
+    if file is not None and file.is_file():
+        return msgspec.json.decode(file.read_bytes(), type=list[list[ItemFacts]])
+    made = demo_lists(count, items)
+    if file is not None:
+        file.write_bytes(msgspec.json.encode(made))
+    return made
+
+
 def main() -> None:
     """Measure, print, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--model", default=str(TRAINED))
     parser.add_argument("--lists", type=int, default=1_000)
+    parser.add_argument("--items", type=int, default=5, help="of each list, the first so many")
+    parser.add_argument("--facts", type=Path, help="a file that keeps the demo's lists for the next time")
     parser.add_argument("--page", type=Path)
     given = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
