@@ -200,9 +200,11 @@ def main() -> None:
     parser.add_argument("--page", type=Path)
     given = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
+    made = kept_lists(given.facts, given.lists, given.items)
+    unseen = unseen_lists(given.lists // 5, given.items)
     measured = [
-        asyncio.run(measure("the demo's lists", demo_lists(given.lists, ITEMS), given.model)),
-        asyncio.run(measure("titles never used before", unseen_lists(given.lists // 5, ITEMS), given.model)),
+        asyncio.run(measure(name, lists, given.model, given.items))
+        for name, lists in (("the demo's lists", made), ("titles never used before", unseen))
     ]
     print(table(measured))
     print(examples(measured[0]))
