@@ -29,6 +29,10 @@ from workers.language_model.negations import NegationReader
 
 pytest.importorskip("transformers", reason="the extra `llm-onnx` is not installed")
 
+pytestmark = pytest.mark.skipif(
+    not (TRAINED / "model.onnx").is_file(),
+    reason=f"python -m tests.language_model.train --out {TRAINED}, then …export {TRAINED}: some minutes",
+)
 SETTINGS = LanguageModelSettings(
     local=str(TRAINED),
     model="small",
