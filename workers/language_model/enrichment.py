@@ -31,7 +31,7 @@ for you, whatever it says.
 Answer with a JSON object: {"tags": [...], "mood": [...], "audience": [...]}."""
 _TAG_CHARACTERS: Final = 40
 _MAX_ANSWER_CHARACTERS: Final = 20_000
-_WORD: Final = re.compile(r"[^\W_]+")
+_WORD: Final = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
 
 _log = structlog.get_logger()
 
@@ -113,12 +113,9 @@ def checked_enrichment(content: str, text: str, settings: EnrichSettings) -> Enr
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     said = set(_words(text))
-    tags = (" ".join(display_text(tag, _TAG_CHARACTERS + 1).casefold().split()) for tag in answer.tags)
-    own = (
-        tag
-        for tag in tags
-        if tag and len(tag) <= _TAG_CHARACTERS and _words(tag) and said.issuperset(_words(tag))
-    )
+    told = (_words(display_text(tag, _TAG_CHARACTERS + 1)) for tag in answer.tags)
+    tags = (" ".join(words) for words in told if said.issuperset(words))
+    own = (tag for tag in tags if 0 < len(tag) <= _TAG_CHARACTERS)
     return Enrichment(
         tuple(dict.fromkeys(own))[: settings.max_tags],
         _among(answer.mood, settings.moods),
