@@ -1,6 +1,6 @@
 """Trains a small causal language model to write grounded sentences, from scratch, on one core.
 
-    python -m tests.language_model.train --out FOLDER [--steps 1000] [--seed 1]
+    python -m tests.language_model.train --out FOLDER [--steps 3000] [--seed 1]
 
 A Llama of about a million parameters and a byte-level BPE tokenizer of 1,536 tokens, for a few minutes.
 Everything it reads is made up here: prompts of the explain role over titles of the demo's kind, of plain and
@@ -217,7 +217,7 @@ def main() -> None:
     """Train and save."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=1_000)
+    parser.add_argument("--steps", type=int, default=3_000)
     parser.add_argument("--layers", type=int, default=3)
     parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--seed", type=int, default=1)
