@@ -159,12 +159,12 @@ Made by `python -m tests.language_model.side_by_side --page docs/guide/explanati
 lists of the demo, explained by templates and by a language model that runs in the process
 (`language_model.local`), each item once, nothing cached.
 
-**What this model is.** A Llama of one million parameters, trained from scratch in ten minutes of one core by
+**What this model is.** A Llama of 0.8 million parameters, trained from scratch in some minutes of one core by
 `python -m tests.language_model.train` on sentences that rules make up over made-up titles; no title of the
-demo is among them. It has learned to say given facts in some hundred ways, to copy titles that it has never
-seen, and to mend an answer that was complained of. It knows nothing else, and is no measure of what a
-language model of usual size writes. It is a real one in that everything is real about how it is run: it
-makes mistakes of its own, and what the checks let through is what you see.
+demo is among them. It was taught to say given facts in some hundred ways, to copy titles, and to mend an
+answer that was complained of. It knows nothing else, and is no measure of what a language model of usual
+size writes. It is a real one in that everything is real about how it is run: it makes mistakes of its own,
+and what the checks let through is what you see.
 
 ## Lists of the demo
 
