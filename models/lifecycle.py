@@ -7,9 +7,9 @@ It is driven by records in one order, the same for all who read them::
                       └──────Refused────────┴──► refused ──Wanted──┼─► preparing ◄────Wanted──────┘
                                                                    └─ a refusal never touches what is active
 
-The machine holds the newest record of each kind and version, and derives states from these and their order,
-nothing else. So a log from which Kafka has compacted away older records leads to the same states as the whole.
-The latest pointer always counts. One that answered an older wish, and came late, is thereby put right: what is
+The machine holds the newest record of each kind and version, and derives states from these and their order
+alone. So a log from which Kafka has compacted away older records leads to the same states as the whole. The
+latest pointer always counts. One that answered an older wish, and came late, is thereby put right: what is
 wanted is then not what is active, and gets ready anew.
 
 When the pointer may move is `switch_due`: every live worker is ready for what is wanted.

@@ -40,6 +40,7 @@ from streams.explain_settings import ExplainSettings, LanguageModelSettings
 from streams.fields import Modality
 from streams.privacy_settings import PrivacySettings
 from streams.query_settings import QuerySettings
+from streams.swap_settings import ModelSettings
 
 MEBIBYTE = 1 << 20
 
@@ -262,6 +263,7 @@ class Settings(BaseSettings):
     media: MediaSettings = MediaSettings()
     encoders: EncoderSettings = EncoderSettings()
     fusion: FusionSettings = FusionSettings()
+    models: ModelSettings = ModelSettings()
     profile: ProfileSettings = ProfileSettings()
     recommend: RecommendSettings = RecommendSettings()
     query: QuerySettings = QuerySettings()

@@ -224,6 +224,25 @@ class ItemIndex:
         found = (self._row_of.get(item_id) for item_id in dict.fromkeys(item_ids))
         return np.fromiter((row for row in found if row is not None), np.int64)
 
+    @property
+    def filtered_by(self) -> tuple[str, ...]:
+        """Attributes that have a column for filters."""
+        return tuple(self._columns)
+
+    def warm_up(self, filtered_by: Iterable[str]) -> None:
+        """Make now what the first lists would wait for: cells of vectors, columns for filters, the newest.
+
+        Takes some seconds where the index is large. Nothing else may use the index meanwhile.
+        """
+        for name in filtered_by:
+            if name in self._attribute_names:
+                self._columns_of([name])
+        if self.rows:
+            everything = self.live.copy()
+            self.newest(everything, 1)
+            self.near(self.vectors[0], everything, 1)
+            self.popularity()
+
     def newest(self, eligible: Mask, count: int) -> NDArray[np.int64]:
         """The ``count`` eligible rows whose items were created last, newest first, equal ones by hash.
 

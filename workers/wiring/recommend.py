@@ -7,14 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from aiokafka import ConsumerRecord
 
 from models.cascade.cascade import Cascade
+from models.fusion import Fusion
 from models.retrieval import ItemIndex
 from streams.internal_messages import ProfileChanged
+from streams.settings import Settings
 from workers.arm_lists import ArmLists, uses_cascade
-from workers.encoders_in_use import encoder_registry, fusion_in_use
 from workers.erased_people import ErasedPeople
 from workers.erasure_follower import ErasureFollower
 from workers.experiments import Experiment
 from workers.learned_models import LearnedReader
+from workers.listed_spaces import ListedSpace, ListedSpaces
+from workers.live_space import LiveLists, LiveQueries
 from workers.model_settings import cascade_settings
 from workers.popularity import PopularityFollower
 from workers.profiles_to_interactions import InteractionUpdater, Step
@@ -22,8 +25,8 @@ from workers.profiles_to_recommendations import Recommender
 from workers.profiles_to_weights import WRITER_STATE
 from workers.role_metrics import RecommendMetrics
 from workers.topic_follower import TopicFollower
-from workers.vectors_to_index import IndexFollower
 from workers.wiring.around import Around, Wiring, utc_now
+from workers.wiring.models import followed_models
 from workers.wiring.queries import wire_queries
 
 # Changed profiles taken in one turn of the event loop, each some tenths of a millisecond.
@@ -32,16 +35,18 @@ PEOPLE_AT_ONCE = 16
 
 async def wire_recommend(around: Around) -> Wiring:
     """The recommend role; waits until index and people are current."""
-    registry = encoder_registry(around.settings)
-    fusion = fusion_in_use(around.settings, registry)
+    models = await followed_models(around)
     experiment = Experiment(around.settings)
-    index = ItemIndex(fusion.dimension)
     metrics = RecommendMetrics()
-    follower = IndexFollower(
-        around.settings, around.topics.item_vectors(fusion.space), index, on_change=metrics.index_items
+    fusion = models.active.fusion
+    space = ListedSpace(
+        around.settings,
+        around.topics.item_vectors(fusion.space),
+        models.active,
+        on_change=metrics.index_items,
     )
-    popularity = PopularityFollower(around.store, index, around.settings.recommend)
-    for part in (follower, popularity):
+    popularity = PopularityFollower(around.store, space.index, around.settings.recommend)
+    for part in (space.follower, popularity):
         around.resources.push_async_callback(part.stop)
         await part.start()
     erased = ErasedPeople(around.settings.privacy)
@@ -56,10 +61,12 @@ async def wire_recommend(around: Around) -> Wiring:
     cascade = None
     on_change: Callable[[ProfileChanged], None] = _ignore_change
     if uses_cascade(experiment):
-        cascade = Cascade(index, cascade_settings(around.settings))
+        cascade = Cascade(space.index, cascade_settings(around.settings))
         on_change = await _follow_people(cascade, around, metrics, erased, forgetting)
+    queries = await wire_queries(around.settings, models.registry, fusion, around.resources)
+    serving = _Serving(space.index, fusion, cascade, queries, experiment, around.settings)
     role = Recommender(
-        lists=ArmLists(index, cascade, experiment, around.settings, fusion.space),
+        lists=serving.lists,
         store=around.store,
         publisher=around.publisher,
         topics=around.topics,
@@ -67,11 +74,59 @@ async def wire_recommend(around: Around) -> Wiring:
         now=utc_now,
         metrics=metrics,
         on_change=on_change,
-        queries=await wire_queries(around.settings, registry, fusion, around.resources),
+        queries=queries,
         erased=erased,
     )
     forgetting.append(("versions of profiles", role.forget))
+    spaces = ListedSpaces(
+        **models.parts(around),
+        space=space,
+        popularity=popularity,
+        uses=serving,
+        on_change=metrics.index_items,
+    )
+    around.resources.push_async_callback(spaces.stop)
+    await spaces.start()
     return Wiring("recommend", [around.topics.profiles, around.topics.recommendation_requests], role)
+
+
+class _Serving:
+    """All that depends on the vector space, switched together. See `UsesIndex`."""
+
+    def __init__(
+        self,
+        index: ItemIndex,
+        fusion: Fusion,
+        cascade: Cascade | None,
+        queries: LiveQueries,
+        experiment: Experiment,
+        settings: Settings,
+    ) -> None:
+        self._cascade = cascade
+        self._queries = queries
+        self._experiment = experiment
+        self._settings = settings
+        self.lists = LiveLists(self._maker(index, fusion))
+
+    def get_ready_for(self, index: ItemIndex) -> None:
+        """See `UsesIndex.get_ready_for`."""
+        if self._cascade is not None:
+            self._cascade.get_ready_for(index)
+
+    def give_up_others(self) -> None:
+        """See `UsesIndex.give_up_others`."""
+        if self._cascade is not None:
+            self._cascade.give_up_others()
+
+    def use(self, index: ItemIndex, fusion: Fusion) -> None:
+        """See `UsesIndex.use`."""
+        if self._cascade is not None:
+            self._cascade.use_index(index)
+        self._queries.use(fusion)
+        self.lists.use(self._maker(index, fusion))
+
+    def _maker(self, index: ItemIndex, fusion: Fusion) -> ArmLists:
+        return ArmLists(index, self._cascade, self._experiment, self._settings, fusion.space)
 
 
 def _ignore_change(change: ProfileChanged) -> None:

@@ -82,7 +82,11 @@ def test_a_compacted_log_leads_to_the_same_states(history: list[Change], data: s
         if place >= compacted_to or newest[key(change)] == place:
             compacted = apply(compacted, change, place)
     assert phases(whole) == phases(compacted)
-    assert (whole.target, whole.kept, whole.previous) == (compacted.target, compacted.kept, compacted.previous)
+    assert (whole.target, whole.kept, whole.previous) == (
+        compacted.target,
+        compacted.kept,
+        compacted.previous,
+    )
 
 
 @given(histories)
