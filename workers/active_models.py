@@ -1,4 +1,4 @@
-"""A worker's part in the life of models: it follows `models`, loads and checks bundles, and says how far it is.
+"""A worker's part in the life of models: it follows `models`, loads and checks bundles, says how far it is.
 
 What becomes of a loaded model is the role's matter: see `workers.fused_spaces` and `workers.listed_spaces`.
 """
@@ -10,7 +10,7 @@ import os
 import secrets
 import socket
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -114,7 +114,8 @@ class ActiveModels(ABC):
         """Do what there is to do by now, and say how far it is. Must not wait long."""
 
     async def after_report(self, state: Lifecycle) -> None:
-        """Called after each report."""
+        """Called after each report. Nothing by default."""
+        return
 
     async def start(self) -> None:
         """Begin, in the background."""
@@ -165,8 +166,8 @@ class ActiveModels(ABC):
             return
         self._background(one, self._load(one))
 
-    def _background(self, one: _Try, work: object) -> None:
-        task = asyncio.create_task(work, name="model bundle")  # type: ignore[arg-type]
+    def _background(self, one: _Try, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work, name="model bundle")
         self._loading = (one, task)
 
         def ended(_: asyncio.Task[None]) -> None:

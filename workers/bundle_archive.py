@@ -40,7 +40,7 @@ def unpack(data: bytes, folder: Path, max_bytes: int) -> None:
     """Write the files of a bundle into a folder, which is there.
 
     Raises:
-        InvalidError: It is no tar file, holds anything but a few plain files, or is larger than ``max_bytes``.
+        InvalidError: It is no tar file, holds anything but a few plain files, or has over ``max_bytes``.
     """
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:

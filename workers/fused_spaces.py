@@ -1,8 +1,9 @@
 """The fuse role's part in a swap: the vectors of every space that is kept, each by a consumer of its own.
 
-A space is made from what the role keeps anyhow: its consumer reads `item-features` from the start, with a fence
-of its own, so each space goes on where it was after any restart, and several workers share the work. The first
-space is that of the role's own runner; others run beside it, and those that nobody serves by yet are paced.
+A space is made from what the role keeps anyhow: its consumer reads `item-features` from the start, with a
+fence of its own, so each space goes on where it was after any restart, and several workers share the work.
+The first space is that of the role's own runner; others run beside it, and one that nobody serves by yet is
+paced.
 """
 
 from __future__ import annotations

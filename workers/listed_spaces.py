@@ -1,8 +1,8 @@
 """The recommend role's part in a swap: the items of the new space beside those in use, then one switch.
 
-The switch is one step of the event loop: lists are made of the old space before it and of the new one after it.
-One of the workers of this role moves the pointer, once all are ready: the one whose name comes first. That two
-should ever do it at once is harmless, as both write the same.
+The switch is one step of the event loop: lists are made of the old space before it, and of the new one
+after it. One of the workers of this role moves the pointer, once all are ready: the one whose name comes
+first. That two should ever do it at once is harmless, as both write the same.
 """
 
 from __future__ import annotations
@@ -278,7 +278,10 @@ class ListedSpaces(ActiveModels):
         now, then = one.with_vector
         if then >= self.settings.models.min_vector_share * now:
             return ""
-        return f"only {then:,} items have a vector in its space, where {now:,} have one now: it does not take the modalities that they have (`models.min_vector_share`)"
+        return (
+            f"only {then:,} items have a vector in its space, where {now:,} have one now: it does not take "
+            "the modalities that they have (`models.min_vector_share`)"
+        )
 
     async def _switch(self, one: _Preparation) -> None:
         """From here to the first await nothing else runs."""

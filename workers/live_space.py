@@ -1,4 +1,4 @@
-"""What makes lists and reads queries, replaceable while the recommend role works: one vector space at a time."""
+"""What makes lists and reads queries, replaceable while it works: one vector space at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a bundle announced to a fusion that may serve: fetched, checked against its hash, loaded, tried out."""
+"""From a bundle announced to a fusion that may serve: fetched, its hash checked, loaded, tried out."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ class BundleLoader:
         digest = hashlib.sha256(data).hexdigest()
         if digest != bundle.sha256:
             raise ModelRefusedError(
-                f"{bundle.uri[:200]} has the sha256 {digest}, {bundle.sha256} was announced: announce it anew "
-                "under another version"
+                f"{bundle.uri[:200]} has the sha256 {digest}, {bundle.sha256} was announced: announce it "
+                "anew under another version"
             )
         try:
             with tempfile.TemporaryDirectory(prefix="freshet-bundle-") as unpacked:

@@ -21,7 +21,7 @@ class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
         role: What it does.
         serving: The version that it serves by, as `name@version`; of `fuse`, the one that it puts first.
         space: Its vector space.
-        ready_for: The version that it could serve by from now on; None while it gets ready, or has nothing to.
+        ready_for: The version that it could serve by from now on; None where there is none.
         checked: Announced versions that it has loaded and found good.
         detail: What it waits for.
         covered: Items of the space that serves that are in the new one as they should be.

@@ -18,8 +18,8 @@ class Coverage:
         old: Item → version and revision, of the space that serves.
         new: Of the new space.
         clock: Seconds.
-        heed_extra: Whether an item that only the new space has is behind as well: it may be withdrawn. Not where
-            nobody keeps the old space current any more.
+        heed_extra: Whether an item that only the new space has is behind as well: it may be withdrawn. Not
+            where nobody keeps the old space current any more.
     """
 
     def __init__(self, old: Held, new: Held, clock: Callable[[], float], *, heed_extra: bool = True) -> None:
@@ -28,8 +28,8 @@ class Coverage:
         self._clock = clock
         self._heed_extra = heed_extra
         now_s = self._began_s = clock()
-        # In the order of since when: `touch` never moves an item that is here. A new space mostly begins empty,
-        # and then nothing has to be compared.
+        # In the order of since when: `touch` never moves an item that is here. A new space mostly begins
+        # empty, and then nothing has to be compared.
         behind = (item for item in {**old, **new} if self._is_behind(item)) if new else old
         self._behind: dict[str, float] = dict.fromkeys(behind, now_s)
 

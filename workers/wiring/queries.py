@@ -19,7 +19,10 @@ from workers.query_reader import QueriesOff, QueryReader, ReadsQueries
 async def wire_queries(
     settings: Settings, registry: EncoderRegistry, fusion: Fusion, resources: AsyncExitStack
 ) -> LiveQueries:
-    """What reads queries, into the space of a fusion that may be replaced. The encoder is loaded at the first one, on the batcher's thread."""
+    """What reads queries, into the space of a fusion that may be replaced.
+
+    The encoder is loaded at the first query, on the batcher's thread.
+    """
     query, model = settings.query, settings.language_model
     if not query.enabled:
         return LiveQueries(lambda fusion: QueriesOff(), fusion)

@@ -107,8 +107,10 @@ def test_what_is_prepared_is_wanted_known_and_not_refused(history: list[Change])
     target = state.target
     assert [ref for ref in [*REFS, START] if state.phase(ref) == "preparing"] == ([target] if target else [])
     if target is not None:
-        assert state.wanted is not None and state.wanted[1] == target != state.active_ref
-        assert state.is_known(target) and state.refusal(target) is None
+        assert state.wanted is not None
+        assert state.wanted[1] == target != state.active_ref
+        assert state.is_known(target)
+        assert state.refusal(target) is None
     assert state.active_ref in state.kept
     assert set(state.kept) <= {state.active_ref, target, state.previous}
 
