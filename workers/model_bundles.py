@@ -50,7 +50,14 @@ class BundleLoader:
 
     def load_now(self, bundle: Bundle) -> Fusion:
         """As `load`, on this thread."""
-        data = self._fetched(bundle.uri)
+        return self.checked(self._fetched(bundle.uri), bundle)
+
+    def checked(self, data: bytes, bundle: Bundle) -> Fusion:
+        """The fusion of a bundle whose bytes are here.
+
+        Raises:
+            ModelRefusedError: As `load`.
+        """
         digest = hashlib.sha256(data).hexdigest()
         if digest != bundle.sha256:
             raise ModelRefusedError(
@@ -61,7 +68,7 @@ class BundleLoader:
             with tempfile.TemporaryDirectory(prefix="freshet-bundle-") as unpacked:
                 folder = Path(unpacked)
                 unpack(data, folder, self._models.max_bundle_bytes)
-                return self._checked(folder, bundle)
+                return self._unpacked(folder, bundle)
         except ModelError as error:
             # The folder is gone by now, and tells nobody anything.
             raise ModelRefusedError(
@@ -72,7 +79,7 @@ class BundleLoader:
         except Exception as error:
             raise ModelRefusedError(f"{error}") from error
 
-    def _checked(self, folder: Path, bundle: Bundle) -> Fusion:
+    def _unpacked(self, folder: Path, bundle: Bundle) -> Fusion:
         manifest = read_fusion_manifest(folder)
         if (manifest.space, manifest.dimension) != (bundle.space, bundle.dimension):
             raise ModelRefusedError(
@@ -91,7 +98,7 @@ class BundleLoader:
                 with path.open("rb") as file:
                     data = file.read(limit + 1)
             else:
-                self._require_allowed(uri)
+                self.require_allowed(uri)
                 with fsspec.open(uri, "rb") as file:
                     data = bytes(file.read(limit + 1))
         except ModelRefusedError:
@@ -110,7 +117,10 @@ class BundleLoader:
         path = Path(unquote(parts.path)).resolve()
         return path if path.is_relative_to(self._folder.resolve()) else None
 
-    def _require_allowed(self, uri: str) -> None:
+    def require_allowed(self, uri: str) -> None:
+        """Raises ModelRefusedError where workers would not read it."""
+        if self._own_file(uri) is not None:
+            return
         plain = "::" not in uri and ".." not in unquote(uri)
         if not (plain and any(uri.startswith(allowed) for allowed in self._models.allowed_uris)):
             raise ModelRefusedError(
