@@ -92,37 +92,37 @@ class BundleLoader:
 
     def _fetched(self, uri: str) -> bytes:
         limit = self._models.max_bundle_bytes
-        path = self._own_file(uri)
+        self.require_allowed(uri)
+        path = _file_of(uri)
         try:
             if path is not None:
                 with path.open("rb") as file:
                     data = file.read(limit + 1)
             else:
-                self.require_allowed(uri)
                 with fsspec.open(uri, "rb") as file:
                     data = bytes(file.read(limit + 1))
-        except ModelRefusedError:
-            raise
         except Exception as error:  # each backend has errors of its own
             raise DependencyDownError(f"{uri[:200]} cannot be read: {error}") from error
         if len(data) > limit:
             raise ModelRefusedError(f"it has over {limit:,} bytes, which is `models.max_bundle_bytes`")
         return data
 
-    def _own_file(self, uri: str) -> Path | None:
-        """The file in the folder of bundles that a URI names; None where it names none there."""
-        parts = urlsplit(uri)
-        if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
-            return None
-        path = Path(unquote(parts.path)).resolve()
-        return path if path.is_relative_to(self._folder.resolve()) else None
-
     def require_allowed(self, uri: str) -> None:
         """Raises ModelRefusedError where workers would not read it."""
-        if self._own_file(uri) is not None:
+        path = _file_of(uri)
+        # Where links lead counts, and not where they lie.
+        if path is not None and path.resolve().is_relative_to(self._folder.resolve()):
             return
         plain = "::" not in uri and ".." not in unquote(uri)
         if not (plain and any(uri.startswith(allowed) for allowed in self._models.allowed_uris)):
             raise ModelRefusedError(
                 f"{uri[:200]} is neither in the folder {self._folder} nor under one of `models.allowed_uris`"
             )
+
+
+def _file_of(uri: str) -> Path | None:
+    """The file on this machine that a URI names; None where it names none."""
+    parts = urlsplit(uri)
+    if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
+        return None
+    return Path(unquote(parts.path))
