@@ -4,7 +4,7 @@
 
 Starts Kafka, Redis and the roles that a swap concerns (fuse, profile, recommend, learn). The catalogue is
 synthetic: text features around 200 centres, published straight to `item-features`, as it is not the encoders
-that are measured. People's events come at a fixed rate all the while, each with its list. Before the swap, for
+that are measured. People act at a fixed rate all the while, each event with its list. Before the swap, for
 so many seconds; then a bundle of random weights is announced and activated, which lasts from the announcement
 until the first list of the new space; then for as many seconds after it; then a rollback.
 
