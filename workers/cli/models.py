@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,23 +16,8 @@ from workers.exit_codes import BAD_INPUT, OK
 if TYPE_CHECKING:
     from models.lifecycle import Lifecycle, ModelRef
     from streams.settings import Settings
-    from workers.model_reports import ModelReport
 
 _POLL_S = 0.5
-
-
-@dataclass(frozen=True)
-class _Row:
-    """A version as `list` shows it."""
-
-    model: str
-    state: str
-    space: str
-    dimension: int | None
-    checked_by: int
-    detail: str
-    uri: str | None
-    sha256: str | None
 
 
 @click.group()
@@ -71,10 +55,11 @@ def announce(bundle: Path, model: str, to: str | None, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
 def list_command(as_json: bool) -> None:
     """List the versions: which one serves, which gets ready and how far it is, which are refused and why."""
+    from workers.model_versions import live_reports, model_versions
     from workers.models_topic import read_lifecycle
 
     settings = invocation().settings()
-    rows = _rows(settings, read_lifecycle(settings), _reports(settings))
+    rows = model_versions(settings, read_lifecycle(settings), live_reports(settings))
     if as_json:
         print_json([asdict(row) for row in rows])
         return
@@ -177,6 +162,7 @@ def _switch(settings: Settings, ref: ModelRef, *, timeout_s: float, as_json: boo
 def _waited(settings: Settings, ref: ModelRef, timeout_s: float, *, quiet: bool) -> Lifecycle:
     """The state of the versions once this one serves, is refused or wanted no more; or when time is up."""
     from workers.cli.progress import progress
+    from workers.model_versions import live_reports
     from workers.models_topic import read_lifecycle
 
     deadline_s = time.monotonic() + timeout_s
@@ -186,65 +172,8 @@ def _waited(settings: Settings, ref: ModelRef, timeout_s: float, *, quiet: bool)
             if state.target != ref or time.monotonic() >= deadline_s:
                 return state
             if not quiet:
-                reports = [one for one in _reports(settings) if one.role == "recommend"]
+                reports = [one for one in live_reports(settings) if one.role == "recommend"]
                 slowest = min(reports, key=lambda one: one.covered, default=None)
                 if slowest is not None:
                     bars("items in the new space", slowest.covered, max(1, slowest.items))
             time.sleep(_POLL_S)
-
-
-def _reports(settings: Settings) -> list[ModelReport]:
-    """What the live workers say."""
-    from workers.model_reports import decode_reports
-    from workers.state.redis_store import RedisStateStore
-
-    async def read() -> dict[str, bytes]:
-        store = RedisStateStore(settings.redis, settings.topics.prefix)
-        try:
-            return await store.reports()
-        finally:
-            await store.aclose()
-
-    return list(decode_reports(asyncio.run(read())).values())
-
-
-def _rows(settings: Settings, state: Lifecycle, reports: list[ModelReport]) -> list[_Row]:
-    from models.lifecycle import START
-    from workers.encoders_in_use import encoder_registry, fusion_in_use
-
-    start = fusion_in_use(settings, encoder_registry(settings))
-    rows = []
-    known = {START, state.active_ref, *state.bundles}
-    for ref in sorted(known, key=lambda one: (one != START, one)):
-        bundle = state.bundle(ref)
-        rows.append(
-            _Row(
-                model=str(ref),
-                state=state.phase(ref) or "unknown",
-                space=start.space if bundle is None else bundle.space,
-                dimension=start.dimension if bundle is None else bundle.dimension,
-                checked_by=sum(ref == START or str(ref) in report.checked for report in reports),
-                detail=_detail(state, ref, reports),
-                uri=None if bundle is None else bundle.uri,
-                sha256=None if bundle is None else bundle.sha256,
-            )
-        )
-    return rows
-
-
-def _detail(state: Lifecycle, ref: ModelRef, reports: list[ModelReport]) -> str:
-    refusal = state.refusal(ref)
-    if refusal is not None:
-        return refusal.reason
-    if ref == state.active_ref:
-        others = sum(report.role == "recommend" and report.serving != str(ref) for report in reports)
-        return f"{others} recommend workers still make lists by another" if others else ""
-    if ref != state.target:
-        return ""
-    needed = [report for report in reports if report.role in ("fuse", "recommend")]
-    missing = sorted({"fuse", "recommend"} - {report.role for report in needed})
-    if missing:
-        return f"no {' and no '.join(missing)} worker is live: start one"
-    ready = sum(report.ready_for == str(ref) for report in needed)
-    waits: list[Any] = sorted({report.detail for report in needed if report.detail})
-    return f"{ready} of {len(needed)} workers are ready" + (f"; {'; '.join(waits)}" if waits else "")
