@@ -35,6 +35,7 @@ ROUND_S = 0.25
 # A store that is away for a moment says nothing of a bundle; one that never has it does.
 _FETCHES = 3
 _FETCH_AGAIN_S = 2.0
+_SERVED_AGAIN_S = 10.0
 # Of those announced and not asked for, the newest are looked at ahead of time.
 _CHECKED_AHEAD = 3
 
@@ -193,6 +194,11 @@ class ActiveModels(ABC):
                 self._checked.add(bundle)
                 _log.info("a model is loaded and checked", model=str(bundle.ref), space=fusion.space)
                 return
+        if bundle.ref in (self.lifecycle.active_ref, self.lifecycle.previous):
+            # It served, so it is not the bundle that is unfit: this worker goes on trying.
+            _log.error("what serves, or did, cannot be loaded here", model=str(bundle.ref), reason=reason)
+            await asyncio.sleep(_SERVED_AGAIN_S)
+            return
         self._failed.add(one)
         await self._refuse(bundle, reason)
 

@@ -144,6 +144,7 @@ def activated(ref: ModelRef, previous: ModelRef) -> Activated:
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(active_models, "_FETCH_AGAIN_S", 0.0)
+    monkeypatch.setattr(active_models, "_SERVED_AGAIN_S", 0.0)
 
 
 async def test_what_is_announced_is_checked_and_nothing_is_made_of_it() -> None:
@@ -230,6 +231,19 @@ async def test_a_bundle_that_cannot_be_fetched_is_tried_three_times_and_then_ref
     await worker.rounds(12)
     assert worker.loads.loaded == [ONE] * 3
     assert [one.reason for one in worker.refusals()] == ["the store does not answer"]
+
+
+async def test_what_serves_is_not_refused_by_a_worker_that_cannot_load_it_and_tries_on() -> None:
+    worker = Worker()
+    worker.loads.answers[ONE] = DependencyDownError("the store does not answer")
+    worker.records.say(Announced(bundle(ONE)))
+    worker.records.say(activated(ONE, START))
+    await worker.rounds(12)
+    assert len(worker.loads.loaded) > 3
+    del worker.loads.answers[ONE]
+    await worker.rounds()
+    assert worker.refusals() == []
+    assert worker.running() == ["space-1"]
 
 
 async def test_a_second_version_of_the_same_graph_needs_nothing_made() -> None:
