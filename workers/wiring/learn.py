@@ -22,18 +22,11 @@ from workers.wiring.around import Around, Wiring, utc_now
 from workers.wiring.models import active_space
 
 
-<<<<<<< HEAD
-def wire_learn(around: Around) -> Wiring:
-    """The learn role."""
-    fusion = fusion_in_use(around.settings, encoder_registry(around.settings))
-    vectors = around.topics.item_vectors(fusion.space)
-    step_back(around.settings.learn.nice)
-=======
 async def wire_learn(around: Around) -> Wiring:
     """The learn role; a new term begins where another vector space serves."""
     space, dimension = await active_space(around)
     vectors = around.topics.item_vectors(space)
->>>>>>> 095c6f2 (Workers follow the models topic: fuse makes every kept space, recommend prepares and switches)
+    step_back(around.settings.learn.nice)
 
     async def term() -> None:
         async with AsyncExitStack() as resources:
