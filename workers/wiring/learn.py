@@ -7,11 +7,7 @@ from contextlib import AsyncExitStack
 from models.cascade.cascade import Cascade
 from models.cascade.learner import Learner
 from models.retrieval import ItemIndex
-async def wire_learn(around: Around) -> Wiring:
-    """The learn role; a new term begins where another vector space serves."""
-    space, dimension = await active_space(around)
-    vectors = around.topics.item_vectors(space)
-    step_back(around.settings.learn.nice)
+from workers.background import step_back
 from workers.erased_people import ErasedPeople
 from workers.erasure_follower import ErasureFollower
 from workers.model_settings import cascade_settings, learn_settings
