@@ -19,6 +19,7 @@ from models.lifecycle import Lifecycle, ModelRef, switch_due
 from models.retrieval import ItemIndex
 from streams.settings import Settings
 from workers.active_models import ActiveModels, LoadedModel, Status
+from workers.background import in_background
 from workers.model_reports import decode_reports, readiness
 from workers.models_topic import active_record
 from workers.popularity import PopularityFollower
@@ -240,7 +241,7 @@ class ListedSpaces(ActiveModels):
         one.gate.clear()
         try:
             await asyncio.sleep(0)
-            await asyncio.to_thread(self._warm_up, one)
+            await in_background(lambda: self._warm_up(one), "warm up")
         finally:
             one.gate.set()
         one.is_warm = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from functools import cache
 
 from models.cascade.cascade import Cascade
 from models.cascade.learner import Learner
@@ -18,11 +19,15 @@ from workers.wiring.around import Around, Wiring, utc_now
 from workers.wiring.models import active_space
 
 
+# The role is wired anew where another space serves, in the same process: each call would step further back.
+_step_back_once = cache(step_back)
+
+
 async def wire_learn(around: Around) -> Wiring:
     """The learn role; a new term begins where another vector space serves."""
     space, dimension = await active_space(around)
     vectors = around.topics.item_vectors(space)
-    step_back(around.settings.learn.nice)
+    _step_back_once(around.settings.learn.nice)
 
     async def term() -> None:
         async with AsyncExitStack() as resources:
