@@ -18,7 +18,6 @@ from workers.vectors_to_index import IndexFollower
 from workers.wiring.around import Around, Wiring, utc_now
 from workers.wiring.models import active_space
 
-
 # The role is wired anew where another space serves, in the same process: each call would step further back.
 _step_back_once = cache(step_back)
 
