@@ -313,12 +313,12 @@ def test_restarts_and_a_worker_that_joins_in_the_middle_of_a_swap(world: World) 
         (recommend,) = world.stream.processes["recommend"]
         world.stream.kill(recommend)
         world.stream.start("recommend", "recommend")
-        world.stream.await_started("recommend", 3)
+        world.stream.await_started("recommend", 3, SWITCH_TIMEOUT_S)
         world.stream.start("fuse")
         world.await_row("shop@1", state="active")
         # One that comes after it serves by the pointer, not by its settings.
         world.stream.start("recommend")
-        world.stream.await_started("recommend", 4)
+        world.stream.await_started("recommend", 4, SWITCH_TIMEOUT_S)
         await_lists(world, load, second, 40)
         assert world.await_row("shop@1", detail="")["state"] == "active"
     lists = check_each_list_is_of_one_space(world, load, {first, second})
