@@ -30,6 +30,8 @@ from workers.vectors_to_index import IndexFollower
 # The new space is read beside the lists that are made: a few records at a time, a quarter of the loop's time.
 _BATCH_RECORDS = 32
 _LOOP_SHARE = 0.25
+# Of the rows in use, as items come meanwhile.
+_ROOM = 1.1
 # Before the pointer is moved again, it must have had time to come back.
 _POINTER_AGAIN_S = 5.0
 
@@ -218,6 +220,7 @@ class ListedSpaces(ActiveModels):
             on_change=on_change,
         )
         made.append(space.index)
+        space.index.reserve(round(_ROOM * self._space.index.rows))
         self._uses.get_ready_for(space.index)
         is_kept = self._space.model.ref in self.lifecycle.kept
         clock = asyncio.get_running_loop().time

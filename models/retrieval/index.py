@@ -314,9 +314,12 @@ class ItemIndex:
         self.changes.add(row)
         return row
 
-    def _grow(self) -> None:
-        capacity = max(_FIRST_ROWS, int(len(self._live) * _GROWTH))
-        more = capacity - len(self._live)
+    def reserve(self, rows: int) -> None:
+        """Make room for so many rows: what grows while it serves is copied, all of it at once."""
+        more = rows - len(self._live)
+        if more <= 0:
+            return
+        capacity = rows
         # Pages of zeros that are not written yet take no memory.
         vectors = np.zeros((capacity, self.dimension), np.float32)
         vectors[: len(self._vectors)] = self._vectors
@@ -328,6 +331,9 @@ class ItemIndex:
         self._hashes = np.concatenate([self._hashes, np.zeros(more, np.uint64)])
         for column in self._columns.values():
             column.grow(capacity)
+
+    def _grow(self) -> None:
+        self.reserve(max(_FIRST_ROWS, int(len(self._live) * _GROWTH)))
 
     def _put_vector(self, row: int, vector: NDArray[np.floating] | None) -> None:
         put = np.float32(0.0) if vector is None else vector.astype(np.float32)
