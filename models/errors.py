@@ -5,7 +5,8 @@
     ModelError
     ├── ManifestError            a manifest or its files are wrong: the installation must be mended
     │   ├── UnknownEncoderError      no registered folder holds an encoder of this name
-    │   └── GraphError               the ONNX file is not what its manifest says, or may not be loaded
+    │   ├── GraphError               the ONNX file is not what its manifest says, or may not be loaded
+    │   └── CanaryError              a model loads, and computes something else than it should
     ├── BatchError               some rows of a batch cannot be encoded
     │   ├── EncoderInputError        an argument is outside what the encoder's interface allows
     │   └── EncoderOutputError       the network failed on this input, or gave a vector that is not finite
@@ -45,6 +46,10 @@ class UnknownEncoderError(ManifestError):
 
 class GraphError(ManifestError):
     """An ONNX graph differs from its manifest, or uses what Freshet does not load."""
+
+
+class CanaryError(ManifestError):
+    """A model loads, and computes something else than its manifest states, or nothing of use."""
 
 
 class BatchError(ModelError):

@@ -18,11 +18,12 @@ CLIENT = "client"
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Operations on one topic or group, by its full name."""
+    """Operations on one topic or group by its full name, or on all whose names begin so."""
 
     kind: Literal["topic", "group"]
     name: str
     operations: tuple[Operation, ...]
+    prefixed: bool = False
 
 
 def kafka_grants(role: str, names: TopicNames, space: str) -> list[Grant]:
@@ -33,7 +34,8 @@ def kafka_grants(role: str, names: TopicNames, space: str) -> list[Grant]:
     Args:
         role: A name of `workers.roles`, or `CLIENT`.
         names: Full names.
-        space: The vector space in use: it is part of a topic's and of some groups' names.
+        space: The vector space of the settings: it is part of some groups' names. Topics and groups of
+            other spaces come with new models, so there it is the names' beginning that counts.
     """
     own = "you" if role == CLIENT else role
     grants = []
@@ -47,11 +49,13 @@ def kafka_grants(role: str, names: TopicNames, space: str) -> list[Grant]:
             # For receipts, which say by when topics let go of people.
             operations += ["DescribeConfigs"] if operations else ["Describe", "DescribeConfigs"]
         if operations:
-            grants.append(Grant("topic", _name(topic, names, space), tuple(operations)))
+            grants.append(_topic_grant(topic, names, tuple(operations)))
     if role != CLIENT:
-        with_space = role in ENCODERS or role == "fuse"
-        group = f"{names.prefix}{role}" + (f".{space}" if with_space else "")
-        grants.append(Grant("group", group, ("Read",)))
+        if role == "fuse":
+            grants.append(Grant("group", f"{names.prefix}fuse.", ("Read",), prefixed=True))
+        else:
+            group = f"{names.prefix}{role}" + (f".{space}" if role in ENCODERS else "")
+            grants.append(Grant("group", group, ("Read",)))
     return grants
 
 
@@ -72,8 +76,11 @@ def kafka_acl_commands(role: str, principal: str, names: TopicNames, space: str)
         yield (
             "kafka-acls.sh --bootstrap-server $BOOTSTRAP_SERVERS --add --allow-principal "
             f"{shlex.quote(principal)} {operations} --{grant.kind} {shlex.quote(grant.name)}"
+            + (" --resource-pattern-type prefixed" if grant.prefixed else "")
         )
 
 
-def _name(topic: Topic[Any], names: TopicNames, space: str) -> str:
-    return names.of(topic, space if topic is ITEM_VECTORS else None)
+def _topic_grant(topic: Topic[Any], names: TopicNames, operations: tuple[Operation, ...]) -> Grant:
+    if topic is ITEM_VECTORS:
+        return Grant("topic", f"{names.prefix}{topic.name}.", operations, prefixed=True)
+    return Grant("topic", names.of(topic), operations)

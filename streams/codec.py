@@ -15,7 +15,7 @@ import msgspec
 from streams.errors import DefectError, InvalidError, KeyMismatchError, MalformedError
 from streams.fields import MAX_ID_CHARACTERS, Message
 from streams.internal_messages import ItemDeclared, ItemFeature, ItemFeatureFailed
-from streams.messages import ActiveModel, ModelBundle
+from streams.messages import ActiveModel, ModelBundle, RefusedModel, WantedModel
 from streams.records import Outgoing, Record
 from streams.topics import ITEM_FEATURES, MODELS, TOPICS, Topic
 
@@ -154,7 +154,7 @@ def topic_of(message_type: type[Message]) -> Topic[Any]:
 _TOPIC_OF_TYPE: dict[Any, Topic[Any]] = {
     **{topic.value_type: topic for topic in TOPICS},
     **dict.fromkeys((ItemDeclared, ItemFeature, ItemFeatureFailed), ITEM_FEATURES),
-    **dict.fromkeys((ModelBundle, ActiveModel), MODELS),
+    **dict.fromkeys((ModelBundle, ActiveModel, WantedModel, RefusedModel), MODELS),
 }
 
 

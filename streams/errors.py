@@ -14,6 +14,7 @@
     │   ├── UriUnreachableError      allowed, but not to be had within the deadline
     │   ├── DecoderCrashedError      the child process that decoded it died or ran out of time
     │   └── ModelFailedError         the network failed on this input
+    ├── ModelRefusedError        a bundle of a model must not serve; what serves goes on
     ├── ConfigurationError       a setting, a manifest or an installation is wrong: stop and say what to do
     ├── DependencyDownError      Kafka, Redis or storage does not answer: pause and retry, no dead letter
     └── DefectError              Freshet itself is wrong: please report
@@ -112,6 +113,10 @@ class ModelFailedError(BadInputError):
     """The network raised on this input, or gave a vector that is not finite."""
 
     reason = "model_failed"
+
+
+class ModelRefusedError(FreshetError):
+    """A bundle of a model must not serve. The message says what is wrong with it."""
 
 
 class ConfigurationError(FreshetError):

@@ -173,6 +173,7 @@ EXPLANATIONS = (
         },
     ),
 )
+_BUNDLE_SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 MODELS = (
     Example(
         "a bundle announced",
@@ -181,16 +182,45 @@ MODELS = (
             "type": "bundle",
             "name": "shop",
             "version": "2",
-            "uri": "s3://models/shop-2.tar",
-            "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-            "space": "shop-2",
+            "uri": "s3://models/shop@2.tar",
+            "sha256": _BUNDLE_SHA256,
+            "space": "gated-1b4f0e98",
+            "dimension": 256,
             "announced_at": _TIME,
         },
     ),
     Example(
+        "the bundle that shall serve",
+        "wanted",
+        {"type": "wanted", "name": "shop", "version": "2", "requested_at": _TIME},
+    ),
+    Example(
         "the pointer to the bundle that serves",
         "active",
-        {"type": "active", "name": "shop", "version": "2", "activated_at": _TIME},
+        {
+            "type": "active",
+            "name": "shop",
+            "version": "2",
+            "space": "gated-1b4f0e98",
+            "dimension": 256,
+            "activated_at": _TIME,
+            "uri": "s3://models/shop@2.tar",
+            "sha256": _BUNDLE_SHA256,
+            "previous": "settings@start",
+        },
+    ),
+    Example(
+        "a bundle refused",
+        "shop@3 refused",
+        {
+            "type": "refused",
+            "name": "shop",
+            "version": "3",
+            "sha256": _BUNDLE_SHA256,
+            "reason": "its sample 0 comes out with a cosine of 0.41 to the vector that the manifest states",
+            "role": "fuse",
+            "refused_at": _TIME,
+        },
     ),
 )
 ERASURES = (Example("forget a person", "anna", {"user_id": "anna", "requested_at": _TIME}),)

@@ -22,6 +22,11 @@ MediaType = Annotated[str, Meta(min_length=1, max_length=256)]
 MAX_DETAIL_CHARACTERS = 4_096
 Detail = Annotated[str, Meta(max_length=MAX_DETAIL_CHARACTERS)]
 UtcTime = Annotated[datetime, Meta(tz=True)]
+# Parts of the key `name@version`, and of file names.
+ModelPart = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+ModelKey = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}@[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+SpaceName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 EncoderName = Annotated[str, Meta(min_length=1, max_length=128)]
 Modality = Literal["text", "image", "audio", "video"]
 MediaKind = Literal["image", "audio", "video"]

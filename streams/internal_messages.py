@@ -13,7 +13,8 @@ MAX_WEIGHT = 1e6
 """Far beyond what settings allow an action."""
 
 
-class ItemVersion(msgspec.Struct, frozen=True, array_like=True):
+# It holds nothing that could hold it, and workers keep one an item: no work for the garbage collector.
+class ItemVersion(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The source position of an item's message in ``items``.
 
     ``generation`` counts the lives of the topic: one deleted and created again starts a new generation.

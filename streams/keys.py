@@ -7,8 +7,12 @@ from kafka.partitioner.default import murmur2  # type: ignore[import-untyped]
 
 from streams.fields import Modality
 from streams.internal_messages import FeatureMessage, ItemDeclared
+from streams.messages import ActiveModel, ModelBundle, RefusedModel, WantedModel
 
 ACTIVE_MODEL_KEY = "active"
+WANTED_MODEL_KEY = "wanted"
+# Of a refusal, after the model's own key; no name of a model has a space in it.
+REFUSED_SUFFIX = " refused"
 
 
 def partition_of(key: str, partitions: int) -> int:
@@ -19,6 +23,19 @@ def partition_of(key: str, partitions: int) -> int:
         partitions: How many partitions the topic has, at least 1.
     """
     return int((murmur2(key.encode()) & 0x7FFFFFFF) % partitions)
+
+
+def model_key(message: ModelBundle | ActiveModel | WantedModel | RefusedModel) -> str:
+    """The key in `models`: the two pointers have one each, so that one record of each is left."""
+    match message:
+        case ActiveModel():
+            return ACTIVE_MODEL_KEY
+        case WantedModel():
+            return WANTED_MODEL_KEY
+        case RefusedModel():
+            return f"{message.name}@{message.version}{REFUSED_SUFFIX}"
+        case ModelBundle():
+            return f"{message.name}@{message.version}"
 
 
 def feature_key(message: FeatureMessage) -> str:

@@ -26,6 +26,10 @@ from streams.fields import (
     MediaType,
     Message,
     Modality,
+    ModelKey,
+    ModelPart,
+    Sha256,
+    SpaceName,
     Title,
     Uri,
     UtcTime,
@@ -251,22 +255,56 @@ class Explanation(Message, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ModelBundle(Message, frozen=True, kw_only=True, omit_defaults=True, tag="bundle"):
-    """A bundle of models announced to every worker, with the vector space that it makes."""
+    """A bundle of models announced to every worker, with the vector space that it makes.
 
-    name: Id
-    version: Id
+    A version does not change: another bundle is another version.
+    """
+
+    name: ModelPart
+    version: ModelPart
     uri: Uri
-    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-    space: Id
+    sha256: Sha256
+    space: SpaceName
+    dimension: Annotated[int, Meta(ge=1, le=65_536)]
     announced_at: UtcTime
 
 
-class ActiveModel(Message, frozen=True, kw_only=True, omit_defaults=True, tag="active"):
-    """The one record that says which bundle serves."""
+class WantedModel(Message, frozen=True, kw_only=True, omit_defaults=True, tag="wanted"):
+    """Which bundle shall serve. Workers get ready for it, and then the pointer moves.
 
-    name: Id
-    version: Id
+    The name `settings` with the version `start` is what the workers' settings say.
+    """
+
+    name: ModelPart
+    version: ModelPart
+    requested_at: UtcTime
+
+
+class ActiveModel(Message, frozen=True, kw_only=True, omit_defaults=True, tag="active"):
+    """The one record that says which bundle serves, with all that a worker needs to load it.
+
+    ``uri`` and ``sha256`` are left out where it is what the settings say.
+    """
+
+    name: ModelPart
+    version: ModelPart
+    space: SpaceName
+    dimension: Annotated[int, Meta(ge=1, le=65_536)]
     activated_at: UtcTime
+    uri: Uri | None = None
+    sha256: Sha256 | None = None
+    previous: ModelKey | None = None
+
+
+class RefusedModel(Message, frozen=True, kw_only=True, omit_defaults=True, tag="refused"):
+    """A bundle that a worker must not use, and why. It holds for the bundle with this hash."""
+
+    name: ModelPart
+    version: ModelPart
+    sha256: Sha256
+    reason: Detail
+    role: str
+    refused_at: UtcTime
 
 
 class Erasure(Message, frozen=True, kw_only=True, omit_defaults=True):
@@ -330,6 +368,8 @@ PublicMessage = (
     | Explanation
     | ModelBundle
     | ActiveModel
+    | WantedModel
+    | RefusedModel
     | Erasure
     | ErasureReceipt
     | DeadLetter

@@ -43,6 +43,7 @@ from streams.language_model_settings import LanguageModelSettings
 from streams.privacy_settings import PrivacySettings
 from streams.query_settings import QuerySettings
 from streams.refine_settings import RefineSettings
+from streams.swap_settings import ModelSettings
 
 MEBIBYTE = 1 << 20
 
@@ -265,6 +266,7 @@ class Settings(BaseSettings):
     media: MediaSettings = MediaSettings()
     encoders: EncoderSettings = EncoderSettings()
     fusion: FusionSettings = FusionSettings()
+    models: ModelSettings = ModelSettings()
     profile: ProfileSettings = ProfileSettings()
     recommend: RecommendSettings = RecommendSettings()
     query: QuerySettings = QuerySettings()

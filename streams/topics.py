@@ -10,7 +10,7 @@ from streams import examples
 from streams.examples import Example
 from streams.fields import Message
 from streams.internal_messages import FeatureMessage, ItemVector, LearnedPart, ProfileChanged
-from streams.keys import ACTIVE_MODEL_KEY, feature_key
+from streams.keys import ACTIVE_MODEL_KEY, REFUSED_SUFFIX, WANTED_MODEL_KEY, feature_key, model_key
 from streams.messages import (
     ActiveModel,
     DeadLetter,
@@ -23,6 +23,8 @@ from streams.messages import (
     Outcome,
     Recommendation,
     RecommendationRequest,
+    RefusedModel,
+    WantedModel,
 )
 
 MAX_MESSAGE_BYTES = 8 << 20
@@ -31,8 +33,11 @@ MAX_INTERNAL_MESSAGE_BYTES = 10 << 20
 # What a producer must accept to publish any message: the largest, with the record's own overhead.
 MAX_REQUEST_BYTES = MAX_INTERNAL_MESSAGE_BYTES + (64 << 10)
 
+# Those that depend on which model is active.
+MODEL_FOLLOWERS = ("fuse", "recommend", "learn", "explain")
+
 M = TypeVar("M", bound=Message)
-ModelMessage = ModelBundle | ActiveModel
+ModelMessage = ModelBundle | ActiveModel | WantedModel | RefusedModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,17 +177,18 @@ EXPLANATIONS: Topic[Explanation] = Topic(
 )
 MODELS: Topic[Any] = Topic(
     name="models",
-    key=f"`name@version`; `{ACTIVE_MODEL_KEY}` for the pointer",
-    key_of=lambda model: (
-        ACTIVE_MODEL_KEY if isinstance(model, ActiveModel) else f"{model.name}@{model.version}"
-    ),
+    key=f"`name@version`; `{WANTED_MODEL_KEY}` and `{ACTIVE_MODEL_KEY}` for the pointers; "
+    f"`name@version{REFUSED_SUFFIX}`",
+    key_of=model_key,
     value_type=ModelMessage,
     nullable=True,
     partitions="single",
     cleanup="compact",
-    written_by=("you",),
-    read_by=("every role",),
-    description="Bundles of models announced, and one pointer record that says which is active.",
+    written_by=("you", "fuse", "recommend"),
+    read_by=("you", *MODEL_FOLLOWERS),
+    followed_by=MODEL_FOLLOWERS,
+    description="Bundles of models. You announce one and say which is wanted; workers get ready for it, move "
+    "the one pointer that says which is active, or say why a bundle is refused.",
     examples=examples.MODELS,
 )
 ERASURES: Topic[Erasure] = Topic(

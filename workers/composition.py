@@ -6,25 +6,21 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
-import structlog
-
-from streams.dead_letters import dead_letter_outgoing
-from streams.driver import Delivery, RoleRunner, SourcePartition
-from streams.errors import ConfigurationError, DependencyDownError, ModelFailedError
+from streams.driver import RoleRunner, SourcePartition
+from streams.errors import ConfigurationError, DependencyDownError
 from streams.health import HealthServer
 from streams.producer import Publisher as KafkaPublisher
 from streams.settings import Settings
 from streams.topic_names import TopicNames
 from workers.backoff import while_down
+from workers.defects import poison_to_dead_letters
 from workers.metered import MeteredProcessor, MeteredPublisher
 from workers.ports import Publisher
 from workers.roles import ROLES, Role
 from workers.state.redis_store import RedisStateStore
 from workers.stoppable import unless_stopped
-from workers.wiring.around import Around, utc_now
+from workers.wiring.around import Around
 from workers.wiring.wire import wire
-
-_log = structlog.get_logger()
 
 
 async def run_role(role: Role, settings: Settings, stop: asyncio.Event, ready: Callable[[int], None]) -> None:
@@ -93,19 +89,12 @@ async def _run_once(
         if wiring is None:
             return False
 
-        async def to_dead_letters(delivery: Delivery, error: Exception) -> None:
-            """What our own defect does to a message must not stop the others, nor vanish."""
-            _log.error("defect: a message cannot be processed", role=role, exc_info=error)
-            failure = ModelFailedError(f"defect in role {role}: {type(error).__name__}: {error}")
-            letter = dead_letter_outgoing(topics.dead_letters, delivery.record, role, failure, utc_now())
-            await publisher.publish([letter])
-
         runner = RoleRunner(
             settings,
             wiring.group,
             wiring.topics,
             MeteredProcessor(wiring.processor, role),
-            on_poison=to_dead_letters,
+            on_poison=poison_to_dead_letters(role, topics, publisher),
             start_positions=wiring.start_positions,
             on_gap=on_gap,
         )

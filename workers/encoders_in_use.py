@@ -28,13 +28,19 @@ def encoders_in_use(settings: Settings) -> dict[Modality, str]:
 
 
 def fusion_in_use(settings: Settings, registry: EncoderRegistry) -> Fusion:
-    """The fusion of the encoders in use. Reads manifests; of networks, a trained fusion's only.
+    """The fusion of the settings: what serves until a pointer on `models` says otherwise.
+
+    Reads manifests; of networks, a trained fusion's only.
 
     Raises:
         ManifestError: An encoder, or the trained fusion that settings name, is wrong.
     """
-    specs = {modality: encoder_spec(registry, name) for modality, name in encoders_in_use(settings).items()}
-    return fusion_of(settings, specs)
+    return fusion_of(settings, specs_in_use(settings, registry))
+
+
+def specs_in_use(settings: Settings, registry: EncoderRegistry) -> dict[Modality, EncoderSpec]:
+    """What fusions need to know of the encoders in use. Reads manifests, loads no network."""
+    return {modality: encoder_spec(registry, name) for modality, name in encoders_in_use(settings).items()}
 
 
 def fusion_of(settings: Settings, specs: Mapping[Modality, EncoderSpec]) -> Fusion:

@@ -16,12 +16,16 @@ from workers.state.store import MAX_COUNTERS, Counter, StateStore
 
 # Counters that nobody adds to still decay, and items come whose counters were there before them.
 FULL_REFRESH_S = 60.0
+_SET_AT_ONCE = 1_000
 
 _log = structlog.get_logger()
 
 
 class PopularityFollower:
-    """Keeps the index's popularity current; a Redis that is away leaves it as it was."""
+    """Keeps the index's popularity current; a Redis that is away leaves it as it was.
+
+    Another index may be followed besides, to take the first one's place.
+    """
 
     def __init__(
         self,
@@ -31,7 +35,7 @@ class PopularityFollower:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
-        self._index = index
+        self._indexes = [index]
         self._refresh_s = settings.popularity_refresh_s
         self._half_life_s = settings.popularity_half_life_days * 86_400.0
         self._clock = clock
@@ -68,7 +72,25 @@ class PopularityFollower:
             changed = self._counters
         else:
             changed = changes.counters
-        self._index.set_popularity({item: self._value(counter, now_s) for item, counter in changed.items()})
+        popularity = {item: self._value(counter, now_s) for item, counter in changed.items()}
+        for index in self._indexes:
+            index.set_popularity(popularity)
+
+    async def add(self, index: ItemIndex) -> None:
+        """Follow another index as well; returns once it has what is known, set a few items at a time."""
+        self._indexes.append(index)
+        items = list(self._counters)
+        for begin in range(0, len(items), _SET_AT_ONCE):
+            now_s = self._clock()
+            part = {item: self._counters.get(item) for item in items[begin : begin + _SET_AT_ONCE]}
+            index.set_popularity(
+                {item: self._value(held, now_s) for item, held in part.items() if held is not None}
+            )
+            await asyncio.sleep(0)
+
+    def keep_only(self, index: ItemIndex) -> None:
+        """Follow this index alone, from now on."""
+        self._indexes = [index]
 
     def _value(self, counter: Counter, now_s: float) -> float:
         age_s = max(0.0, now_s - counter.at_s)

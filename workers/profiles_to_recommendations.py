@@ -262,6 +262,7 @@ class Recommender:
                     list_query(one.request, one.asked),
                     asked_at(one.delivery),
                     one.request.context,
+                    one.asked,
                 )
                 for one, cause in zip(due, causes, strict=True)
             ]
@@ -320,12 +321,29 @@ class Recommender:
         made: list[MadeList] = []
         for begin in range(0, len(wanted), LISTS_AT_ONCE):
             part = wanted[begin : begin + LISTS_AT_ONCE]
-            shown = await self._shown(part)
+            part, shown = await self._current(part)
+            # From here to the finished lists nothing else runs: no list is made of two vector spaces.
             orders = [one.order(shown.get(one.profile.user_id, {})) for one in part]
             with self._metrics.time_lists(len(part)):
                 made += self._lists.make(orders)
             await asyncio.sleep(0)
         return made
+
+    async def _current(
+        self, part: Sequence[WantedList]
+    ) -> tuple[Sequence[WantedList], dict[str, Mapping[str, int]]]:
+        """What is wanted, as of the vector space that serves now; and what was shown before."""
+        while True:
+            shown = await self._shown(part)
+            space = self._queries.space
+            if all(one.asked is None or one.asked.space == space for one in part):
+                return part, shown
+            part = [
+                one
+                if one.asked is None or one.asked.space == space
+                else one.with_asked(await self._queries.read(one.asked.words))
+                for one in part
+            ]
 
     async def _shown(self, wanted: Sequence[WantedList]) -> dict[str, Mapping[str, int]]:
         """User → item → when it was last shown, by the exposure log, where lists heed it."""

@@ -30,10 +30,13 @@ class Asked:
     Attributes:
         vector: float32 [D] of unit length, in the space of the items; None where it says nothing.
         answer: What the list says of it.
+        words: The words, and the vector space of what they became: vectors compare only within one.
     """
 
     vector: Vector | None
     answer: QueryAnswer
+    words: str = ""
+    space: str = ""
 
 
 class Separates(Protocol):
@@ -45,6 +48,10 @@ class Separates(Protocol):
 
 class ReadsQueries(Protocol):
     """Reads what is asked for, as the recommend role sees it."""
+
+    @property
+    def space(self) -> str:
+        """The vector space that what is asked for is read into now."""
 
     def known(self, query: str) -> Asked | None:
         """What has been read before; None where it takes time."""
@@ -59,6 +66,8 @@ class ReadsQueries(Protocol):
 
 class QueriesOff:
     """Asking in words is switched off."""
+
+    space = ""
 
     def known(self, query: str) -> Asked:
         """See `ReadsQueries.known`."""
@@ -76,6 +85,7 @@ class QueryReader:
         encode: A text to float32 [d], not on the event loop.
         fuse: That to a fused vector, as of an item that has text alone.
         separates: None where no language model does.
+        space: The vector space of ``fuse``.
     """
 
     def __init__(
@@ -84,12 +94,19 @@ class QueryReader:
         encode: Callable[[str], Awaitable[Vector]],
         fuse: Callable[[Vector], Vector | None],
         separates: Separates | None = None,
+        space: str = "",
     ) -> None:
+        self._space = space
         self._settings = settings
         self._encode = encode
         self._fuse = fuse
         self._separates = separates
         self._cache: OrderedDict[str, Asked] = OrderedDict()
+
+    @property
+    def space(self) -> str:
+        """See `ReadsQueries.space`."""
+        return self._space
 
     def known(self, query: str) -> Asked | None:
         """See `ReadsQueries.known`."""
@@ -116,7 +133,8 @@ class QueryReader:
             vector = asked_vector(
                 await self._vector(parts.wanted), [one for one in unwanted if one is not None]
             )
-        asked = Asked(vector, _answer(vector, negates=negates, heeded=parts is not None))
+        answer = _answer(vector, negates=negates, heeded=parts is not None)
+        asked = Asked(vector, answer, query, self._space)
         if self._separates is None or not negates or parts is not None:
             self._keep(text, asked)
         return asked

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from streams.cluster import Cluster, GroupFacts
@@ -32,13 +32,13 @@ class RoleGroup:
 
 
 def role_groups(
-    cluster: Cluster, settings: Settings, states: Iterable[TopicState], space: str | None
+    cluster: Cluster, settings: Settings, states: Iterable[TopicState], spaces: Sequence[str]
 ) -> Iterator[RoleGroup]:
     """Ask Kafka for the group of every role.
 
     Args:
         states: The topics that there are.
-        space: The vector space in use, None where the encoders do not say.
+        spaces: The vector space that serves, then that of the settings, by which encode roles are named.
 
     Raises:
         ConfigurationError, DependencyDownError: As `Cluster`.
@@ -47,7 +47,8 @@ def role_groups(
     present = [state for state in states if state.partitions]
     for role in ROLES:
         own = settings.topics.prefix + role
-        group = groups.get(own) or (groups.get(f"{own}.{space}") if space is not None else None)
+        named = (groups.get(name) for name in (own, *(f"{own}.{space}" for space in spaces)))
+        group = next((one for one in named if one is not None), None)
         committed = group.committed if group is not None else {}
         lag = partitions = 0
         for state in present:

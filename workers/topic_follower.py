@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -24,6 +25,18 @@ PARTITIONS_CHECK_S = 5.0
 _log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How much of the event loop a follower may take; see `TopicFollower`."""
+
+    batch_records: int = READ_RECORDS
+    loop_share: float = 1.0
+    gate: asyncio.Event | None = None
+
+
+UNPACED = Pace()
+
+
 class TopicFollower:
     """Reads a topic and hands its records on, batch by batch, in the order of each partition.
 
@@ -34,6 +47,7 @@ class TopicFollower:
         on_caught_up: Called once, after exactly the records of the start were taken.
         batch_records: Records of one read, at most: what is taken holds the event loop.
         gate: Nothing is read while it is not set.
+        loop_share: Of the event loop's time, what taking records may hold at most; above 0, to 1.
     """
 
     def __init__(
@@ -46,7 +60,9 @@ class TopicFollower:
         on_caught_up: Callable[[], None] = lambda: None,
         batch_records: int = READ_RECORDS,
         gate: asyncio.Event | None = None,
+        loop_share: float = 1.0,
     ) -> None:
+        self._rest = 1.0 / loop_share - 1.0
         self._settings = settings
         self._topic = topic
         self._take = take
@@ -118,8 +134,11 @@ class TopicFollower:
             if self._gate is not None:
                 # It may have closed while Kafka was asked.
                 await self._gate.wait()
+            began_s = loop.time()
             for partition, records in batches.items():
                 self._take_of(consumer, partition, records, targets.get(partition) if targets else None)
+            if batches and self._rest:
+                await asyncio.sleep(self._rest * (loop.time() - began_s))
             if targets is not None and not self._caught_up.is_set():
                 # The consumer's own position also passes what compaction or a marker left out.
                 here = {partition: await consumer.position(partition) for partition in targets}

@@ -12,7 +12,7 @@ from aiokafka import ConsumerRecord
 from streams.internal_messages import ItemVersion
 from streams.settings import Settings
 from workers.feature_records import VERSION_HEADER
-from workers.topic_follower import TopicFollower
+from workers.topic_follower import UNPACED, Pace, TopicFollower
 
 _log = structlog.get_logger()
 _version_decoder = msgspec.msgpack.Decoder(ItemVersion)
@@ -37,6 +37,7 @@ class VectorsFollower:
     Args:
         into: What the items are taken into.
         on_change: Called after each batch with the number of items held.
+        pace: How much of the event loop reading may take.
     """
 
     def __init__(
@@ -46,11 +47,19 @@ class VectorsFollower:
         into: TakesVectors,
         *,
         on_change: Callable[[int], None] = lambda items: None,
+        pace: Pace = UNPACED,
     ) -> None:
         self._topic = topic
         self._into = into
         self._on_change = on_change
-        self._follower = TopicFollower(settings, topic, self._take)
+        self._follower = TopicFollower(
+            settings,
+            topic,
+            self._take,
+            batch_records=pace.batch_records,
+            gate=pace.gate,
+            loop_share=pace.loop_share,
+        )
 
     async def start(self) -> None:
         """Read until the end positions seen at the start are reached; go on in the background."""

@@ -6,7 +6,7 @@ Every recommend worker holds every item, so it reads all partitions by itself, w
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import structlog
@@ -16,6 +16,7 @@ from streams.codec import decode_value
 from streams.internal_messages import ItemVector, ItemVersion
 from streams.settings import Settings
 from streams.topics import ITEM_VECTORS
+from workers.topic_follower import UNPACED, Pace
 from workers.vectors_follower import VectorsFollower
 
 # A tombstone is remembered so that what a stalled worker publishes late does not bring the item back.
@@ -31,6 +32,12 @@ class IndexUpdater:
         self._index = index
         self._held: dict[str, tuple[ItemVersion, int]] = {}
         self._withdrawn: OrderedDict[str, ItemVersion] = OrderedDict()
+        self.listeners: list[Callable[[str], None]] = []
+        """Told of each item that was put or removed."""
+
+    def held(self) -> Mapping[str, tuple[ItemVersion, int]]:
+        """Item → the version and the revision held."""
+        return self._held
 
     def __len__(self) -> int:
         """Items held."""
@@ -60,6 +67,7 @@ class IndexUpdater:
         )
         self._withdrawn.pop(vector.item_id, None)
         self._held[vector.item_id] = (vector.version, vector.revision)
+        self._tell(vector.item_id)
         return True
 
     def remove(self, item_id: str, version: ItemVersion | None) -> bool:
@@ -76,7 +84,12 @@ class IndexUpdater:
             return False
         del self._held[item_id]
         self._index.remove(item_id)
+        self._tell(item_id)
         return True
+
+    def _tell(self, item_id: str) -> None:
+        for listener in self.listeners:
+            listener(item_id)
 
 
 class IndexFollower(VectorsFollower):
@@ -89,5 +102,7 @@ class IndexFollower(VectorsFollower):
         index: ItemIndex,
         *,
         on_change: Callable[[int], None] = lambda items: None,
+        pace: Pace = UNPACED,
     ) -> None:
-        super().__init__(settings, topic, IndexUpdater(index), on_change=on_change)
+        self.updater = IndexUpdater(index)
+        super().__init__(settings, topic, self.updater, on_change=on_change, pace=pace)

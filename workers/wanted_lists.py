@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -50,6 +50,11 @@ class WantedList:
     query: ListQuery
     at: datetime
     context: Mapping[str, Any]
+    asked: Asked | None = None
+
+    def with_asked(self, asked: Asked) -> WantedList:
+        """The same, with what is asked for read into another vector space."""
+        return replace(self, asked=asked, query=replace(self.query, asked=asked.vector))
 
     def order(self, shown_ms: Mapping[str, int]) -> ListOrder:
         """The order for the list, with when items were last shown, in ms since 1970."""

@@ -80,6 +80,11 @@ class Cascade(Knowledge):
         )
         self._left_out = _columns_of(settings.without)
 
+    def use_index(self, index: ItemIndex) -> None:
+        """See `Knowledge.use_index`."""
+        super().use_index(index)
+        self._cached = self._cached_candidates = None
+
     def observe(self, person: Person, interaction: Interaction) -> None:
         """Take in an event of a person, as they were before it."""
         self.memory.observe(person, interaction)

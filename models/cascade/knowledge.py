@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.cascade.settings import CascadeSettings
-from models.cascade.trained import TrainedItem2Vec, TrainedRegression, TrainedSequence
+from models.cascade.trained import ModelItems, TrainedItem2Vec, TrainedRegression, TrainedSequence
 from models.interactions import InteractionMemory
 from models.interactions.log import EventLog
 from models.retrieval.index import ItemIndex
@@ -29,6 +29,39 @@ class Knowledge:
         self.item2vec: TrainedItem2Vec | None = None
         self.regressions: dict[str, TrainedRegression] = {}
         self._rows = RowLink(self.memory.items, index)
+        self._next: tuple[ItemIndex, RowLink] | None = None
+
+    def get_ready_for(self, index: ItemIndex) -> None:
+        """Link another index, which is to take the place of the one in use; again whenever it has changed.
+
+        Cheap where few of its rows have changed since the last time, so begin while it is empty.
+        """
+        if self._next is None or self._next[0] is not index:
+            self.give_up_others()
+            self._next = (index, RowLink(self.memory.items, index))
+        _ = self._next[1].there
+        for items in self._model_items():
+            items.rows_in(index)
+
+    def use_index(self, index: ItemIndex) -> None:
+        """Know these items from now on, and the others no more."""
+        if index is self.index:
+            return
+        self.get_ready_for(index)
+        if self._next is not None:
+            self._rows = self._next[1]
+        self.index, self._next = index, None
+        self.give_up_others()
+
+    def give_up_others(self) -> None:
+        """Let go of every index but the one in use."""
+        self._next = None
+        for items in self._model_items():
+            items.keep_links((self.index, self.memory.items))
+
+    def _model_items(self) -> list[ModelItems]:
+        held = (self.sequence, self.item2vec, *self.regressions.values())
+        return [one.items for one in held if one is not None]
 
     @property
     def log(self) -> EventLog:

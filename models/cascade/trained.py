@@ -66,6 +66,10 @@ class ModelItems:
         """By row of another collection: the model's row, −1 where it does not know the item, int64 [rows]."""
         return self._link(others).back
 
+    def keep_links(self, kept: Sequence[ItemsByRow]) -> None:
+        """Let go of other collections than these."""
+        self._links = {id(one): self._links[id(one)] for one in kept if id(one) in self._links}
+
     def _link(self, others: ItemsByRow) -> RowLink:
         held = self._links.get(id(others))
         if held is None:

@@ -24,6 +24,20 @@ class FusionInput(Struct, frozen=True, kw_only=True):
     dimension: Positive
 
 
+class FusionSample(Struct, frozen=True, kw_only=True):
+    """What the fusion makes of an item, stated by who trained it.
+
+    Vectors are base64 of little-endian float32.
+
+    Attributes:
+        features: Modality → a unit vector of its encoder's dimension; any subset.
+        vector: The fused vector, of unit length.
+    """
+
+    features: Annotated[dict[Modality, bytes], Meta(min_length=1)]
+    vector: Annotated[bytes, Meta(min_length=4)]
+
+
 class FusionManifest(Struct, frozen=True, kw_only=True):
     """A trained fusion.
 
@@ -37,6 +51,7 @@ class FusionManifest(Struct, frozen=True, kw_only=True):
         settings: How it learned.
         metrics: What it reached on validation, by name.
         seed: Of everything random in training.
+        samples: By which whoever loads it sees that it computes what it did where it was trained.
     """
 
     version: Literal[1] = 1
@@ -48,6 +63,12 @@ class FusionManifest(Struct, frozen=True, kw_only=True):
     settings: dict[str, float | int | str] = {}
     metrics: dict[str, float] = {}
     seed: int = 0
+    samples: Annotated[tuple[FusionSample, ...], Meta(max_length=64)] = ()
+
+    @property
+    def space(self) -> str:
+        """The vector space: the method and 8 hex digits of the graph's hash."""
+        return f"{self.method}-{self.graph.sha256[:8]}"
 
 
 def read_fusion_manifest(folder: Path) -> FusionManifest:

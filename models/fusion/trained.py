@@ -61,7 +61,7 @@ class TrainedFusion:
         self._graph.require_output_dimension(manifest.dimension)
         self._feeds_features_first = manifest.graph.inputs[0] == "features"
         self._dimension = manifest.dimension
-        self._space = f"{manifest.method}-{manifest.graph.sha256[:8]}"
+        self._space = manifest.space
 
     @property
     def space(self) -> str:

@@ -224,6 +224,25 @@ class ItemIndex:
         found = (self._row_of.get(item_id) for item_id in dict.fromkeys(item_ids))
         return np.fromiter((row for row in found if row is not None), np.int64)
 
+    @property
+    def filtered_by(self) -> tuple[str, ...]:
+        """Attributes that have a column for filters."""
+        return tuple(self._columns)
+
+    def warm_up(self, filtered_by: Iterable[str]) -> None:
+        """Make now what the first lists would wait for: cells of vectors, columns for filters, the newest.
+
+        Takes some seconds where the index is large. Nothing else may use the index meanwhile.
+        """
+        for name in filtered_by:
+            if name in self._attribute_names:
+                self._columns_of([name])
+        if self.rows:
+            everything = self.live.copy()
+            self.newest(everything, 1)
+            self.near(self.vectors[0], everything, 1)
+            self.popularity()
+
     def newest(self, eligible: Mask, count: int) -> NDArray[np.int64]:
         """The ``count`` eligible rows whose items were created last, newest first, equal ones by hash.
 
@@ -295,9 +314,12 @@ class ItemIndex:
         self.changes.add(row)
         return row
 
-    def _grow(self) -> None:
-        capacity = max(_FIRST_ROWS, int(len(self._live) * _GROWTH))
-        more = capacity - len(self._live)
+    def reserve(self, rows: int) -> None:
+        """Make room for so many rows: what grows while it serves is copied, all of it at once."""
+        more = rows - len(self._live)
+        if more <= 0:
+            return
+        capacity = rows
         # Pages of zeros that are not written yet take no memory.
         vectors = np.zeros((capacity, self.dimension), np.float32)
         vectors[: len(self._vectors)] = self._vectors
@@ -309,6 +331,9 @@ class ItemIndex:
         self._hashes = np.concatenate([self._hashes, np.zeros(more, np.uint64)])
         for column in self._columns.values():
             column.grow(capacity)
+
+    def _grow(self) -> None:
+        self.reserve(max(_FIRST_ROWS, int(len(self._live) * _GROWTH)))
 
     def _put_vector(self, row: int, vector: NDArray[np.floating] | None) -> None:
         put = np.float32(0.0) if vector is None else vector.astype(np.float32)

@@ -9,13 +9,17 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import TrainingError
 from models.evaluation.full_ranking import rank_all
 from models.evaluation.user_metrics import accuracy
+from models.fusion import EncoderSpec
 from models.fusion.bundle import FusionInput, FusionManifest, write_fusion_manifest
+from models.fusion.canary import check_fusion, make_samples, random_items
+from models.fusion.trained import TrainedFusion
 from models.training.fusion_export import export_fusion
 from models.training.fusion_networks import FusionNetwork
 from models.training.fusion_training import FusionSettings, FusionTraining
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
     from models.offline.interface import Features, Interactions
 
 MODEL_FILE = "model.onnx"
+# Of each subset of modalities.
+_SAMPLES = 1
 MISSING_SHARES = (0.0, 0.25, 0.5, 0.75)
 _MEASURED_EVERY = 5
 _MASK_SEED = 3
@@ -104,6 +110,13 @@ def train_fusion(
         metrics=metrics,
         seed=seed,
     )
+    specs = {one.modality: EncoderSpec(one.encoder, one.encoder_sha256, one.dimension) for one in inputs}
+    write_fusion_manifest(manifest, out)
+    exported = TrainedFusion(out, specs)
+    manifest = msgspec.structs.replace(
+        manifest, samples=make_samples(exported, random_items(manifest, _SAMPLES, seed))
+    )
+    check_fusion(exported, manifest)
     write_fusion_manifest(manifest, out)
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)

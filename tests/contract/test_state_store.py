@@ -308,6 +308,25 @@ async def test_holders_and_what_they_forgot(store: StateStore) -> None:
     assert await store.acknowledgements("5f1d:300") == {"recommend/a": b"[1]"}
 
 
+async def test_reports_of_live_workers(store: StateStore) -> None:
+    await store.report("fuse/a", b"old", 60)
+    await store.report("fuse/a", b"new", 60)
+    await store.report("recommend/b", b"ready", 60)
+    assert await store.reports() == {"fuse/a": b"new", "recommend/b": b"ready"}
+    await store.end_report("fuse/a")
+    assert await store.reports() == {"recommend/b": b"ready"}
+
+
+async def test_a_worker_that_is_silent_is_live_no_more(redis_server) -> None:
+    store = RedisStateStore(RedisSettings(url=SecretStr(redis_server.url)), f"t{uuid.uuid4().hex}.")
+    try:
+        await store.report("fuse/a", b"gone", -5)
+        await store.report("fuse/b", b"here", 60)
+        assert await store.reports() == {"fuse/b": b"here"}
+    finally:
+        await store.aclose()
+
+
 async def test_a_holder_is_told_whether_it_was_there_without_a_gap(store: StateStore) -> None:
     assert not await store.hold("recommend/a", 60)
     assert await store.hold("recommend/a", 60)

@@ -64,8 +64,8 @@ def require_extra() -> None:
 
 async def _serve(settings: Settings) -> None:
     from workers.child_process import announce_port
-    from workers.cli.up import default_data_folder
     from workers.console.serve import serve
+    from workers.data_folder import default_data_folder
     from workers.workers_file import FILE_NAME
 
     # Where workers share the machine, they come first.

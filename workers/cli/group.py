@@ -25,6 +25,7 @@ COMMANDS = {
     "export": ("workers.cli.export", "Give all that is held on a person."),
     "acls": ("workers.cli.acls", "Print the least permissions that each role needs."),
     "encoders": ("workers.cli.encoders", "See, check and add encoders."),
+    "models": ("workers.cli.models", "Bring a model into the running stream, see which serves, go back."),
     "doctor": ("workers.cli.doctor", "Check everything that Freshet needs, and say what to do."),
 }
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from streams.errors import BadInputError, ConfigurationError, DependencyDownError
+from streams.errors import BadInputError, ConfigurationError, DependencyDownError, ModelRefusedError
 from workers.cli.group import freshet
 from workers.cli.invocation import Invocation
 from workers.exit_codes import BAD_INPUT, CONFIGURATION, DEFECT, DEPENDENCY_DOWN, INTERRUPTED, OK
@@ -57,7 +57,7 @@ def _explain(error: Exception, *, debug: bool) -> int:
 def exit_code_of(error: Exception) -> int:
     """The exit code of a command that fails with ``error``."""
     match error:
-        case BadInputError():
+        case BadInputError() | ModelRefusedError():
             return BAD_INPUT
         case ConfigurationError():
             return CONFIGURATION

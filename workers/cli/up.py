@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ from workers.cli.console import require_extra
 from workers.cli.invocation import invocation
 from workers.cli.output import console, note, table
 from workers.cli.stopping import StopAsked, stop_on_signals
+from workers.data_folder import default_data_folder
 from workers.exit_codes import INTERRUPTED, OK
 
 if TYPE_CHECKING:
@@ -23,12 +23,6 @@ if TYPE_CHECKING:
 USUAL_KAFKA_PORT = 9092
 USUAL_REDIS_PORT = 6379
 _PORT = click.IntRange(1, 65_535)
-
-
-def default_data_folder() -> Path:
-    """Where `up` keeps its data unless told: the user's own folder for data (XDG)."""
-    base = os.environ.get("XDG_DATA_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "share") / "freshet"
 
 
 @click.command()

@@ -11,9 +11,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import structlog
 from aiokafka import ConsumerRecord
 
 from streams.codec import outgoing
+from streams.errors import FreshetError
 from streams.messages import Event, Item, RecommendationRequest
 from streams.producer import Publisher
 from streams.settings import MediaSettings, Settings
@@ -32,9 +34,12 @@ from workers.encoders_in_use import encoder_registry, fusion_in_use
 from workers.media.fetch import MediaFetcher
 from workers.media.fetch_settings import MediaFetchSettings
 from workers.model_settings import ranking_settings
+from workers.serving_space import serving_space
 
 # An item is published again with each modality, and Kafka compacts late.
 VECTOR_RECORDS_AN_ITEM = 3
+
+_log = structlog.get_logger()
 
 
 class Console:
@@ -48,7 +53,7 @@ class Console:
         console = settings.console
         self.settings = settings
         self.topics = TopicNames(settings.topics.prefix)
-        fusion = fusion_in_use(settings, encoder_registry(settings))
+        fusion = self._start = fusion_in_use(settings, encoder_registry(settings))
         self.space = fusion.space
         self.hub = Hub(console.max_streams, console.stream_messages)
         self.catalogue = ConsoleCatalogue(console.catalogue_items, console.media_cache_bytes)
@@ -71,6 +76,8 @@ class Console:
             ConfigurationError: The settings cannot work.
         """
         names, console = self.topics, self.settings.console
+        self.space, dimension = await asyncio.to_thread(self._serving)
+        self.board = VectorBoard(console.catalogue_items, dimension)
         live = TopicsTail(
             self.settings,
             "live",
@@ -113,6 +120,14 @@ class Console:
     ) -> None:
         """End."""
         await self._resources.aclose()
+
+    def _serving(self) -> tuple[str, int]:
+        try:
+            return serving_space(self.settings)
+        except FreshetError as error:
+            # The page says by itself that Kafka is away.
+            _log.warning("which model serves cannot be told: taking the settings'", error=str(error))
+            return self._start.space, self._start.dimension
 
     async def event(self, event: Event) -> None:
         """Publish what somebody did.

@@ -25,6 +25,7 @@ from workers.console.metric_figures import (
     stream_figures,
 )
 from workers.role_groups import role_groups
+from workers.serving_space import spaces_in_groups
 from workers.workers_file import RunningWorker, read_workers_file
 
 FLOW = "flow"
@@ -48,7 +49,7 @@ class FlowWatch:
     """Publishes the flow's figures to all who follow.
 
     Args:
-        space: The vector space in use, for the names of groups.
+        space: The vector space of the settings, for the names of groups.
         default_file: What `freshet up` writes, where the settings name neither file nor workers.
     """
 
@@ -129,7 +130,8 @@ class FlowWatch:
     def _read_groups(self) -> dict[str, dict[str, Any]]:  # in a thread
         try:
             with Cluster(self._settings.kafka) as cluster:
-                states = list_topics(self._settings, [self._space])
+                spaces = spaces_in_groups(self._settings, self._space)
+                states = list_topics(self._settings, spaces)
                 return {
                     one.role: {
                         "members": one.members,
@@ -137,7 +139,7 @@ class FlowWatch:
                         "lag": one.lag,
                         "partitions": one.partitions,
                     }
-                    for one in role_groups(cluster, self._settings, states, self._space)
+                    for one in role_groups(cluster, self._settings, states, spaces)
                 }
         except FreshetError as error:
             _log.warning("Kafka's groups cannot be read", error=str(error))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from streams.cluster import Cluster, GroupFacts
 from streams.errors import FreshetError
@@ -11,6 +11,7 @@ from streams.topic_admin import TopicState, findings, list_topics
 from streams.topics import EVENTS, ITEMS, RECOMMENDATION_REQUESTS
 from workers.doctor.check import Check
 from workers.role_groups import role_groups
+from workers.serving_space import spaces_in_groups
 
 AREA = "kafka"
 TOPICS_AREA = "topics"
@@ -28,14 +29,15 @@ def check_kafka(settings: Settings, space: str | None) -> Iterator[Check]:
     """Ask Kafka for all of it.
 
     Args:
-        space: The vector space in use, None where the encoders do not say.
+        space: The vector space of the settings, None where the encoders do not say.
     """
     try:
         with Cluster(settings.kafka) as cluster:
             yield from _check_broker(cluster)
-            states = list_topics(settings, [] if space is None else [space])
+            spaces = [] if space is None else spaces_in_groups(settings, space)
+            states = list_topics(settings, spaces)
             yield from judge_topics(states, settings)
-            yield from _check_groups(cluster, settings, states, space)
+            yield from _check_groups(cluster, settings, states, spaces)
             yield from _check_keys(cluster, states)
     except FreshetError as error:
         yield Check(AREA, "fail", str(error), "start Kafka, correct `kafka.…`, or use `freshet up`")
@@ -80,9 +82,9 @@ def _check_broker(cluster: Cluster) -> Iterator[Check]:
 
 
 def _check_groups(
-    cluster: Cluster, settings: Settings, states: Iterable[TopicState], space: str | None
+    cluster: Cluster, settings: Settings, states: Iterable[TopicState], spaces: Sequence[str]
 ) -> Iterator[Check]:
-    for one in role_groups(cluster, settings, states, space):
+    for one in role_groups(cluster, settings, states, spaces):
         yield judge_group(one.role, one.facts, one.lag)
 
 

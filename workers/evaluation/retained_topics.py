@@ -22,9 +22,9 @@ from streams.records import Record
 from streams.settings import Settings
 from streams.topic_names import TopicNames
 from streams.topic_reader import TopicReader
-from workers.encoders_in_use import encoder_registry, fusion_in_use
 from workers.event_times import counted_time
 from workers.feature_records import VERSION_HEADER
+from workers.serving_space import serving_space
 from workers.vectors_to_index import IndexUpdater
 
 _version_decoder = msgspec.msgpack.Decoder(ItemVersion)
@@ -39,8 +39,8 @@ class RetainedEvents:
 
 
 def space_in_use(settings: Settings) -> str:
-    """The vector space of the encoders and the fusion of the settings."""
-    return fusion_in_use(settings, encoder_registry(settings)).space
+    """The vector space that serves."""
+    return serving_space(settings)[0]
 
 
 def retained_index(settings: Settings, on_progress: Callable[[int], None] = lambda read: None) -> ItemIndex:
@@ -54,8 +54,9 @@ def retained_index(settings: Settings, on_progress: Callable[[int], None] = lamb
         ConfigurationError: The topic does not exist, or holds no item.
         DependencyDownError: Kafka does not answer.
     """
-    topic = TopicNames(settings.topics.prefix).item_vectors(space_in_use(settings))
-    index = ItemIndex()
+    space, dimension = serving_space(settings)
+    topic = TopicNames(settings.topics.prefix).item_vectors(space)
+    index = ItemIndex(dimension)
     updater = IndexUpdater(index)
     with TopicReader(settings.kafka, topic, "beginning") as reader:
         for number, record in enumerate(reader.read_to_end(), 1):

@@ -20,9 +20,11 @@ _FENCES = ("exists", "hmget")
 _MARKS = ("get", "hgetall", "hdel", "time", "multi", "exec")
 _HOLDING = ("zadd", "zscore", "zrem", "time", "hset", "expire", "multi", "exec")
 _COUNTERS = ("zrangebyscore", "hmget")
+_REPORTING = ("zadd", "zrem", "zrange", "zrangebyscore", "hset", "hdel", "hgetall", "time", "multi", "exec")
 
 _COUNTER_KEYS = ("popularity", "popularity-changed")
 _MARK_KEYS = ("erased", "erased-version", "fence:restore")
+_REPORT_KEYS = ("model-workers", "model-reports")
 _HOLDER_KEYS = ("holders", "erasure-acks:*")
 
 _ENCODER = ((*_READ, *_SCRIPTS, "hget", "hset", "hvals", "time"), ("item:*", "topic-lives:*"))
@@ -32,8 +34,8 @@ _RULES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "audio": _ENCODER,
     "video": _ENCODER,
     "fuse": (
-        (*_READ, *_SCRIPTS, *_COMMIT, *_FENCES, "multi", "exec"),
-        ("item:*", "fence:fuse.*", *_COUNTER_KEYS),
+        (*_READ, *_SCRIPTS, *_COMMIT, *_FENCES, *_REPORTING),
+        ("item:*", "fence:fuse.*", *_COUNTER_KEYS, *_REPORT_KEYS),
     ),
     "profile": (
         (*_READ, *_SCRIPTS, *_COMMIT, *_FENCES, *_MARKS, "zremrangebyscore", "zrange", "hgetall"),
@@ -43,8 +45,8 @@ _RULES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
     ),
     "recommend": (
-        (*_READ, *_SCRIPTS, *_HOLDING, *_COUNTERS, "hget"),
-        ("profile:*", "exposures:*", "list:*", "erased", *_COUNTER_KEYS, *_HOLDER_KEYS),
+        (*_READ, *_SCRIPTS, *_HOLDING, *_COUNTERS, *_REPORTING, "hget"),
+        ("profile:*", "exposures:*", "list:*", "erased", *_COUNTER_KEYS, *_HOLDER_KEYS, *_REPORT_KEYS),
     ),
     "learn": (_HOLDING, _HOLDER_KEYS),
     "explain": (_HOLDING, _HOLDER_KEYS),

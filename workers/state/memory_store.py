@@ -36,6 +36,7 @@ class MemoryStateStore:
         self._marks_version = b""
         self._holders: set[str] = set()
         self._acknowledged: dict[str, dict[str, bytes]] = {}
+        self._reports: dict[str, bytes] = {}
 
     async def load(self, keys: Sequence[str]) -> list[bytes | None]:
         """See `StateStore.load`."""
@@ -161,6 +162,18 @@ class MemoryStateStore:
     async def acknowledgements(self, erasure: str) -> dict[str, bytes]:
         """See `StateStore.acknowledgements`."""
         return dict(self._acknowledged.get(erasure, {}))
+
+    async def report(self, worker: str, report: bytes, for_s: float) -> None:
+        """See `StateStore.report`."""
+        self._reports[worker] = report
+
+    async def reports(self) -> dict[str, bytes]:
+        """See `StateStore.reports`."""
+        return dict(self._reports)
+
+    async def end_report(self, worker: str) -> None:
+        """See `StateStore.end_report`."""
+        self._reports.pop(worker, None)
 
     async def aclose(self) -> None:
         """See `StateStore.aclose`."""

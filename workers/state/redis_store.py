@@ -37,6 +37,8 @@ _ACKNOWLEDGED_S = 28 * 86_400
 _MARKS = "erased"
 _MARKS_VERSION = "erased-version"
 _HOLDERS = "holders"
+_LIVE = "model-workers"
+_REPORTS = "model-reports"
 # The time, as a count would begin anew with a Redis that has lost its state, and items that Kafka still holds
 # in a higher generation would take no update any more.
 _GENERATION = """
@@ -348,6 +350,36 @@ class RedisStateStore:
                 self._redis.hgetall(f"{self._prefix}erasure-acks:{erasure}"),
             )
         return {holder.decode(): removed for holder, removed in found.items()}
+
+    async def report(self, worker: str, report: bytes, for_s: float) -> None:
+        """See `StateStore.report`."""
+        async with _down("reports"):
+            seconds, _ = await self._redis.time()
+            gone = await self._redis.zrangebyscore(self._prefix + _LIVE, "-inf", f"({seconds}")
+            async with self._redis.pipeline(transaction=True) as pipeline:
+                if gone:
+                    pipeline.zrem(self._prefix + _LIVE, *gone)
+                    pipeline.hdel(self._prefix + _REPORTS, *gone)
+                pipeline.zadd(self._prefix + _LIVE, {worker: seconds + for_s})
+                pipeline.hset(self._prefix + _REPORTS, worker, cast("Any", report))
+                await pipeline.execute()
+
+    async def reports(self) -> dict[str, bytes]:
+        """See `StateStore.reports`."""
+        async with _down("reports"):
+            seconds, _ = await self._redis.time()
+            async with self._redis.pipeline(transaction=True) as pipeline:
+                pipeline.zrangebyscore(self._prefix + _LIVE, seconds, "+inf")
+                pipeline.hgetall(self._prefix + _REPORTS)
+                live, held = await pipeline.execute()
+        return {worker.decode(): held[worker] for worker in live if worker in held}
+
+    async def end_report(self, worker: str) -> None:
+        """See `StateStore.end_report`."""
+        async with _down("reports"), self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.zrem(self._prefix + _LIVE, worker)
+            pipeline.hdel(self._prefix + _REPORTS, worker)
+            await pipeline.execute()
 
     async def aclose(self) -> None:
         """See `StateStore.aclose`."""

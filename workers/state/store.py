@@ -241,5 +241,14 @@ class StateStore(Protocol):
     async def acknowledgements(self, erasure: str) -> dict[str, bytes]:
         """By worker, what it removed."""
 
+    async def report(self, worker: str, report: bytes, for_s: float) -> None:
+        """Say what this worker is ready for; it counts as live for so long."""
+
+    async def reports(self) -> dict[str, bytes]:
+        """Worker → what it said last, of those that are live."""
+
+    async def end_report(self, worker: str) -> None:
+        """Say that this worker is live no more."""
+
     async def aclose(self) -> None:
         """Give connections back."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from workers.encoders_in_use import encoder_registry, fusion_in_use
 from workers.erased_people import ErasedPeople
 from workers.erasure_follower import ErasureFollower
 from workers.explain_metrics import ExplainMetrics
@@ -15,6 +14,7 @@ from workers.recommendations_to_explanations import Explainer
 from workers.vectors_follower import VectorsFollower
 from workers.vectors_to_titles import ItemTitles
 from workers.wiring.around import Around, Wiring, utc_now
+from workers.wiring.models import active_space
 
 
 async def wire_explain(around: Around) -> Wiring:
@@ -27,7 +27,7 @@ async def wire_explain(around: Around) -> Wiring:
         model = await around.resources.enter_async_context(LanguageModel(settings, metrics))
         generator = LanguageModelGenerator(model, templates, explain, settings, metrics)
     titles = ItemTitles(explain.catalogue_items, {*explain.attributes, *CATEGORY_ATTRIBUTES})
-    space = fusion_in_use(around.settings, encoder_registry(around.settings)).space
+    space, _ = await active_space(around)
     follower = VectorsFollower(
         around.settings, around.topics.item_vectors(space), titles, on_change=metrics.titles
     )

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from models.fusion import Fusion
 from models.preprocessing.text import item_text
+from streams.driver import RoleRunner
 from streams.errors import ConfigurationError
 from streams.fields import Modality
 from streams.messages import Item
+from workers.active_models import LoadedModel
+from workers.defects import poison_to_dead_letters
 from workers.encoders_in_use import encoder_registry, encoders_in_use, fusion_in_use
 from workers.features_to_vectors import ItemFuser
 from workers.fenced import FenceStartPositions
+from workers.fused_spaces import FusedSpaces, PacedProcessor
 from workers.item_enricher import ItemEnricher
 from workers.items_to_features import ItemEncoder
 from workers.language_model.enrichment import EnrichmentReader
@@ -18,6 +25,10 @@ from workers.media.reader import media_reader
 from workers.micro_batcher import MicroBatcher
 from workers.role_metrics import EncodeMetrics, FuseMetrics
 from workers.wiring.around import Around, Wiring, utc_now
+from workers.wiring.models import followed_models
+
+# Of a space that is being made: what comes live to the same worker waits for one such batch at most.
+BUILD_BATCH_RECORDS = 100
 
 
 async def wire_encoder(modality: Modality, around: Around) -> Wiring:
@@ -75,12 +86,39 @@ async def _wire_enricher(around: Around) -> ItemEnricher | None:
     )
 
 
-def wire_fuse(around: Around) -> Wiring:
-    """The fuse role."""
-    fusion = fusion_in_use(around.settings, encoder_registry(around.settings))
-    group = f"fuse.{fusion.space}"
-    role = ItemFuser(
-        group,
+async def wire_fuse(around: Around) -> Wiring:
+    """The fuse role: the space that serves, and beside it those that are kept."""
+    models = await followed_models(around)
+    role = _fuser(around, models.active.fusion)
+
+    def make_runner(model: LoadedModel, share: Callable[[], float]) -> RoleRunner:
+        beside = _fuser(around, model.fusion)
+        worker = around.settings.worker.model_copy(update={"batch_records": BUILD_BATCH_RECORDS})
+        return RoleRunner(
+            around.settings.model_copy(update={"worker": worker}),
+            beside.role,
+            [around.topics.item_features],
+            PacedProcessor(beside, share),
+            on_poison=poison_to_dead_letters("fuse", around.topics, around.publisher),
+            start_positions=FenceStartPositions(beside.role, around.store, beside.note_fences),
+        )
+
+    spaces = FusedSpaces(
+        **models.parts(around),
+        main=models.active,
+        make_runner=make_runner,
+        start_anew=lambda: around.start_anew(False),
+    )
+    around.resources.push_async_callback(spaces.stop)
+    await spaces.start()
+    starts = FenceStartPositions(role.role, around.store, role.note_fences)
+    return Wiring(role.role, [around.topics.item_features], role, starts)
+
+
+def _fuser(around: Around, fusion: Fusion) -> ItemFuser:
+    """The role's logic for one space."""
+    return ItemFuser(
+        f"fuse.{fusion.space}",
         fusion=fusion,
         encoders=encoders_in_use(around.settings),
         store=around.store,
@@ -89,7 +127,4 @@ def wire_fuse(around: Around) -> Wiring:
         settings=around.settings,
         metrics=FuseMetrics(),
         on_set_back=around.start_anew,
-    )
-    return Wiring(
-        group, [around.topics.item_features], role, FenceStartPositions(group, around.store, role.note_fences)
     )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from functools import cache
 
 from models.cascade.cascade import Cascade
 from models.cascade.learner import Learner
 from models.retrieval import ItemIndex
 from workers.background import step_back
-from workers.encoders_in_use import encoder_registry, fusion_in_use
 from workers.erased_people import ErasedPeople
 from workers.erasure_follower import ErasureFollower
 from workers.model_settings import cascade_settings, learn_settings
@@ -16,17 +16,21 @@ from workers.profiles_to_weights import LearningModels, WeightsWriter, WriterEle
 from workers.role_metrics import LearnMetrics
 from workers.vectors_to_index import IndexFollower
 from workers.wiring.around import Around, Wiring, utc_now
+from workers.wiring.models import active_space
+
+# The role is wired anew where another space serves, in the same process: each call would step further back.
+_step_back_once = cache(step_back)
 
 
-def wire_learn(around: Around) -> Wiring:
-    """The learn role."""
-    fusion = fusion_in_use(around.settings, encoder_registry(around.settings))
-    vectors = around.topics.item_vectors(fusion.space)
-    step_back(around.settings.learn.nice)
+async def wire_learn(around: Around) -> Wiring:
+    """The learn role; a new term begins where another vector space serves."""
+    space, dimension = await active_space(around)
+    vectors = around.topics.item_vectors(space)
+    _step_back_once(around.settings.learn.nice)
 
     async def term() -> None:
         async with AsyncExitStack() as resources:
-            index = ItemIndex(fusion.dimension)
+            index = ItemIndex(dimension)
             follower = IndexFollower(around.settings, vectors, index)
             resources.push_async_callback(follower.stop)
             await follower.start()

@@ -11,17 +11,21 @@ from streams.settings import Settings
 from workers.language_model.metrics import LanguageModelMetrics
 from workers.language_model.model import LanguageModel
 from workers.language_model.negations import NegationReader
+from workers.live_space import LiveQueries
 from workers.micro_batcher import MicroBatcher
 from workers.query_reader import QueriesOff, QueryReader, ReadsQueries
 
 
 async def wire_queries(
     settings: Settings, registry: EncoderRegistry, fusion: Fusion, resources: AsyncExitStack
-) -> ReadsQueries:
-    """What reads queries. The encoder is loaded at the first one, on the batcher's thread."""
+) -> LiveQueries:
+    """What reads queries, into the space of a fusion that may be replaced.
+
+    The encoder is loaded at the first query, on the batcher's thread.
+    """
     query = settings.query
     if not query.enabled:
-        return QueriesOff()
+        return LiveQueries(lambda fusion: QueriesOff(), fusion)
     separates = None
     if query.negations == "language_model":
         if "query" not in settings.language_model.personal_fields:
@@ -41,4 +45,10 @@ async def wire_queries(
     )
     resources.push_async_callback(batcher.stop)
     await batcher.start()
-    return QueryReader(query, batcher.encode, lambda feature: fusion.fuse({"text": feature}), separates)
+
+    def reader(fusion: Fusion) -> ReadsQueries:
+        return QueryReader(
+            query, batcher.encode, lambda feature: fusion.fuse({"text": feature}), separates, fusion.space
+        )
+
+    return LiveQueries(reader, fusion)

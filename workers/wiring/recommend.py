@@ -7,18 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from aiokafka import ConsumerRecord
 
 from models.cascade.cascade import Cascade
+from models.fusion import Fusion
 from models.retrieval import ItemIndex
 from streams.internal_messages import ProfileChanged
+from streams.settings import Settings
 from workers.arm_lists import ArmLists, uses_cascade
-from workers.encoders_in_use import encoder_registry, fusion_in_use
 from workers.erased_people import ErasedPeople
 from workers.erasure_follower import ErasureFollower
 from workers.experiments import Experiment
-from workers.language_model.list_order import OrderReader
-from workers.language_model.metrics import LanguageModelMetrics
-from workers.language_model.model import LanguageModel
 from workers.learned_models import LearnedReader
-from workers.list_refiner import ListRefiner
+from workers.listed_spaces import ListedSpace, ListedSpaces
+from workers.live_space import LiveLists, LiveQueries
 from workers.model_settings import cascade_settings
 from workers.popularity import PopularityFollower
 from workers.profiles_to_interactions import InteractionUpdater, Step
@@ -26,11 +25,10 @@ from workers.profiles_to_recommendations import Recommender
 from workers.profiles_to_weights import WRITER_STATE
 from workers.role_metrics import RecommendMetrics
 from workers.topic_follower import TopicFollower
-from workers.vectors_follower import VectorsFollower
-from workers.vectors_to_index import IndexFollower
-from workers.vectors_to_titles import ItemTitles
 from workers.wiring.around import Around, Wiring, utc_now
+from workers.wiring.models import followed_models
 from workers.wiring.queries import wire_queries
+from workers.wiring.refiner import FollowedTitles, wire_refiner
 
 # Changed profiles taken in one turn of the event loop, each some tenths of a millisecond.
 PEOPLE_AT_ONCE = 16
@@ -38,16 +36,18 @@ PEOPLE_AT_ONCE = 16
 
 async def wire_recommend(around: Around) -> Wiring:
     """The recommend role; waits until index and people are current."""
-    registry = encoder_registry(around.settings)
-    fusion = fusion_in_use(around.settings, registry)
+    models = await followed_models(around)
     experiment = Experiment(around.settings)
-    index = ItemIndex(fusion.dimension)
     metrics = RecommendMetrics()
-    follower = IndexFollower(
-        around.settings, around.topics.item_vectors(fusion.space), index, on_change=metrics.index_items
+    fusion = models.active.fusion
+    space = ListedSpace(
+        around.settings,
+        around.topics.item_vectors(fusion.space),
+        models.active,
+        on_change=metrics.index_items,
     )
-    popularity = PopularityFollower(around.store, index, around.settings.recommend)
-    for part in (follower, popularity):
+    popularity = PopularityFollower(around.store, space.index, around.settings.recommend)
+    for part in (space.follower, popularity):
         around.resources.push_async_callback(part.stop)
         await part.start()
     erased = ErasedPeople(around.settings.privacy)
@@ -62,10 +62,13 @@ async def wire_recommend(around: Around) -> Wiring:
     cascade = None
     on_change: Callable[[ProfileChanged], None] = _ignore_change
     if uses_cascade(experiment):
-        cascade = Cascade(index, cascade_settings(around.settings))
+        cascade = Cascade(space.index, cascade_settings(around.settings))
         on_change = await _follow_people(cascade, around, metrics, erased, forgetting)
+    queries = await wire_queries(around.settings, models.registry, fusion, around.resources)
+    refiner, titles = await wire_refiner(around, fusion.space) or (None, None)
+    serving = _Serving(space.index, fusion, cascade, queries, experiment, around.settings, titles)
     role = Recommender(
-        lists=ArmLists(index, cascade, experiment, around.settings, fusion.space),
+        lists=serving.lists,
         store=around.store,
         publisher=around.publisher,
         topics=around.topics,
@@ -73,27 +76,64 @@ async def wire_recommend(around: Around) -> Wiring:
         now=utc_now,
         metrics=metrics,
         on_change=on_change,
-        queries=await wire_queries(around.settings, registry, fusion, around.resources),
-        refiner=await _wire_refiner(around, fusion.space),
+        queries=queries,
+        refiner=refiner,
         erased=erased,
     )
     forgetting.append(("versions of profiles", role.forget))
+    spaces = ListedSpaces(
+        **models.parts(around),
+        space=space,
+        popularity=popularity,
+        uses=serving,
+        on_change=metrics.index_items,
+    )
+    around.resources.push_async_callback(spaces.stop)
+    await spaces.start()
     return Wiring("recommend", [around.topics.profiles, around.topics.recommendation_requests], role)
 
 
-async def _wire_refiner(around: Around, space: str) -> ListRefiner | None:
-    """What refines lists, with titles of its own; None where that is off."""
-    refine, model = around.settings.refine, around.settings.language_model
-    if not refine.enabled:
-        return None
-    opened = await around.resources.enter_async_context(LanguageModel(model, LanguageModelMetrics()))
-    titles = ItemTitles(refine.catalogue_items, refine.attributes)
-    follower = VectorsFollower(around.settings, around.topics.item_vectors(space), titles)
-    around.resources.push_async_callback(follower.stop)
-    await follower.start()
-    return ListRefiner(
-        OrderReader(opened), titles.find, refine, tells_past_items="past_items" in model.personal_fields
-    )
+class _Serving:
+    """All that depends on the vector space, switched together. See `UsesIndex`."""
+
+    def __init__(
+        self,
+        index: ItemIndex,
+        fusion: Fusion,
+        cascade: Cascade | None,
+        queries: LiveQueries,
+        experiment: Experiment,
+        settings: Settings,
+        titles: FollowedTitles | None,
+    ) -> None:
+        self._cascade = cascade
+        self._titles = titles
+        self._queries = queries
+        self._experiment = experiment
+        self._settings = settings
+        self.lists = LiveLists(self._maker(index, fusion))
+
+    def get_ready_for(self, index: ItemIndex) -> None:
+        """See `UsesIndex.get_ready_for`."""
+        if self._cascade is not None:
+            self._cascade.get_ready_for(index)
+
+    def give_up_others(self) -> None:
+        """See `UsesIndex.give_up_others`."""
+        if self._cascade is not None:
+            self._cascade.give_up_others()
+
+    def use(self, index: ItemIndex, fusion: Fusion) -> None:
+        """See `UsesIndex.use`."""
+        if self._cascade is not None:
+            self._cascade.use_index(index)
+        self._queries.use(fusion)
+        if self._titles is not None:
+            self._titles.move(fusion)
+        self.lists.use(self._maker(index, fusion))
+
+    def _maker(self, index: ItemIndex, fusion: Fusion) -> ArmLists:
+        return ArmLists(index, self._cascade, self._experiment, self._settings, fusion.space)
 
 
 def _ignore_change(change: ProfileChanged) -> None:

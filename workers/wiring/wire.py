@@ -22,7 +22,7 @@ async def wire(role: Role, around: Around) -> Wiring:
         case "text" | "image" | "audio" | "video":
             return await wire_encoder(role, around)
         case "fuse":
-            return wire_fuse(around)
+            return await wire_fuse(around)
         case "profile":
             return await wire_profile(around)
         case "recommend":
@@ -30,6 +30,6 @@ async def wire(role: Role, around: Around) -> Wiring:
         case "explain":
             return await wire_explain(around)
         case "learn":
-            return wire_learn(around)
+            return await wire_learn(around)
         case "join":
             return await wire_join(around)

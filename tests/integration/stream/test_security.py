@@ -17,6 +17,7 @@ from kafka.admin import (
     ACL,
     ACLOperation,
     ACLPermissionType,
+    ACLResourcePatternType,
     KafkaAdminClient,
     ResourcePattern,
     ResourceType,
@@ -80,7 +81,13 @@ class Fortress:
                                 "*",
                                 _OPERATIONS[one],
                                 ACLPermissionType.ALLOW,
-                                ResourcePattern(kind, grant.name),
+                                ResourcePattern(
+                                    kind,
+                                    grant.name,
+                                    ACLResourcePatternType.PREFIXED
+                                    if grant.prefixed
+                                    else ACLResourcePatternType.LITERAL,
+                                ),
                             )
                             for one in grant.operations
                         ]

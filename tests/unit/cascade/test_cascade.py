@@ -16,6 +16,7 @@ from models.errors import ModelError, SettingError
 from models.interactions import InteractionSettings
 from models.ranking.online import OnlineSettings
 from models.ranking.ranker import RankerWeights
+from models.retrieval import ItemIndex
 from models.sequence.settings import SequenceSettings
 from models.signals import catalogue
 from tests.unit.cascade.people import START_MS, event, index_of, person, stream
@@ -58,6 +59,34 @@ SOMEBODY = person("u0", [("i1", 2.0, 0.0), ("i2", 1.0, 50.0), ("i3", -1.0, 50.0)
 
 def everything(made: Cascade) -> np.ndarray:
     return np.ones(made.index.rows, np.bool_)
+
+
+def test_another_index_takes_the_place_of_the_one_in_use() -> None:
+    used, learner, _ = played()
+    learner.refit()
+    fresh, other = played()[0], ItemIndex(24)
+    fresh.take(used.sequence, used.item2vec, used.regressions)
+    fresh.weights = used.weights
+    random = np.random.default_rng(5)
+    used.rank(SOMEBODY, everything(used))
+    # It fills up, in another order, while the one in use serves; items come and go in both.
+    for row in random.permutation(ITEMS):
+        vector = random.normal(size=24)
+        other.upsert(f"i{row}", vector / np.linalg.norm(vector), created_at_ms=START_MS)
+        used.get_ready_for(other)
+        assert used.index is not other
+    other.remove("i7")
+    before = used.rank(SOMEBODY, everything(used))
+    used.use_index(other)
+    ranking = used.rank(SOMEBODY, everything(used))
+    fresh.use_index(other)
+    expected = fresh.rank(SOMEBODY, everything(fresh))
+    np.testing.assert_array_equal(ranking.rows, expected.rows)
+    np.testing.assert_array_equal(ranking.scores, expected.scores)
+    assert not np.array_equal(ranking.scores, before.scores)
+    for models in (used.sequence, used.item2vec, *used.regressions.values()):
+        assert models is not None
+        assert len(models.items._links) <= 2, "the index that was used before can go"
 
 
 def test_a_stranger_to_a_new_deployment_gets_a_list() -> None:

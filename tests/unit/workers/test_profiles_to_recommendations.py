@@ -70,17 +70,24 @@ class SlowQueries:
 
     def __init__(self) -> None:
         self.let = asyncio.Event()
+        self.space = "first"
         self.read_before: dict[str, Asked] = {}
 
     def known(self, query: str) -> Asked | None:
         return self.read_before.get(query)
 
+    def switch(self) -> None:
+        """From now on item N's direction is that of the item before it."""
+        self.space = "second"
+        self.read_before.clear()
+
     async def read(self, query: str) -> Asked:
         await self.let.wait()
         if query == "broken":
             raise ModelFailedError("the encoder fails on it")
-        direction = np.eye(ITEMS, dtype=np.float32)[int(query[-1])]
-        self.read_before[query] = Asked(direction, QueryAnswer(used=True))
+        number = int(query[-1]) - (self.space == "second")
+        direction = np.eye(ITEMS, dtype=np.float32)[number]
+        self.read_before[query] = Asked(direction, QueryAnswer(used=True), query, self.space)
         return self.read_before[query]
 
 
@@ -332,6 +339,26 @@ async def test_a_request_in_words_gets_what_it_asks_for_and_holds_nobody_up() ->
     await bench.role.process([again])
     assert again.is_done
     assert await bench.store.newest_list("anna") == encode(plain)
+
+
+async def test_words_read_into_another_space_are_read_anew_before_the_list_is_made() -> None:
+    queries = SlowQueries()
+    queries.let.set()
+    bench = Bench(queries)
+    await queries.read("item-4")
+    load = bench.store.load
+
+    async def load_while_another_model_comes(keys: Sequence[str]) -> list[bytes | None]:
+        # The switch falls between the reading of the words and the list.
+        if keys[0].startswith("exposures") and queries.space == "first":
+            queries.switch()
+        return await load(keys)
+
+    bench.store.load = load_while_another_model_comes  # type: ignore[method-assign]
+    bench.role._lists.wants_shown = True  # type: ignore[misc]
+    (listed,) = await bench.feed(asked(query="item-4", count=1))
+    assert queries.space == "second"
+    assert ids(listed) == ["item-3"]
 
 
 async def test_a_filter_holds_for_what_is_asked_in_words() -> None:

@@ -1,0 +1,274 @@
+"""What a worker does with what is announced and wanted, without Kafka: what all share, and the fuse role."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from models.fusion import Fusion
+from models.lifecycle import START, Activated, Announced, Bundle, Lifecycle, ModelRef, Refused, Wanted, apply
+from streams.codec import decode_value
+from streams.errors import DependencyDownError, ModelRefusedError
+from streams.messages import RefusedModel
+from streams.settings import Settings
+from streams.swap_settings import ModelSettings
+from streams.topic_names import TopicNames
+from streams.topics import MODELS
+from tests.unit.workers.fakes import FakePublisher, now
+from workers import active_models, fused_spaces
+from workers.active_models import LoadedModel
+from workers.fused_spaces import FusedSpaces, PacedProcessor
+from workers.model_reports import decode_reports
+from workers.state.memory_store import MemoryStateStore
+
+TOPICS = TopicNames("t.")
+ONE, TWO = ModelRef("shop", "1"), ModelRef("shop", "2")
+
+
+@dataclass
+class NamedFusion:
+    """A fusion that only has a name."""
+
+    space: str
+    dimension: int = 4
+
+    def fuse(self, features: object) -> None: ...
+
+    def fuse_batch(self, batch: object) -> list[None]:
+        return []
+
+
+class Records:
+    """What `ModelsFollower` offers, fed by hand."""
+
+    def __init__(self) -> None:
+        self.lifecycle = Lifecycle()
+        self._place = 0
+
+    def say(self, change: Any) -> None:
+        self.lifecycle = apply(self.lifecycle, change, self._place)
+        self._place += 1
+
+
+@dataclass
+class Loads:
+    """Loads what it is told, or raises it."""
+
+    answers: dict[ModelRef, Exception] = field(default_factory=dict)
+    loaded: list[ModelRef] = field(default_factory=list)
+
+    async def load(self, bundle: Bundle) -> Fusion:
+        self.loaded.append(bundle.ref)
+        if bundle.ref in self.answers:
+            raise self.answers[bundle.ref]
+        return NamedFusion(bundle.space)
+
+
+@dataclass
+class Runner:
+    """A runner that runs until it is stopped."""
+
+    space: str
+    state: str = "running"
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self) -> None:
+        await self.ended.wait()
+
+    def stop(self) -> None:
+        self.ended.set()
+
+    def stats(self) -> Runner:
+        return self
+
+
+class Worker:
+    """A fuse worker's part, stepped by hand."""
+
+    def __init__(self) -> None:
+        self.records, self.loads, self.publisher = Records(), Loads(), FakePublisher()
+        self.store = MemoryStateStore()
+        self.runners: list[Runner] = []
+        self.anew = 0
+        start = NamedFusion("first")
+
+        def make_runner(model: LoadedModel, share: Callable[[], float]) -> Runner:
+            self.runners.append(Runner(model.fusion.space))
+            return self.runners[-1]
+
+        def start_anew() -> None:
+            self.anew += 1
+
+        self.role = FusedSpaces(
+            Settings(models=ModelSettings(report_s=1e-6)),
+            topics=TOPICS,
+            store=self.store,
+            publisher=self.publisher,
+            follower=self.records,
+            loader=self.loads,
+            start=start,
+            now=now,
+            main=LoadedModel(START, None, start),
+            make_runner=make_runner,
+            start_anew=start_anew,
+        )
+
+    async def rounds(self, count: int = 6) -> Any:
+        """So many rounds; what the worker says of itself then."""
+        for _ in range(count):
+            await self.role._round()
+            await asyncio.sleep(0)
+        (report,) = decode_reports(await self.store.reports()).values()
+        return report
+
+    def running(self) -> list[str]:
+        return [one.space for one in self.runners if not one.ended.is_set()]
+
+    def refusals(self) -> list[RefusedModel]:
+        return [decode_value(one.value or b"", MODELS) for one in self.publisher.on(TOPICS.models)]
+
+
+def bundle(ref: ModelRef) -> Bundle:
+    return Bundle(ref, f"file:///models/{ref}.tar", "a" * 64, f"space-{ref.version}", 4)
+
+
+def activated(ref: ModelRef, previous: ModelRef) -> Activated:
+    own = None if ref == START else bundle(ref)
+    return Activated(ref, own.space if own else "first", own, previous)
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(active_models, "_FETCH_AGAIN_S", 0.0)
+    monkeypatch.setattr(active_models, "_SERVED_AGAIN_S", 0.0)
+
+
+async def test_what_is_announced_is_checked_and_nothing_is_made_of_it() -> None:
+    worker = Worker()
+    worker.records.say(Announced(bundle(ONE)))
+    report = await worker.rounds()
+    assert report.checked == ["shop@1"]
+    assert (report.serving, report.ready_for) == ("settings@start", None)
+    assert worker.running() == []
+
+
+async def test_what_is_wanted_is_made_and_ready_once_its_consumer_runs() -> None:
+    worker = Worker()
+    worker.records.say(Announced(bundle(ONE)))
+    worker.records.say(Wanted(ONE))
+    await worker.rounds(3)
+    (runner,) = worker.runners
+    runner.state = "connecting"
+    assert (await worker.rounds()).ready_for is None
+    runner.state = "running"
+    assert (await worker.rounds()).ready_for == "shop@1"
+    assert worker.running() == ["space-1"]
+    # The pointer moves: both spaces are kept, for a rollback.
+    worker.records.say(activated(ONE, START))
+    await worker.rounds()
+    assert (worker.running(), worker.anew) == (["space-1"], 0)
+    # A third one: while it gets ready all are kept; then the first is let go, and the role starts anew.
+    worker.records.say(Announced(bundle(TWO)))
+    worker.records.say(Wanted(TWO))
+    await worker.rounds()
+    assert (worker.running(), worker.anew) == (["space-1", "space-2"], 0)
+    worker.records.say(activated(TWO, ONE))
+    await worker.rounds(1)
+    assert worker.anew == 1
+    await worker.role.stop()
+    assert worker.running() == []
+    assert await worker.store.reports() == {}
+
+
+async def test_one_that_is_wanted_no_more_is_given_up() -> None:
+    worker = Worker()
+    worker.records.say(Announced(bundle(ONE)))
+    worker.records.say(Wanted(ONE))
+    await worker.rounds()
+    worker.records.say(Wanted(START))
+    report = await worker.rounds()
+    assert (worker.running(), report.ready_for) == ([], None)
+
+
+async def test_a_consumer_that_ends_by_itself_is_started_again() -> None:
+    worker = Worker()
+    worker.records.say(Announced(bundle(ONE)))
+    worker.records.say(Wanted(ONE))
+    await worker.rounds()
+    worker.runners[0].ended.set()
+    await worker.rounds()
+    assert worker.running() == ["space-1"]
+    assert len(worker.runners) == 2
+
+
+async def test_an_unfit_bundle_is_refused_once_and_tried_again_when_it_is_wanted_again() -> None:
+    worker = Worker()
+    worker.loads.answers[ONE] = ModelRefusedError("its vectors are not finite")
+    worker.records.say(Announced(bundle(ONE)))
+    report = await worker.rounds()
+    (refusal,) = worker.refusals()
+    assert (refusal.name, refusal.version, refusal.role) == ("shop", "1", "fuse")
+    assert refusal.reason == "its vectors are not finite"
+    assert report.checked == []
+    worker.records.say(Refused(ONE, refusal.sha256, refusal.reason))
+    await worker.rounds()
+    assert worker.loads.loaded == [ONE]
+    del worker.loads.answers[ONE]
+    worker.records.say(Wanted(ONE))
+    report = await worker.rounds()
+    assert (report.ready_for, len(worker.refusals())) == ("shop@1", 1)
+
+
+async def test_a_bundle_that_cannot_be_fetched_is_tried_three_times_and_then_refused() -> None:
+    worker = Worker()
+    worker.loads.answers[ONE] = DependencyDownError("the store does not answer")
+    worker.records.say(Announced(bundle(ONE)))
+    worker.records.say(Wanted(ONE))
+    await worker.rounds(12)
+    assert worker.loads.loaded == [ONE] * 3
+    assert [one.reason for one in worker.refusals()] == ["the store does not answer"]
+
+
+async def test_what_serves_is_not_refused_by_a_worker_that_cannot_load_it_and_tries_on() -> None:
+    worker = Worker()
+    worker.loads.answers[ONE] = DependencyDownError("the store does not answer")
+    worker.records.say(Announced(bundle(ONE)))
+    worker.records.say(activated(ONE, START))
+    await worker.rounds(12)
+    assert len(worker.loads.loaded) > 3
+    del worker.loads.answers[ONE]
+    await worker.rounds()
+    assert worker.refusals() == []
+    assert worker.running() == ["space-1"]
+
+
+async def test_a_second_version_of_the_same_graph_needs_nothing_made() -> None:
+    worker = Worker()
+    same = Bundle(ONE, "file:///models/shop@1.tar", "a" * 64, "first", 4)
+    worker.records.say(Announced(same))
+    worker.records.say(Wanted(ONE))
+    report = await worker.rounds()
+    assert (report.ready_for, worker.running()) == ("shop@1", [])
+
+
+async def test_a_paced_processor_rests_as_long_as_its_share_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    rests: list[float] = []
+    seconds = iter([10.0, 10.2, 20.0, 20.2])
+
+    class Works:
+        async def process(self, deliveries: object) -> None: ...
+
+    async def rest(for_s: float) -> None:
+        rests.append(for_s)
+
+    shares = iter([0.25, 1.0])
+    paced = PacedProcessor(Works(), lambda: next(shares))  # type: ignore[arg-type]
+    monkeypatch.setattr(fused_spaces, "perf_counter", lambda: next(seconds))
+    monkeypatch.setattr(fused_spaces.asyncio, "sleep", rest)
+    await paced.process([])
+    await paced.process([])
+    assert rests == [pytest.approx(0.6)], "of a space that serves nothing waits"

@@ -1,0 +1,85 @@
+"""From a folder with a bundle to its announcement."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import fsspec  # type: ignore[import-untyped]
+import msgspec
+
+from models.fusion.bundle import read_fusion_manifest
+from models.lifecycle import START, Bundle
+from streams.client import FreshetClient
+from streams.errors import ConfigurationError, InvalidError
+from streams.fields import ModelKey
+from streams.settings import Settings
+from streams.topic_admin import create_topics
+from streams.topic_names import TopicNames
+from workers.bundle_archive import pack
+from workers.data_folder import models_folder
+from workers.encoders_in_use import encoder_registry, specs_in_use
+from workers.model_bundles import BundleLoader
+from workers.models_topic import bundle_record, parse_ref, read_lifecycle
+
+
+def announce_bundle(settings: Settings, folder: Path, model: str, to: str | None) -> Bundle:
+    """Pack a bundle, put it where workers find it, check it as they will, and announce it.
+
+    Args:
+        folder: What `freshet train fusion` wrote.
+        model: ``name@version``.
+        to: A URI under which it is put; None for the folder of bundles.
+
+    Raises:
+        InvalidError: The name is taken, or no name.
+        ManifestError: The folder is no bundle.
+        ModelRefusedError: Workers would refuse it.
+        ConfigurationError: It cannot be put there, or Kafka refuses.
+        DependencyDownError: Kafka does not answer.
+    """
+    try:
+        ref = parse_ref(msgspec.convert(model, ModelKey))
+    except msgspec.ValidationError:
+        raise InvalidError(
+            f"`{model[:100]}` is no name of a model: write NAME@VERSION, of letters, digits, `.`, `_` and `-`"
+        ) from None
+    if ref.name == START.name:
+        raise InvalidError(f"`{START.name}` is what the settings say: give the bundle another name")
+    manifest = read_fusion_manifest(folder)
+    data = pack(folder)
+    sha256 = hashlib.sha256(data).hexdigest()
+    held = read_lifecycle(settings).bundles.get(ref)
+    if held is not None and held[1].sha256 != sha256:
+        raise InvalidError(
+            f"{ref} was announced with other content: a version does not change, choose another"
+        )
+    file = None if to is not None else models_folder(settings) / f"{ref}.tar"
+    uri = file.as_uri() if file is not None else f"{(to or '').rstrip('/')}/{ref}.tar"
+    bundle = Bundle(ref, uri, sha256, manifest.space, manifest.dimension)
+    loader = BundleLoader(settings, specs_in_use(settings, encoder_registry(settings)))
+    loader.require_allowed(uri)
+    loader.checked(data, bundle)
+    _put(data, uri, file)
+    create_topics(settings, [bundle.space])
+    with FreshetClient(settings.kafka, settings.topics.prefix) as client:
+        record = bundle_record(TopicNames(settings.topics.prefix), bundle, datetime.now(UTC))
+        client.publish([record])
+    return bundle
+
+
+def _put(data: bytes, uri: str, path: Path | None) -> None:
+    """Write a bundle to a URI, or to the file that it names."""
+    try:
+        if path is None:
+            with fsspec.open(uri, "wb") as file:
+                file.write(data)
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # In one step: a worker finds all of it or none.
+        new = path.with_name(f".{path.name}.new")
+        new.write_bytes(data)
+        new.replace(path)
+    except Exception as error:  # each backend has errors of its own
+        raise ConfigurationError(f"the bundle cannot be put at {uri}: {error}") from error

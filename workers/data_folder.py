@@ -1,0 +1,20 @@
+"""Where Freshet keeps data unless told."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from streams.settings import Settings
+
+
+def default_data_folder() -> Path:
+    """The user's own folder for data (XDG)."""
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "freshet"
+
+
+def models_folder(settings: Settings) -> Path:
+    """Where bundles of models are announced from."""
+    folder = settings.models.folder or default_data_folder() / "models"
+    return folder.expanduser().absolute()

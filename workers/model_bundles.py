@@ -1,0 +1,128 @@
+"""From a bundle announced to a fusion that may serve: fetched, its hash checked, loaded, tried out."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import fsspec  # type: ignore[import-untyped]
+
+from models.encoders.session import SessionSettings
+from models.errors import ModelError
+from models.fusion import EncoderSpec, Fusion
+from models.fusion.bundle import read_fusion_manifest
+from models.fusion.canary import check_fusion
+from models.fusion.trained import TrainedFusion
+from models.lifecycle import Bundle
+from streams.errors import DependencyDownError, ModelRefusedError
+from streams.fields import Modality
+from streams.settings import Settings
+from workers.bundle_archive import unpack
+from workers.data_folder import models_folder
+
+
+class BundleLoader:
+    """Loads bundles of fusions.
+
+    Args:
+        settings: From where bundles may come, and how ONNX Runtime runs.
+        specs: The encoders in use.
+    """
+
+    def __init__(self, settings: Settings, specs: Mapping[Modality, EncoderSpec]) -> None:
+        self._models = settings.models
+        self._folder = models_folder(settings)
+        self._session = SessionSettings(threads=settings.encoders.threads)
+        self._specs = specs
+
+    async def load(self, bundle: Bundle) -> Fusion:
+        """The fusion of a bundle, not on the event loop.
+
+        Raises:
+            ModelRefusedError: It must not serve: says why.
+            DependencyDownError: It cannot be had now.
+        """
+        return await asyncio.to_thread(self.load_now, bundle)
+
+    def load_now(self, bundle: Bundle) -> Fusion:
+        """As `load`, on this thread."""
+        return self.checked(self._fetched(bundle.uri), bundle)
+
+    def checked(self, data: bytes, bundle: Bundle) -> Fusion:
+        """The fusion of a bundle whose bytes are here.
+
+        Raises:
+            ModelRefusedError: As `load`.
+        """
+        digest = hashlib.sha256(data).hexdigest()
+        if digest != bundle.sha256:
+            raise ModelRefusedError(
+                f"{bundle.uri[:200]} has the sha256 {digest}, {bundle.sha256} was announced: announce it "
+                "anew under another version"
+            )
+        try:
+            with tempfile.TemporaryDirectory(prefix="freshet-bundle-") as unpacked:
+                folder = Path(unpacked)
+                unpack(data, folder, self._models.max_bundle_bytes)
+                return self._unpacked(folder, bundle)
+        except ModelError as error:
+            # The folder is gone by now, and tells nobody anything.
+            raise ModelRefusedError(
+                error.detail.replace(f"{unpacked}/", "").replace(unpacked, "it")
+            ) from error
+        except ModelRefusedError:
+            raise
+        except Exception as error:
+            raise ModelRefusedError(f"{error}") from error
+
+    def _unpacked(self, folder: Path, bundle: Bundle) -> Fusion:
+        manifest = read_fusion_manifest(folder)
+        if (manifest.space, manifest.dimension) != (bundle.space, bundle.dimension):
+            raise ModelRefusedError(
+                f"it makes the space {manifest.space} [{manifest.dimension}], {bundle.space} "
+                f"[{bundle.dimension}] was announced"
+            )
+        fusion = TrainedFusion(folder, self._specs, self._session)
+        check_fusion(fusion, manifest)
+        return fusion
+
+    def _fetched(self, uri: str) -> bytes:
+        limit = self._models.max_bundle_bytes
+        self.require_allowed(uri)
+        path = _file_of(uri)
+        try:
+            if path is not None:
+                with path.open("rb") as file:
+                    data = file.read(limit + 1)
+            else:
+                with fsspec.open(uri, "rb") as file:
+                    data = bytes(file.read(limit + 1))
+        except Exception as error:  # each backend has errors of its own
+            raise DependencyDownError(f"{uri[:200]} cannot be read: {error}") from error
+        if len(data) > limit:
+            raise ModelRefusedError(f"it has over {limit:,} bytes, which is `models.max_bundle_bytes`")
+        return data
+
+    def require_allowed(self, uri: str) -> None:
+        """Raises ModelRefusedError where workers would not read it."""
+        path = _file_of(uri)
+        # Where links lead counts, and not where they lie.
+        if path is not None and path.resolve().is_relative_to(self._folder.resolve()):
+            return
+        plain = "::" not in uri and ".." not in unquote(uri)
+        if not (plain and any(uri.startswith(allowed) for allowed in self._models.allowed_uris)):
+            raise ModelRefusedError(
+                f"{uri[:200]} is neither in the folder {self._folder} nor under one of `models.allowed_uris`"
+            )
+
+
+def _file_of(uri: str) -> Path | None:
+    """The file on this machine that a URI names; None where it names none."""
+    parts = urlsplit(uri)
+    if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
+        return None
+    return Path(unquote(parts.path))
