@@ -74,9 +74,10 @@ class Books:
             self._live_lists,
             self._requests,
             self._items,
-            self._withdrawn,
             self._popularity,
             self._outcomes,
+            # The last, as it asks for lists.
+            self._withdrawn,
         ):
             say(f"checking {one.__name__.strip('_').replace('_', ' ')}")
             checks.append(one())

@@ -2,8 +2,8 @@
 
 Every event has a number, and follows from it, so that a run that is resumed goes on with the next. Most
 events are imported history (days old, so no list is made for them), in bursts of a few people each, as an
-import is; some happen now, and must be answered by a list. Some come twice, some are from the future, some are
-broken.
+import is; some happen now, and must be answered by a list. Some come twice, some are from the future, some
+are broken.
 """
 
 from __future__ import annotations
