@@ -11,8 +11,8 @@ from aiokafka import AIOKafkaConsumer
 class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
     """A consumer that can be stopped at any time, by anybody.
 
-    aiokafka awaits the fetches that it cancels. One that waits after a failure of Kafka ends as cancelled, and
-    so does then who has called `stop`: a task that would have gone on with another consumer is no more,
+    aiokafka awaits the fetches that it cancels. One that waits after a failure of Kafka ends as cancelled,
+    and so does then who has called `stop`: a task that would have gone on with another consumer is no more,
     without a word, and the connections stay open.
     """
 

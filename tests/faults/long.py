@@ -43,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             light=max(0, given.faults - len(grave)),
             light_every_s=given.every,
             media=True,
+            small_disk=True,
             say=lambda line: print(line, file=sys.stderr, flush=True),
             on_progress=on_progress,
         ).run()

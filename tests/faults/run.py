@@ -89,6 +89,7 @@ class FaultRun:
         light: int,
         light_every_s: float,
         media: bool = False,
+        small_disk: bool = False,
         settings: Mapping[str, Any] | None = None,
         say: Callable[[str], None] = lambda line: None,
         on_progress: Callable[[int, int, int], None] = lambda faults, kills, events: None,
@@ -100,6 +101,7 @@ class FaultRun:
         self._events, self._events_per_s = events, events_per_s
         self._grave, self._light, self._light_every_s = grave, light, light_every_s
         self._media = media
+        self._small_disk = small_disk
         self._settings = settings
         self._say = say
         self._on_progress = on_progress
@@ -111,7 +113,12 @@ class FaultRun:
         """Run to the end."""
         begin_s = time.monotonic()
         with World(
-            self._folder, self._roles, spare=self._spare, settings=self._settings, say=self._say
+            self._folder,
+            self._roles,
+            spare=self._spare,
+            settings=self._settings,
+            small_disk=self._small_disk,
+            say=self._say,
         ) as world:
             # As far as an earlier run has come.
             reference = read_reference(world) if self._state else None

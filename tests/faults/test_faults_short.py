@@ -13,6 +13,7 @@ ROLES = ["text", "fuse", "profile", "profile", "recommend", "join"]
 GRAVE = Counter(
     {"zombie": 1, "Kafka killed": 1, "Redis killed": 1, "Redis set back": 1, "Redis out of memory": 1}
 )
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     ).run()
 
 
-@pytest.mark.timeout(600)
 def test_every_event_has_its_effect_once(report: Report) -> None:
     failed = [check for check in report.checks if not check.holds]
     assert not failed

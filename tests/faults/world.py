@@ -38,6 +38,7 @@ class World:
         roles: A slot each; one that is named twice has two.
         spare: Slots that are not started: for workers that join.
         settings: Sections over those of the suite.
+        small_disk: Redis's data are on a disk that can be full, where that can be mounted.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class World:
         *,
         spare: Iterable[str] = (),
         settings: Mapping[str, Any] | None = None,
+        small_disk: bool = False,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.folder = folder
@@ -67,6 +69,7 @@ class World:
         self.spare: list[Slot] = []
         self.proxies = ProxyLoop()
         self.redis_disk: SmallDisk | None = None
+        self._wants_disk = small_disk
 
     def __enter__(self) -> Self:
         try:
@@ -165,7 +168,8 @@ class World:
     def _find_redis(self) -> Path:
         """Where Redis's data are, on a disk that can be full where that is possible."""
         try:
-            self.redis_disk = SmallDisk(self._redis_root)
+            if self._wants_disk:
+                self.redis_disk = SmallDisk(self._redis_root)
         except OSError as error:
             self.say(f"no full disks here: {error}")
         if self.redis_disk is not None and self._kept_redis.exists():

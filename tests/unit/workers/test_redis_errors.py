@@ -18,7 +18,7 @@ IN_PIPELINE = "Command # 2 (ZADD t.holders 1.0 a) of pipeline caused error: "
         ResponseError("Error running script (call to f_1): @user_script:3: -OOM command not allowed"),
         ResponseError(IN_PIPELINE + "('MISCONF Errors writing to the AOF file: No space left on device',)"),
         ReadOnlyError(IN_PIPELINE + '("You can\'t write against a read only replica.",)'),
-        OutOfMemoryError(IN_PIPELINE + '("command not allowed when used memory > \'maxmemory\'.",)'),
+        OutOfMemoryError(IN_PIPELINE + "(\"command not allowed when used memory > 'maxmemory'.\",)"),
     ],
 )
 async def test_what_passes_is_waited_out_alone_or_in_a_pipeline(error: ResponseError) -> None:
