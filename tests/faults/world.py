@@ -27,6 +27,8 @@ from workers.encoders_in_use import encoder_registry, fusion_in_use
 # Below the ten seconds that are the default: a dead worker is missed sooner.
 SESSION_TIMEOUT_S = 6.0
 PREFIX = "faults."
+# On a busy machine, over the data of a long run.
+START_TIMEOUT_S = 180.0
 MEDIA = REPOSITORY / "deploy" / "demo" / "catalogue" / "media"
 
 
@@ -101,6 +103,7 @@ class World:
         self.say("starting Kafka and Redis")
         self.kafka = EmbeddedKafka(
             self.folder / "kafka",
+            start_timeout_s=START_TIMEOUT_S,
             extra_config={
                 "listeners": ",".join(f"S{n}://127.0.0.1:{own}" for n, (own, _) in listeners.items()),
                 "advertised.listeners": ",".join(
