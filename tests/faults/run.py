@@ -108,6 +108,7 @@ class FaultRun:
         self._records = [Record(**one) for one in _lines(folder / JOURNAL)]
         state = folder / STATE
         self._state: dict[str, Any] = json.loads(state.read_text()) if state.exists() else {}
+        self._unsure: list[tuple[int, int]] = [tuple(one) for one in self._state.get("unsure", ())]
 
     def run(self) -> Report:
         """Run to the end."""
@@ -124,6 +125,8 @@ class FaultRun:
             reference = read_reference(world) if self._state else None
             versions = {name: one.version for name, one in reference.profiles.items()} if reference else {}
             first = self._first_event(reference.event_ids) if reference else 0
+            if reference:
+                self._unsure.append((self._state["acknowledged"], first))
             load = Load(
                 world.kafka.bootstrap_servers,
                 world.names,
@@ -150,7 +153,7 @@ class FaultRun:
                 world,
                 self._seed,
                 acknowledged,
-                0,
+                self._unsure,
                 was_emptied="Redis emptied" in names,
                 models_failed="ONNX session fails" in names,
             )
@@ -217,7 +220,7 @@ class FaultRun:
 
     def _first_event(self, ids: set[str]) -> int:
         """The number after the last that was begun."""
-        return max(self._state["begun"], *(int(one.removeprefix("e-")) + 1 for one in ids))
+        return max(self._state["begun"], max((int(one[2:]) + 1 for one in ids), default=0))
 
     def _note(self, record: Record) -> None:
         self._records.append(record)
@@ -226,7 +229,12 @@ class FaultRun:
 
     def _keep(self, load: Load) -> None:
         path = self._folder / STATE
-        path.with_suffix(".new").write_text(json.dumps({"begun": load.ledger.begun}))
+        state = {
+            "begun": load.ledger.begun,
+            "acknowledged": load.ledger.acknowledged,
+            "unsure": self._unsure,
+        }
+        path.with_suffix(".new").write_text(json.dumps(state))
         path.with_suffix(".new").replace(path)
 
 
