@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
@@ -33,6 +34,7 @@ class ItemFuser(FencedRole):
     Args:
         role: Names the fence; it holds the vector space, so that another space starts from the beginning.
         encoders: The encoder in use for each modality; features of others are kept but not fused.
+        now_s: The wall clock, seconds since the epoch.
     """
 
     def __init__(
@@ -47,8 +49,10 @@ class ItemFuser(FencedRole):
         settings: Settings,
         metrics: FuseMetrics,
         on_set_back: Callable[[bool], None] = lambda is_lost: None,
+        now_s: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(role, store, publisher, on_set_back=on_set_back)
+        self._now_s = now_s
         self._fusion = fusion
         self._encoders = encoders
         self._metrics = metrics
@@ -60,7 +64,12 @@ class ItemFuser(FencedRole):
         messages = [_decoder.decode(record.value) for record in records if record.value is not None]
         item_ids = list(dict.fromkeys(message.item_id for message in messages))
         stored = dict(zip(item_ids, await self.store.load([item_key(one) for one in item_ids]), strict=True))
-        states = {item_id: decode_item_state(value) for item_id, value in stored.items()}
+        # From the time on, and not from 0: a count would begin anew with a Redis that has lost its state, and
+        # who holds the item in a higher revision would take no change of it any more.
+        new = ItemState(revision=round(self._now_s() * 1_000))
+        states = {
+            item_id: new if value is None else decode_item_state(value) for item_id, value in stored.items()
+        }
         # Transitions ignore what is older than the state, so one already applied needs no care here.
         for message in messages:
             states[message.item_id] = apply(states[message.item_id], message)

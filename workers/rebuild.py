@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from models.errors import ProfileStateError
 from models.profile import decode_profile
 from streams.codec import decode_value
+from streams.consumer import Consumer
 from streams.errors import BadInputError, DependencyDownError
 from streams.internal_messages import ProfileChanged
 from streams.kafka_connection import aiokafka_arguments
@@ -51,7 +52,7 @@ async def restore_profiles(
     Raises:
         DependencyDownError: Redis or Kafka does not answer.
     """
-    consumer = AIOKafkaConsumer(
+    consumer = Consumer(
         **aiokafka_arguments(settings.kafka), enable_auto_commit=False, auto_offset_reset="earliest"
     )
     restored = 0

@@ -12,9 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
+from streams.consumer import Consumer
 from streams.kafka_connection import aiokafka_arguments
 from streams.settings import Settings
 from workers.backoff import FIRST_WAIT_S, LONGEST_WAIT_S
@@ -100,7 +101,7 @@ class TopicFollower:
         """Follow for ever: Kafka away is waited out, and reading goes on where it stopped."""
         wait_s = FIRST_WAIT_S
         while True:
-            consumer = AIOKafkaConsumer(
+            consumer = Consumer(
                 **aiokafka_arguments(self._settings.kafka),
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
@@ -112,13 +113,16 @@ class TopicFollower:
                 await self._read(consumer)
             except (KafkaError, OSError) as error:
                 _log.warning("a topic cannot be followed, trying again", topic=self._topic, error=str(error))
-                await asyncio.sleep(wait_s)
-                wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+            except Exception:
+                # What is held in memory would be older and older, and nobody would know.
+                _log.exception("defect: a topic cannot be followed, trying again", topic=self._topic)
             finally:
                 with suppress(KafkaError, OSError):
                     await consumer.stop()
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 
-    async def _read(self, consumer: AIOKafkaConsumer) -> None:
+    async def _read(self, consumer: Consumer) -> None:
         loop = asyncio.get_running_loop()
         targets: dict[TopicPartition, int] | None = None
         next_check = 0.0
@@ -156,7 +160,7 @@ class TopicFollower:
 
     def _take_of(
         self,
-        consumer: AIOKafkaConsumer,
+        consumer: Consumer,
         partition: TopicPartition,
         records: Sequence[ConsumerRecord],
         target: int | None,
@@ -172,7 +176,7 @@ class TopicFollower:
         if records:
             self._take(records)
 
-    async def _assign(self, consumer: AIOKafkaConsumer) -> None:
+    async def _assign(self, consumer: Consumer) -> None:
         """Take every partition the topic now has; begin new ones at their start."""
         found = await consumer._client.fetch_all_metadata()
         numbers = found.partitions_for_topic(self._topic) or set()

@@ -15,6 +15,7 @@ from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssigno
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
+from streams.consumer import Consumer
 from streams.driver.delivery import SourcePartition
 from streams.driver.in_flight import Assignment, Batch
 from streams.driver.positions import PartitionState
@@ -38,7 +39,7 @@ log = structlog.get_logger(__name__)
 def new_consumer(settings: Settings, group: str) -> aiokafka.AIOKafkaConsumer:
     """The consumer, not yet started; to be called on the event loop that it will live in."""
     kafka, worker = settings.kafka, settings.worker
-    return aiokafka.AIOKafkaConsumer(
+    return Consumer(
         **aiokafka_arguments(kafka),
         client_id=group,
         group_id=group,

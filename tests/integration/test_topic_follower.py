@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 
+from deploy.embedded import EmbeddedKafka
 from tests.conftest import KafkaServer
 from tests.integration.driver_helpers import create_topic, settings_for, until
 from workers.topic_follower import TopicFollower
@@ -89,4 +91,20 @@ async def test_the_start_may_end_earlier_and_a_gate_holds_what_follows(
         gate.set()
         await until(lambda: len(reading.taken) == 21, "what the gate held")
     finally:
+        await reading.follower.stop()
+
+
+async def test_a_killed_kafka_that_comes_back_is_followed_on(tmp_path: Path) -> None:
+    with EmbeddedKafka(tmp_path) as kafka:
+        await create_topic(kafka.bootstrap_servers, "topic", 1)
+        reading = Reading(kafka.bootstrap_servers, "topic")
+        await reading.follower.start()
+        await publish(kafka.bootstrap_servers, "topic", 0, 3)
+        await until(lambda: len(reading.taken) == 3, "what was published before")
+        kafka.kill()
+        # Until it has noticed, and tried again in vain: then it ends one consumer and makes another.
+        await asyncio.sleep(8.0)
+        kafka.start()
+        await publish(kafka.bootstrap_servers, "topic", 0, 3)
+        await until(lambda: len(reading.taken) == 6, "what was published after")
         await reading.follower.stop()

@@ -12,9 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
+from streams.consumer import Consumer
 from streams.kafka_connection import aiokafka_arguments
 from streams.settings import Settings
 from workers.backoff import FIRST_WAIT_S, LONGEST_WAIT_S
@@ -86,7 +87,7 @@ class TopicsTail:
     async def _follow(self) -> None:
         wait_s = FIRST_WAIT_S
         while True:
-            consumer = AIOKafkaConsumer(
+            consumer = Consumer(
                 **aiokafka_arguments(self._settings.kafka),
                 enable_auto_commit=False,
                 auto_offset_reset="latest",
@@ -104,7 +105,7 @@ class TopicsTail:
                 with suppress(KafkaError, OSError):
                     await consumer.stop()
 
-    async def _read(self, consumer: AIOKafkaConsumer) -> None:
+    async def _read(self, consumer: Consumer) -> None:
         loop = asyncio.get_running_loop()
         next_check_s = 0.0
         while True:
@@ -128,7 +129,7 @@ class TopicsTail:
             # A full batch holds the loop for some milliseconds: browsers and lists come in between.
             await asyncio.sleep(0)
 
-    async def _assign(self, consumer: AIOKafkaConsumer) -> None:
+    async def _assign(self, consumer: Consumer) -> None:
         """Take every partition that the topics now have."""
         found = await consumer._client.fetch_all_metadata()
         wanted = {
@@ -152,7 +153,7 @@ class TopicsTail:
         for partition in wanted:
             consumer.seek(partition, self._positions[partition])
 
-    async def _skip_ahead(self, consumer: AIOKafkaConsumer) -> None:
+    async def _skip_ahead(self, consumer: Consumer) -> None:
         """Leave out what has piled up: an old list is of no use to a page."""
         for partition in consumer.assignment():
             end, position = consumer.highwater(partition), self._positions[partition]

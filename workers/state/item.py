@@ -39,8 +39,9 @@ class StoredFeature(msgspec.Struct, frozen=True, array_like=True):
 class ItemState(msgspec.Struct, frozen=True, array_like=True):
     """All that fuse knows of an item.
 
-    ``revision`` counts changes. ``declared`` is the version of the declaration held, None before the
-    first; ``enriched``: attributes hold what a language model says of the item.
+    ``revision`` counts changes, from the time on (milliseconds) at which the state began. ``declared`` is
+    the version of the declaration held, None before the first; ``enriched``: attributes hold what a language
+    model says of the item.
     """
 
     revision: int = 0

@@ -70,6 +70,8 @@ _PASSING = (
     "NOREPLICAS",
 )
 _IN_SCRIPT = re.compile(r"^Error running script .* @user_script: ?\d+: -?")
+# redis-py's words for an error within a pipeline: the server's own are in there as a Python tuple.
+_IN_PIPELINE = re.compile(r"^Command # \d+ .* of pipeline caused error: \(?['\"]?", re.DOTALL)
 _pack = msgspec.msgpack.encode
 
 
@@ -400,7 +402,7 @@ async def _down(step: str) -> AsyncIterator[None]:
         raise ConfigurationError(f"Redis does not let the user of `redis.url` do {step}: {error}") from None
     except ResponseError as error:
         # Before version 7, an error within a script comes with the place in the script before it.
-        if _IN_SCRIPT.sub("", str(error)).startswith(_PASSING):
+        if _IN_SCRIPT.sub("", _IN_PIPELINE.sub("", str(error))).startswith(_PASSING):
             raise DependencyDownError(f"Redis refuses during {step}: {error}") from error
         raise DefectError(f"Redis does not understand {step}: {error}") from error
     except (RedisError, OSError, TimeoutError) as error:

@@ -148,3 +148,20 @@ async def test_the_index_ignores_what_is_older_than_it_has() -> None:
     assert updater.remove("a", version(3))
     assert not updater.put(vector_of(newer))
     assert "a" not in index
+
+
+async def test_a_store_that_has_lost_its_state_does_not_keep_later_modalities_from_the_index() -> None:
+    from models.retrieval import ItemIndex
+
+    before = Bench()
+    index = IndexUpdater(ItemIndex(before.fusion.dimension))
+    await before.feed(declared(1), feature(1, "text", 128), declared(2), declared(3))
+    (held,) = await before.feed(declared(4))
+    assert index.take(held.value or b"")
+
+    # What compaction has left of the topic is fewer changes than there were.
+    after = Bench()
+    (again,) = await after.feed(declared(4), feature(1, "text", 128))
+    (late,) = await after.feed(feature(4, "image", 64))
+    index.take(again.value or b"")
+    assert index.take(late.value or b"")

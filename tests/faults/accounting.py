@@ -1,0 +1,423 @@
+"""What must hold when the faults are over: every message accounted for, every effect once.
+
+Each check compares what Freshet left, in Redis and in its topics, with what follows from the topics that were
+written to it. None of them asks Freshet's own code what it has done.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import secrets
+import struct
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+
+from models.profile import Profile
+from streams.codec import decode_value
+from streams.topics import ITEM_VECTORS, PROFILES
+from tests.faults.load import BROKEN_EVERY, number_from
+from tests.faults.reference_profiles import Reference, ReferenceProfile, SourceEvent, filter_bits
+from tests.faults.world import PREFIX, World
+from workers.state.profile import stored_profile
+
+HALF_LIFE_S = 7 * 86_400.0
+ASKED_PEOPLE = 40
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that must hold, with its figures."""
+
+    name: str
+    holds: bool
+    figures: dict[str, Any]
+
+
+@dataclass
+class Books:
+    """All that is compared.
+
+    Args:
+        seed: Of the load.
+        acknowledged: Kafka has acknowledged every event below this number, but for those of `unsure`.
+        unsure: First and next number of what was in the producer's hands when an earlier run was stopped.
+        was_emptied: Redis lost its data: popularity is not restored then, by design.
+        models_failed: Networks were made to fail: `model_failed` is a dead letter then, and no other.
+    """
+
+    world: World
+    seed: int
+    acknowledged: int
+    unsure: Sequence[tuple[int, int]]
+    was_emptied: bool
+    models_failed: bool
+
+    def check(self, say: Callable[[str], None] = lambda line: None) -> list[Check]:
+        """Every check."""
+        say("reading the events")
+        self._reference = read_reference(self.world)
+        say("reading what came of them")
+        self._letters = [json.loads(value) for _, _, value in self._read("dead-letters") if value]
+        self._lists = [json.loads(value) for _, _, value in self._read("recommendations") if value]
+        checks: list[Check] = []
+        for one in (
+            self._published,
+            self._profiles,
+            self._profiles_topic,
+            self._dead_letters,
+            self._live_lists,
+            self._requests,
+            self._items,
+            self._popularity,
+            self._outcomes,
+            # The last, as it asks for lists.
+            self._withdrawn,
+        ):
+            say(f"checking {one.__name__.strip('_').replace('_', ' ')}")
+            checks.append(one())
+        return checks
+
+    # Events
+
+    def _published(self) -> Check:
+        """What Kafka has acknowledged is in the topic."""
+        ids = self._reference.event_ids
+        missing = [
+            number
+            for number in range(self.acknowledged)
+            if f"e-{number}" not in ids
+            and number_from(self.seed, "event", number) % BROKEN_EVERY
+            and not any(begin <= number < end for begin, end in self.unsure)
+        ]
+        return Check(
+            "every acknowledged event is in the topic",
+            not missing,
+            {"acknowledged": self.acknowledged, "missing": len(missing)},
+        )
+
+    def _profiles(self) -> Check:
+        """Every profile in Redis is what the independent model makes of the topic."""
+        lost = twice = 0
+        wrong: dict[str, list[str]] = {}
+        people = self._reference.profiles
+        names = sorted(people)
+        with self.world.redis_client() as redis:
+            for begin in range(0, len(names), 100):
+                part = names[begin : begin + 100]
+                values: Any = redis.mget([f"{PREFIX}profile:{name}" for name in part])
+                for name, value in zip(part, values, strict=True):
+                    found = stored_profile(name, value)
+                    difference = found.version - people[name].version
+                    lost += max(0, -difference)
+                    twice += max(0, difference)
+                    if problems := differences(found, people[name]):
+                        wrong[name] = problems
+        return Check(
+            "every profile is as recomputed",
+            not wrong and not lost and not twice,
+            {
+                "people": len(names),
+                "effects": sum(one.version for one in people.values()),
+                "events_sent_twice": sum(one.duplicates for one in people.values()),
+                "effects_lost": lost,
+                "effects_twice": twice,
+                "profiles_wrong": len(wrong),
+                "first_wrong": dict(list(wrong.items())[:3]),
+            },
+        )
+
+    def _profiles_topic(self) -> Check:
+        """The newest record of every person in `profiles` is their profile."""
+        newest: dict[str, int] = defaultdict(int)
+        last: dict[str, int] = {}
+        for _, _, value in self._read("profiles"):
+            if value is not None:
+                change = decode_value(value, PROFILES)
+                newest[change.user_id] = max(newest[change.user_id], change.version)
+                last[change.user_id] = change.version
+        expected = {name: one.version for name, one in self._reference.profiles.items()}
+        wrong = [name for name, version in expected.items() if newest[name] != version]
+        older = sum(last[name] < newest[name] for name in last)
+        return Check(
+            "the newest record of every profile is in Kafka",
+            not wrong,
+            {"people": len(expected), "wrong": len(wrong), "older_after_newer": older},
+        )
+
+    def _dead_letters(self) -> Check:
+        """A dead letter for each broken event, and for nothing else."""
+        events = self.world.names.events
+        of_events = {
+            (letter["source"]["partition"], letter["source"]["offset"])
+            for letter in self._letters
+            if letter["source"]["topic"] == events
+        }
+        others = Counter(
+            f"{letter['stage']} {letter['reason']}"
+            for letter in self._letters
+            if letter["source"]["topic"] != events
+        )
+        allowed = {"model_failed"} if self.models_failed else set()
+        unexpected = sum(count for what, count in others.items() if what.split(" ")[1] not in allowed)
+        broken = self._reference.broken
+        return Check(
+            "a dead letter for each broken event, and for nothing else",
+            of_events == broken and not unexpected,
+            {
+                "broken": len(broken),
+                "missing": len(broken - of_events),
+                "of_good_events": len(of_events - broken),
+                "others": dict(others),
+            },
+        )
+
+    # Lists
+
+    def _live_lists(self) -> Check:
+        """Each person's last event of the moment is covered by a list."""
+        versions: dict[str, int] = defaultdict(int)
+        for one in self._lists:
+            versions[one["user_id"]] = max(versions[one["user_id"]], one["profile_version"])
+        live = {
+            name: one.last_live_version if one.is_ordered else 0
+            for name, one in self._reference.profiles.items()
+            if one.last_live_version
+        }
+        missing = [name for name, version in live.items() if versions[name] < version]
+        return Check(
+            "every live event is covered by a list",
+            not missing,
+            {"people": len(live), "missing": len(missing), "lists": len(self._lists)},
+        )
+
+    def _requests(self) -> Check:
+        """Every request has an answer, and one kind of it."""
+        kinds: dict[str, set[bool]] = defaultdict(set)
+        for one in self._lists:
+            if one["cause"]["kind"] == "request":
+                kinds[one["cause"]["id"]].add(bool(one["items"]))
+        asked = {
+            json.loads(value)["request_id"]
+            for _, _, value in self._read("recommendation-requests")
+            if value is not None
+        }
+        missing, mixed = asked - set(kinds), [one for one, found in kinds.items() if len(found) > 1]
+        return Check(
+            "every request has one kind of answer",
+            not missing and not mixed and bool(asked),
+            {"requests": len(asked), "unanswered": len(missing), "of_two_kinds": len(mixed)},
+        )
+
+    # Items
+
+    def _items(self) -> Check:
+        """The newest vector of every item is of its newest message; a withdrawn one has none."""
+        wanted: dict[str, Json | None] = {}
+        for key, _, value in self._read("items"):
+            wanted[key] = None if value is None else json.loads(value)
+        failed = {letter["source"]["key"] for letter in self._letters if letter["reason"] == "model_failed"}
+        found: dict[str, Any] = {}
+        revisions: dict[str, tuple[Any, int]] = {}
+        for key, _, value in self._read(f"item-vectors.{self.world.space}"):
+            vector = None if value is None else decode_value(value, ITEM_VECTORS)
+            found[key] = vector
+            if vector is not None:
+                revisions[key] = (vector.version, vector.revision)
+        wrong: dict[str, str] = {}
+        for item_id, item in wanted.items():
+            vector = found.get(item_id)
+            if (item is None) != (vector is None):
+                wrong[item_id] = "withdrawn" if item is None else "not there"
+            elif item is not None:
+                modalities = {"text", *(one["kind"] for one in item.get("media", ()))}
+                if vector.title != item["title"]:
+                    wrong[item_id] = f"{vector.title}, not {item['title']}"
+                elif set(vector.modalities) != modalities and item_id not in failed:
+                    wrong[item_id] = f"made of {vector.modalities}, not {sorted(modalities)}"
+        return Check(
+            "every item is as it was last published",
+            not wrong,
+            {
+                "items": len(wanted),
+                "withdrawn": sum(item is None for item in wanted.values()),
+                "models_failed_on": len(failed),
+                "wrong": len(wrong),
+                "first_wrong": dict(list(wrong.items())[:3]),
+            },
+        )
+
+    def _withdrawn(self) -> Check:
+        """Lists made now hold no withdrawn item, and hold what is there."""
+        gone = {key for key, value in _last(self._read("items")).items() if value is None}
+        lists = ask(self.world, sorted(self._reference.profiles)[:ASKED_PEOPLE])
+        listed = [item["item_id"] for one in lists for item in one["items"] if item["item_id"] in gone]
+        return Check(
+            "no list made at the end holds a withdrawn item",
+            not listed and len(lists) == min(ASKED_PEOPLE, len(self._reference.profiles)),
+            {"withdrawn": len(gone), "lists": len(lists), "listed": len(listed)},
+        )
+
+    def _popularity(self) -> Check:
+        """Every item's counter is the decayed sum of what people did."""
+        wrong = 0
+        with self.world.redis_client() as redis:
+            stored: Any = redis.hgetall(f"{PREFIX}popularity")
+        for item_id, effects in self._reference.popularity.items():
+            value = stored.get(item_id.encode())
+            if value is None:
+                wrong += 1
+                continue
+            weight, at_s = _two_numbers(value)
+            expected = math.fsum(one * 2 ** ((then_s - at_s) / HALF_LIFE_S) for one, then_s in effects)
+            wrong += not math.isclose(weight, expected, rel_tol=1e-6)
+        return Check(
+            "every item's popularity is as recomputed",
+            not wrong or self.was_emptied,
+            {
+                "items": len(self._reference.popularity),
+                "wrong": wrong,
+                "compared": not self.was_emptied,
+            },
+        )
+
+    def _outcomes(self) -> Check:
+        """An event has one outcome at most, and the live counts are those of lists and outcomes."""
+        of_event: dict[str, set[str]] = defaultdict(set)
+        actions: Counter[str] = Counter()
+        seen: set[tuple[str, str]] = set()
+        for _, _, value in self._read("outcomes"):
+            if value is None:
+                continue
+            one = json.loads(value)
+            of_event[one["event_id"]].add(one["recommendation_id"])
+            if (one["recommendation_id"], one["event_id"]) not in seen:
+                seen.add((one["recommendation_id"], one["event_id"]))
+                actions["outcomes:" + one["action"]] += 1
+        first: dict[str, Json] = {}
+        for one in self._lists:
+            # A repeat may differ: the first counts.
+            first.setdefault(one["recommendation_id"], one)
+        lists = [one for one in first.values() if one["items"]]
+        counted: Counter[str] = Counter()
+        with self.world.redis_client() as redis:
+            for key in redis.scan_iter(f"{PREFIX}tally:outcomes:*"):
+                tally: Any = redis.hgetall(key)
+                for field, amount in tally.items():
+                    counted[json.loads(field)[3]] += float(amount)  # type: ignore[assignment]
+        off = {
+            measure: (counted[measure], wanted)
+            for measure, wanted in {"lists": len(lists), **actions}.items()
+            if round(counted[measure]) != wanted and not measure.endswith(":share")
+        }
+        twice = sum(len(found) > 1 for found in of_event.values())
+        return Check(
+            "an outcome for each event at most, counted once",
+            not twice and not off,
+            {"outcomes": len(seen), "of_two_lists": twice, "lists": len(lists), "counts_off": off},
+        )
+
+    def _read(self, topic: str) -> Iterator[tuple[str, int, bytes | None]]:
+        for record in read_topic(self.world, PREFIX + topic):
+            yield (record.key or b"").decode(), record.offset, record.value
+
+
+def differences(found: Profile, wanted: ReferenceProfile) -> list[str]:
+    """In what a stored profile differs from the model's."""
+    problems: list[str] = []
+
+    def compare(what: str, has: object, should: object) -> None:
+        if has != should:
+            problems.append(f"{what}: {str(has)[:200]}, not {str(should)[:200]}")
+
+    compare("version", found.version, wanted.version)
+    compare("counts", found.counts, wanted.counts)
+    compare(
+        "positives and negatives", (found.positives, found.negatives), (wanted.positives, wanted.negatives)
+    )
+    history = [(one.occurred_at_ms, one.item_id, one.action, one.weight) for one in found.history]
+    compare("history", sorted(history), wanted.history)
+    if wanted.is_ordered:
+        compare("order of the history", history, wanted.history)
+        compare("recent events", _packed(found.recent_events), wanted.recent)
+        compare("seen", _packed(found.seen), wanted.seen)
+        compare("filter", filter_bits(found.seen_filter), wanted.filter_bits)
+        compare("filtered", found.seen_filter_items, wanted.filtered)
+        applied = {int(key.rpartition("/")[2]): offset for key, offset in found.applied.items()}
+        compare("positions", applied, wanted.applied)
+    else:
+        compare("seen", set(_packed(found.seen)) - wanted.all_seen, set())
+        compare("seen count", len(_packed(found.seen)) + found.seen_filter_items >= len(wanted.seen), True)
+    return problems
+
+
+def read_reference(world: World) -> Reference:
+    """The independent model of everything in `events`."""
+    reference = Reference()
+    reference.take(
+        SourceEvent(record.partition, record.offset, record.timestamp, record.value or b"")
+        for record in read_topic(world, world.names.events)
+    )
+    return reference
+
+
+def read_topic(world: World, topic: str) -> Iterator[Any]:
+    """Every record that is there now; those of one partition in order."""
+    consumer = KafkaConsumer(
+        bootstrap_servers=world.kafka.bootstrap_servers,
+        auto_offset_reset="earliest",
+        fetch_max_bytes=16 << 20,
+    )
+    try:
+        partitions = [TopicPartition(topic, one) for one in consumer.partitions_for_topic(topic) or ()]
+        consumer.assign(partitions)
+        consumer.seek_to_beginning(*partitions)
+        ends = consumer.end_offsets(partitions)
+        while any(consumer.position(one) < end for one, end in ends.items()):
+            for records in consumer.poll(timeout_ms=500, max_records=5_000).values():
+                yield from records
+    finally:
+        consumer.close()
+
+
+def ask(world: World, people: list[str], timeout_s: float = 60.0) -> list[Json]:
+    """A list for each person, made now."""
+    run = secrets.token_hex(4)
+    wanted = {f"end-{run}-{number}": person for number, person in enumerate(people)}
+    producer = KafkaProducer(bootstrap_servers=world.kafka.bootstrap_servers)
+    for request_id, person in wanted.items():
+        value = {"request_id": request_id, "user_id": person, "count": 100}
+        producer.send(
+            world.names.recommendation_requests, key=person.encode(), value=json.dumps(value).encode()
+        )
+    producer.flush(timeout=30.0)
+    producer.close()
+    deadline_s = time.monotonic() + timeout_s
+    found: dict[str, Json] = {}
+    while len(found) < len(wanted) and time.monotonic() < deadline_s:
+        for record in read_topic(world, world.names.recommendations):
+            one = json.loads(record.value)
+            if one["cause"]["id"] in wanted:
+                found[one["cause"]["id"]] = one
+        time.sleep(0.5)
+    return list(found.values())
+
+
+def _last(entries: Iterator[tuple[str, int, bytes | None]]) -> dict[str, bytes | None]:
+    return {key: value for key, _, value in entries}
+
+
+def _packed(hashes: bytes) -> list[bytes]:
+    return [hashes[at : at + 8] for at in range(0, len(hashes), 8)]
+
+
+def _two_numbers(value: bytes) -> tuple[float, float]:
+
+    weight, at_s = struct.unpack(">dd", value)
+    return weight, at_s

@@ -1,0 +1,46 @@
+"""A file system in memory whose size can be changed while it is used: a disk that fills up."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+ROOMY_BYTES = 4 << 30
+
+
+class SmallDisk:
+    """A tmpfs. Mounting takes root, or the like.
+
+    Raises:
+        OSError: It cannot be mounted here.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir(parents=True, exist_ok=True)
+        if not path.is_mount():
+            _run("mount", "-t", "tmpfs", "-o", f"size={ROOMY_BYTES}", "none", str(path))
+
+    def fill(self) -> None:
+        """Not a block more than there is now."""
+        found = os.statvfs(self.path)
+        used = (found.f_blocks - found.f_bfree) * found.f_frsize
+        self._resize(max(used, found.f_frsize))
+
+    def free(self) -> None:
+        """Room again."""
+        self._resize(ROOMY_BYTES)
+
+    def unmount(self) -> None:
+        """With everything in it."""
+        _run("umount", str(self.path))
+
+    def _resize(self, size_bytes: int) -> None:
+        _run("mount", "-o", f"remount,size={size_bytes}", str(self.path))
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise OSError(f"{' '.join(command)}: {done.stderr.strip()}")
