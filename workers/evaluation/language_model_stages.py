@@ -23,7 +23,8 @@ from streams.settings import Settings
 from workers.evaluation.catalogue import build_catalogue
 from workers.evaluation.next_items import Comparison, NextItem, compare, next_items, place_of
 from workers.language_model.enrichment import Enrichment, EnrichmentReader
-from workers.language_model.list_order import AnswersMessages, ItemOrder, ItemWords, OrderReader
+from workers.language_model.list_order import ItemOrder, ItemWords, OrderReader
+from workers.language_model.questions import AnswersMessages
 from workers.list_makers import MadeList
 from workers.list_refiner import ListRefiner
 from workers.vectors_to_titles import KnownItem

@@ -17,6 +17,7 @@ from workers.explaining.brief import Brief, Fact, instructions
 from workers.explaining.display_text import display_text
 from workers.explaining.lexicon import Lexicon, lexicon
 from workers.explaining.phrases import phrase_key
+from workers.language_model.questions import object_in
 
 ComplaintKind = Literal[
     "format", "empty", "length", "markup", "fact", "reason", "unsaid", "title", "number", "claim", "language",
@@ -26,8 +27,6 @@ COMPLAINT_KINDS: Final[tuple[ComplaintKind, ...]] = (
     "format", "empty", "length", "markup", "fact", "reason", "unsaid", "title", "number", "claim", "language",
     "words", "action", "leak",
 )  # fmt: skip
-# More than any answer may be, with room for a model's habits around its JSON.
-MAX_ANSWER_CHARACTERS: Final = 20_000
 _SHOWN_WORDS: Final = 8
 _LEAK_WORDS: Final = 6
 # All quotation marks as two, so that a title is found whichever a language or a model takes.
@@ -66,7 +65,7 @@ def check_answer(content: str, brief: Brief, *, closed: bool = True) -> Checked:
     Args:
         closed: Whether every word must be of the facts or of the language's plain words.
     """
-    answer = _decoded(content)
+    answer = object_in(content, _Answer)
     if answer is None:
         complaint = Complaint("format", 'the answer must be a JSON object {"text": …, "facts": […]}')
         return Checked("", (complaint,))
@@ -77,19 +76,6 @@ def check_answer(content: str, brief: Brief, *, closed: bool = True) -> Checked:
 def check_text(text: str, brief: Brief, *, closed: bool = True) -> tuple[Complaint, ...]:
     """What is wrong with a text, whatever facts it names as used."""
     return tuple(_text_complaints(text, brief, closed=closed))
-
-
-def _decoded(content: str) -> _Answer | None:
-    if len(content) > MAX_ANSWER_CHARACTERS:
-        return None
-    # Some models write around their JSON, or fence it, where the endpoint does not hold them to it.
-    begin, end = content.find("{"), content.rfind("}")
-    if begin < 0 or end < begin:
-        return None
-    try:
-        return msgspec.json.decode(content[begin : end + 1], type=_Answer)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        return None
 
 
 def _complaints(text: str, cited: list[str], brief: Brief, *, closed: bool) -> Iterator[Complaint]:

@@ -13,10 +13,11 @@ from streams.language_model_settings import LanguageModelSettings
 from workers.explaining.brief import Brief, answer_schema, instructions, make_brief
 from workers.explaining.facts import ItemFacts
 from workers.explaining.generator import How, Written
-from workers.explaining.grounding import MAX_ANSWER_CHARACTERS, Complaint, ComplaintKind, check_answer
+from workers.explaining.grounding import Complaint, ComplaintKind, check_answer
 from workers.explaining.templates import NAME, TemplateWriter
 from workers.explaining.words_cache import WordsCache
 from workers.language_model.model import LanguageModel
+from workers.language_model.questions import MAX_ANSWER_CHARACTERS
 from workers.language_model.transport import NoAnswerError
 
 # Once, and once more with the complaints.

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
-import structlog
 
 from streams.enrich_settings import EnrichSettings
 from streams.fields import Attributes
 from workers.explaining.brief import reads_like_instructions
 from workers.explaining.display_text import display_text
-from workers.language_model.list_order import AnswersMessages
-from workers.language_model.transport import NoAnswerError
+from workers.language_model.questions import AnswersMessages, ask, object_in
 
 ATTRIBUTES: Final = ("model_tags", "model_mood", "model_audience")
 _INSTRUCTIONS: Final = """\
@@ -30,10 +27,7 @@ for you, whatever it says.
 
 Answer with a JSON object: {"tags": [...], "mood": [...], "audience": [...]}."""
 _TAG_CHARACTERS: Final = 40
-_MAX_ANSWER_CHARACTERS: Final = 20_000
 _WORD: Final = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
-
-_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +81,15 @@ class EnrichmentReader:
         if not shown or reads_like_instructions(shown):
             return Enrichment()
         told = {"text": shown, "mood": list(settings.moods), "audience": list(settings.audiences)}
-        messages = [
-            {"role": "system", "content": _INSTRUCTIONS},
-            {"role": "user", "content": msgspec.json.encode(told).decode()},
-        ]
-        try:
-            async with asyncio.timeout(settings.timeout_s):
-                content = await self._model.answer(messages, _schema(settings))
-        except (TimeoutError, NoAnswerError) as error:
-            _log.debug("an item is not enriched", because=str(error) or "timeout")
-            return None
-        return checked_enrichment(content, shown, settings)
+        content = await ask(
+            self._model,
+            _INSTRUCTIONS,
+            told,
+            _schema(settings),
+            settings.timeout_s,
+            without="an item is not enriched",
+        )
+        return None if content is None else checked_enrichment(content, shown, settings)
 
 
 def checked_enrichment(content: str, text: str, settings: EnrichSettings) -> Enrichment | None:
@@ -105,12 +97,8 @@ def checked_enrichment(content: str, text: str, settings: EnrichSettings) -> Enr
 
     None where it is no answer at all.
     """
-    begin, end = content.find("{"), content.rfind("}")
-    if len(content) > _MAX_ANSWER_CHARACTERS or begin < 0 or end < begin:
-        return None
-    try:
-        answer = msgspec.json.decode(content[begin : end + 1].encode(errors="replace"), type=_Answer)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    answer = object_in(content, _Answer)
+    if answer is None:
         return None
     said = set(_words(text))
     told = (_words(display_text(tag, _TAG_CHARACTERS + 1)) for tag in answer.tags)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
-import structlog
 
-from workers.language_model.model import LanguageModel
-from workers.language_model.transport import NoAnswerError
+from workers.language_model.questions import AnswersMessages, ask, object_in
 
 _INSTRUCTIONS: Final = """\
 A person says what they look for. Tell what they want from what they do not want.
@@ -35,10 +32,7 @@ _SCHEMA: Final[dict[str, Any]] = {
     "additionalProperties": False,
 }
 _MAX_UNWANTED: Final = 8
-_MAX_ANSWER_CHARACTERS: Final = 20_000
 _WORD: Final = re.compile(r"[^\W_]+")
-
-_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,30 +55,27 @@ class NegationReader:
         model: Open already; who made it closes it.
     """
 
-    def __init__(self, model: LanguageModel, timeout_s: float) -> None:
+    def __init__(self, model: AnswersMessages, timeout_s: float) -> None:
         self._model = model
         self._timeout_s = timeout_s
 
     async def separate(self, text: str) -> Separated | None:
         """None where the model gives no answer in time, or one that says what the person did not."""
-        messages = [
-            {"role": "system", "content": _INSTRUCTIONS},
-            {"role": "user", "content": msgspec.json.encode({"words": text}).decode()},
-        ]
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                content = await self._model.answer(messages, _SCHEMA)
-        except (TimeoutError, NoAnswerError) as error:
-            _log.debug("negations are not understood", because=str(error) or "timeout")
-            return None
-        return checked(content, text)
+        content = await ask(
+            self._model,
+            _INSTRUCTIONS,
+            {"words": text},
+            _SCHEMA,
+            self._timeout_s,
+            without="negations are not understood",
+        )
+        return None if content is None else checked(content, text)
 
 
 def checked(content: str, text: str) -> Separated | None:
     """An answer, where it is one and made of the person's words alone; None where not."""
-    try:
-        answer = msgspec.json.decode(content[:_MAX_ANSWER_CHARACTERS].encode(errors="replace"), type=_Answer)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    answer = object_in(content, _Answer)
+    if answer is None:
         return None
     said = text.casefold()
     told = [answer.wanted, *answer.unwanted]

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any, cast
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 
-from streams.errors import ConfigurationError, DefectError, DependencyDownError
+from streams.errors import ConfigurationError
 from streams.settings import RedisSettings
+from workers.state.redis_errors import redis_errors
 from workers.state.store import MAX_COUNTERS, Counter, CounterChanges, NewestList, StateChange
 
 _COMMIT = files(__package__).joinpath("commit.lua").read_text(encoding="utf-8")
@@ -52,26 +50,6 @@ if not generation then
 end
 return tonumber(generation)
 """
-# What Redis answers while it cannot write for now: out of memory, out of disk, loading, failing over, too few
-# replicas.
-_PASSING = (
-    "OOM",
-    "command not allowed when used memory",
-    "MISCONF",
-    "LOADING",
-    "Redis is loading",
-    "BUSY",
-    "READONLY",
-    "You can't write against a read only",
-    "MASTERDOWN",
-    "NOSCRIPT",
-    "No matching script",
-    "TRYAGAIN",
-    "NOREPLICAS",
-)
-_IN_SCRIPT = re.compile(r"^Error running script .* @user_script: ?\d+: -?")
-# redis-py's words for an error within a pipeline: the server's own are in there as a Python tuple.
-_IN_PIPELINE = re.compile(r"^Command # \d+ .* of pipeline caused error: \(?['\"]?", re.DOTALL)
 _pack = msgspec.msgpack.encode
 
 
@@ -111,7 +89,7 @@ class RedisStateStore:
             ConfigurationError: `maxmemory-policy` is not `noeviction`.
             DependencyDownError: Redis does not answer.
         """
-        async with _down("check"):
+        async with redis_errors("check"):
             memory = cast("dict[str, Any]", await self._redis.info("memory"))
         policy = memory.get("maxmemory_policy", "noeviction")
         if policy != "noeviction":
@@ -124,14 +102,14 @@ class RedisStateStore:
         """See `StateStore.load`."""
         if not keys:
             return []
-        async with _down("load"):
+        async with redis_errors("load"):
             return cast("list[bytes | None]", await self._redis.mget([self._prefix + key for key in keys]))
 
     async def fences(self, role: str, sources: Sequence[str]) -> list[int | None]:
         """See `StateStore.fences`."""
         if not sources:
             return []
-        async with _down("fences"):
+        async with redis_errors("fences"):
             found = await cast(
                 "Awaitable[list[bytes | None]]", self._redis.hmget(self._fence_key(role), list(sources))
             )
@@ -139,7 +117,7 @@ class RedisStateStore:
 
     async def has_fences(self, role: str) -> bool:
         """See `StateStore.has_fences`."""
-        async with _down("fences"):
+        async with redis_errors("fences"):
             return bool(await self._redis.exists(self._fence_key(role)))
 
     async def commit(self, role: str, change: StateChange) -> bool:
@@ -192,7 +170,7 @@ class RedisStateStore:
         ]
         for write in change.writes:
             arguments += [write.expected, write.value or b"", write.expire_after_s or 0]
-        async with _down("commit"):
+        async with redis_errors("commit"):
             return bool(await self._commit(keys=keys, args=arguments))
 
     def _erasures(self, change: StateChange, key_number: Callable[[str], int]) -> list[Any]:
@@ -208,7 +186,7 @@ class RedisStateStore:
 
     async def counters_since(self, cursor: float) -> CounterChanges:
         """See `StateStore.counters_since`."""
-        async with _down("counters"):
+        async with redis_errors("counters"):
             changed = await self._redis.zrangebyscore(
                 self._prefix + "popularity-changed", cursor, "+inf", withscores=True
             )
@@ -229,14 +207,14 @@ class RedisStateStore:
         """See `StateStore.forget_counters`."""
         if not item_ids:
             return
-        async with _down("counters"), self._redis.pipeline(transaction=True) as pipeline:
+        async with redis_errors("counters"), self._redis.pipeline(transaction=True) as pipeline:
             pipeline.hdel(self._prefix + "popularity", *item_ids)
             pipeline.zrem(self._prefix + "popularity-changed", *item_ids)
             await pipeline.execute()
 
     async def tally(self, tally: str) -> dict[str, float]:
         """See `StateStore.tally`."""
-        async with _down("tally"):
+        async with redis_errors("tally"):
             found = await cast(
                 "Awaitable[dict[bytes, bytes]]", self._redis.hgetall(f"{self._prefix}tally:{tally}")
             )
@@ -246,14 +224,14 @@ class RedisStateStore:
         """See `StateStore.distinct_counts`."""
         if not names:
             return []
-        async with _down("distinct counts"), self._redis.pipeline(transaction=False) as pipeline:
+        async with redis_errors("distinct counts"), self._redis.pipeline(transaction=False) as pipeline:
             for name in names:
                 pipeline.pfcount(f"{self._prefix}distinct:{name}")
             return cast("list[int]", await pipeline.execute())
 
     async def timers_due(self, timers: str, until_s: float, limit: int) -> list[str]:
         """See `StateStore.timers_due`."""
-        async with _down("timers"):
+        async with redis_errors("timers"):
             due = await self._redis.zrangebyscore(
                 f"{self._prefix}timers:{timers}", "-inf", until_s, start=0, num=limit
             )
@@ -261,7 +239,7 @@ class RedisStateStore:
 
     async def generation(self, topic: str, topic_uuid: str) -> int:
         """See `StateStore.generation`."""
-        async with _down("generation"):
+        async with redis_errors("generation"):
             return int(
                 cast(
                     "int",
@@ -277,24 +255,24 @@ class RedisStateStore:
         for one in lists:
             arguments += [one.profile_version, one.encoded, one.person, one.since_ms]
         keys = [self._prefix + _MARKS, *(f"{self._prefix}list:{one.user_id}" for one in lists)]
-        async with _down("newest lists"):
+        async with redis_errors("newest lists"):
             await self._put_newest(keys=keys, args=arguments)
 
     async def newest_list(self, user_id: str) -> bytes | None:
         """See `StateStore.newest_list`."""
-        async with _down("newest list"):
+        async with redis_errors("newest list"):
             return await cast(
                 "Awaitable[bytes | None]", self._redis.hget(f"{self._prefix}list:{user_id}", "list")
             )
 
     async def marks_version(self) -> bytes:
         """See `StateStore.marks_version`."""
-        async with _down("marks"):
+        async with redis_errors("marks"):
             return cast("bytes | None", await self._redis.get(self._prefix + _MARKS_VERSION)) or b""
 
     async def marks(self) -> tuple[bytes, dict[str, int]]:
         """See `StateStore.marks`."""
-        async with _down("marks"):
+        async with redis_errors("marks"):
             async with self._redis.pipeline(transaction=True) as pipeline:
                 pipeline.get(self._prefix + _MARKS_VERSION)
                 pipeline.hgetall(self._prefix + _MARKS)
@@ -314,7 +292,7 @@ class RedisStateStore:
 
     async def hold(self, holder: str, for_s: float) -> bool:
         """See `StateStore.hold`."""
-        async with _down("holders"):
+        async with redis_errors("holders"):
             seconds, _ = await self._redis.time()
             async with self._redis.pipeline(transaction=True) as pipeline:
                 pipeline.zscore(self._prefix + _HOLDERS, holder)
@@ -324,12 +302,12 @@ class RedisStateStore:
 
     async def release(self, holder: str) -> None:
         """See `StateStore.release`."""
-        async with _down("holders"):
+        async with redis_errors("holders"):
             await self._redis.zrem(self._prefix + _HOLDERS, holder)
 
     async def holders(self) -> set[str]:
         """See `StateStore.holders`."""
-        async with _down("holders"):
+        async with redis_errors("holders"):
             seconds, _ = await self._redis.time()
             await self._redis.zremrangebyscore(self._prefix + _HOLDERS, "-inf", f"({seconds}")
             found = await self._redis.zrange(self._prefix + _HOLDERS, 0, -1)
@@ -337,7 +315,7 @@ class RedisStateStore:
 
     async def acknowledge(self, holder: str, removed: Mapping[str, bytes]) -> None:
         """See `StateStore.acknowledge`."""
-        async with _down("acknowledgements"), self._redis.pipeline(transaction=True) as pipeline:
+        async with redis_errors("acknowledgements"), self._redis.pipeline(transaction=True) as pipeline:
             for erasure, what in removed.items():
                 key = f"{self._prefix}erasure-acks:{erasure}"
                 pipeline.hset(key, holder, cast("Any", what))
@@ -346,7 +324,7 @@ class RedisStateStore:
 
     async def acknowledgements(self, erasure: str) -> dict[str, bytes]:
         """See `StateStore.acknowledgements`."""
-        async with _down("acknowledgements"):
+        async with redis_errors("acknowledgements"):
             found = await cast(
                 "Awaitable[dict[bytes, bytes]]",
                 self._redis.hgetall(f"{self._prefix}erasure-acks:{erasure}"),
@@ -355,7 +333,7 @@ class RedisStateStore:
 
     async def report(self, worker: str, report: bytes, for_s: float) -> None:
         """See `StateStore.report`."""
-        async with _down("reports"):
+        async with redis_errors("reports"):
             seconds, _ = await self._redis.time()
             gone = await self._redis.zrangebyscore(self._prefix + _LIVE, "-inf", f"({seconds}")
             async with self._redis.pipeline(transaction=True) as pipeline:
@@ -368,7 +346,7 @@ class RedisStateStore:
 
     async def reports(self) -> dict[str, bytes]:
         """See `StateStore.reports`."""
-        async with _down("reports"):
+        async with redis_errors("reports"):
             seconds, _ = await self._redis.time()
             async with self._redis.pipeline(transaction=True) as pipeline:
                 pipeline.zrangebyscore(self._prefix + _LIVE, seconds, "+inf")
@@ -378,7 +356,7 @@ class RedisStateStore:
 
     async def end_report(self, worker: str) -> None:
         """See `StateStore.end_report`."""
-        async with _down("reports"), self._redis.pipeline(transaction=True) as pipeline:
+        async with redis_errors("reports"), self._redis.pipeline(transaction=True) as pipeline:
             pipeline.zrem(self._prefix + _LIVE, worker)
             pipeline.hdel(self._prefix + _REPORTS, worker)
             await pipeline.execute()
@@ -389,21 +367,3 @@ class RedisStateStore:
 
     def _fence_key(self, role: str) -> str:
         return f"{self._prefix}fence:{role}"
-
-
-@asynccontextmanager
-async def _down(step: str) -> AsyncIterator[None]:
-    """Turn whatever Redis or the network raises into the one error that pauses a role."""
-    try:
-        yield
-    except AuthenticationError as error:
-        raise ConfigurationError(f"Redis refuses the user or password in `redis.url`: {error}") from None
-    except NoPermissionError as error:
-        raise ConfigurationError(f"Redis does not let the user of `redis.url` do {step}: {error}") from None
-    except ResponseError as error:
-        # Before version 7, an error within a script comes with the place in the script before it.
-        if _IN_SCRIPT.sub("", _IN_PIPELINE.sub("", str(error))).startswith(_PASSING):
-            raise DependencyDownError(f"Redis refuses during {step}: {error}") from error
-        raise DefectError(f"Redis does not understand {step}: {error}") from error
-    except (RedisError, OSError, TimeoutError) as error:
-        raise DependencyDownError(f"Redis failed during {step}: {error or type(error).__name__}") from error
