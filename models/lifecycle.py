@@ -195,10 +195,15 @@ def apply(state: Lifecycle, change: Change, place: int) -> Lifecycle:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """What a live worker says of itself: the version that it could serve from now on, besides the active."""
+    """What a live worker says of itself: the version that it could serve from now on, besides the active.
+
+    ``sha256`` is of the bundle that it has of it, as another may be announced by the same name meanwhile;
+    None for what the settings say.
+    """
 
     role: str
     ready_for: ModelRef | None
+    sha256: str | None = None
 
 
 def switch_due(state: Lifecycle, workers: Iterable[Readiness]) -> ModelRef | None:
@@ -206,8 +211,10 @@ def switch_due(state: Lifecycle, workers: Iterable[Readiness]) -> ModelRef | Non
     target = state.target
     if target is None:
         return None
+    bundle = state.bundle(target)
+    wanted = (target, None if bundle is None else bundle.sha256)
     ready: dict[str, list[bool]] = {role: [] for role in NEEDED_ROLES}
     for worker in workers:
         if worker.role in ready:
-            ready[worker.role].append(worker.ready_for == target)
+            ready[worker.role].append((worker.ready_for, worker.sha256) == wanted)
     return target if all(answers and all(answers) for answers in ready.values()) else None

@@ -19,7 +19,7 @@ class ModelSettings(BaseModel):
     )
     allowed_uris: tuple[str, ...] = Field(
         (),
-        description="What URIs of bundles may begin with besides that folder, such as `s3://our-models/`. "
+        description="Under which URIs bundles may lie besides that folder, such as `s3://our-models`. "
         "Whoever may write there chooses what workers compute.",
     )
     max_bundle_bytes: int = Field(512 << 20, ge=1)

@@ -10,7 +10,7 @@ import os
 import secrets
 import socket
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,10 +19,10 @@ import structlog
 
 from models.fusion import Fusion
 from models.lifecycle import START, Bundle, Lifecycle, ModelRef
-from streams.errors import ConfigurationError, DependencyDownError, ModelRefusedError
+from streams.errors import DependencyDownError, ModelRefusedError
 from streams.settings import Settings
 from streams.topic_names import TopicNames
-from workers.backoff import while_down
+from workers.backoff import FIRST_WAIT_S, LONGEST_WAIT_S, while_down
 from workers.model_bundles import BundleLoader
 from workers.model_reports import ModelReport, encode_report
 from workers.models_topic import ModelsFollower, refused_record
@@ -36,6 +36,7 @@ ROUND_S = 0.25
 _FETCHES = 3
 _FETCH_AGAIN_S = 2.0
 _SERVED_AGAIN_S = 10.0
+_REFUSE_AGAIN_S = 5.0
 # Of those announced and not asked for, the newest are looked at ahead of time.
 _CHECKED_AHEAD = 3
 
@@ -57,7 +58,7 @@ class Status:
 
     serving: ModelRef
     space: str
-    ready_for: ModelRef | None = None
+    ready_for: LoadedModel | None = None
     detail: str = ""
     covered: int = 0
     items: int = 0
@@ -100,7 +101,10 @@ class ActiveModels(ABC):
         self._loaded: dict[Bundle, LoadedModel] = {}
         self._checked: set[Bundle] = set()
         self._failed: set[_Try] = set()
-        self._loading: tuple[_Try, asyncio.Task[None]] | None = None
+        self._fetches: dict[_Try, int] = {}
+        self._not_before_s: dict[_Try, float] = {}
+        self._refusing: set[asyncio.Task[None]] = set()
+        self._loading: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._reported_s = 0.0
         self._reported: ModelReport | None = None
@@ -124,7 +128,8 @@ class ActiveModels(ABC):
 
     async def stop(self) -> None:
         """Stop, and count as live no more."""
-        tasks = [one for one in (self._task, self._loading and self._loading[1]) if one is not None]
+        tasks = [one for one in (self._task, self._loading) if one is not None]
+        tasks += self._refusing
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -154,7 +159,12 @@ class ActiveModels(ABC):
     def refuse_soon(self, bundle: Bundle, reason: str) -> None:
         """Say that a bundle is unfit, in the background."""
         self._failed.add(self._try(self.lifecycle, bundle))
-        self._background(self._try(self.lifecycle, bundle), self._refuse(bundle, reason))
+        self._begin_refusing(bundle, reason)
+
+    def _begin_refusing(self, bundle: Bundle, reason: str) -> None:
+        task = asyncio.create_task(self._refuse(bundle, reason), name="model refusal")
+        self._refusing.add(task)
+        task.add_done_callback(self._refusing.discard)
 
     def _try(self, state: Lifecycle, bundle: Bundle) -> _Try:
         announced = state.bundles.get(bundle.ref)
@@ -163,49 +173,60 @@ class ActiveModels(ABC):
 
     def _begin_loading(self, state: Lifecycle, bundle: Bundle) -> None:
         one = self._try(state, bundle)
-        if self._loading is not None or one in self._failed:
+        now_s = asyncio.get_running_loop().time()
+        is_busy = self._loading is not None and not self._loading.done()
+        if is_busy or one in self._failed or now_s < self._not_before_s.get(one, now_s):
             return
-        self._background(one, self._load(one))
-
-    def _background(self, one: _Try, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work, name="model bundle")
-        self._loading = (one, task)
-
-        def ended(_: asyncio.Task[None]) -> None:
-            if self._loading is not None and self._loading[1] is task:
-                self._loading = None
-
-        task.add_done_callback(ended)
+        self._loading = asyncio.create_task(self._load(one), name="model bundle")
 
     async def _load(self, one: _Try) -> None:
+        """Try once. What fails for now leaves the place to others until it is tried again."""
         bundle, _ = one
-        for fetch in range(_FETCHES):
-            try:
-                fusion = await self._loader.load(bundle)
-            except DependencyDownError as error:
-                reason = str(error)
+        try:
+            fusion = await self._loader.load(bundle)
+        except DependencyDownError as error:
+            reason = str(error)
+            fetches = self._fetches[one] = self._fetches.get(one, 0) + 1
+            if fetches < _FETCHES:
                 _log.warning("a bundle cannot be fetched", model=str(bundle.ref), error=reason)
-                await asyncio.sleep(_FETCH_AGAIN_S * (fetch + 1))
-            except ModelRefusedError as error:
-                reason = str(error)
-                break
-            else:
-                self._loaded[bundle] = LoadedModel(bundle.ref, bundle, fusion)
-                self._checked.add(bundle)
-                _log.info("a model is loaded and checked", model=str(bundle.ref), space=fusion.space)
+                self._wait(one, _FETCH_AGAIN_S * fetches)
                 return
-        if bundle.ref in (self.lifecycle.active_ref, self.lifecycle.previous):
-            # It served, so it is not the bundle that is unfit: this worker goes on trying.
+        except ModelRefusedError as error:
+            reason = str(error)
+        except Exception as error:
+            _log.exception("defect while loading a bundle", model=str(bundle.ref))
+            reason = f"it cannot be loaded: {error!r}"
+        else:
+            self._loaded[bundle] = LoadedModel(bundle.ref, bundle, fusion)
+            self._checked.add(bundle)
+            self._fetches.pop(one, None)
+            self._not_before_s.pop(one, None)
+            _log.info("a model is loaded and checked", model=str(bundle.ref), space=fusion.space)
+            return
+        state = self.lifecycle
+        if bundle.ref in (state.active_ref, state.previous) and bundle.ref != state.target:
+            # It served, so it is not the bundle that is unfit: this worker goes on trying. Whoever wants it
+            # back is told, however, as a refusal is the only answer that they get.
             _log.error("what serves, or did, cannot be loaded here", model=str(bundle.ref), reason=reason)
-            await asyncio.sleep(_SERVED_AGAIN_S)
+            self._wait(one, _SERVED_AGAIN_S)
             return
         self._failed.add(one)
-        await self._refuse(bundle, reason)
+        self._begin_refusing(bundle, reason)
+
+    def _wait(self, one: _Try, wait_s: float) -> None:
+        self._not_before_s[one] = asyncio.get_running_loop().time() + wait_s
 
     async def _refuse(self, bundle: Bundle, reason: str) -> None:
         _log.error("a model is refused: what serves goes on", model=str(bundle.ref), reason=reason)
         record = refused_record(self.topics, bundle, reason, self.role, self.now())
-        await while_down("refuse model", lambda: self.publisher.publish([record]))
+        while True:
+            try:
+                await while_down("refuse model", lambda: self.publisher.publish([record]))
+            except Exception:
+                _log.exception("a refusal cannot be published, trying again", model=str(bundle.ref))
+                await asyncio.sleep(_REFUSE_AGAIN_S)
+            else:
+                return
 
     async def _run(self) -> None:
         while True:
@@ -226,7 +247,8 @@ class ActiveModels(ABC):
             role=self.role,
             serving=str(status.serving),
             space=status.space,
-            ready_for=None if status.ready_for is None else str(status.ready_for),
+            ready_for=None if status.ready_for is None else str(status.ready_for.ref),
+            ready_sha256=_sha256(status.ready_for),
             checked=sorted(str(bundle.ref) for bundle in self._checked),
             detail=status.detail,
             covered=status.covered,
@@ -235,7 +257,7 @@ class ActiveModels(ABC):
         now_s = asyncio.get_running_loop().time()
         # Everybody is told at once of what matters, and of progress from time to time.
         said = self._reported
-        matters = said is None or (said.ready_for, said.serving) != (report.ready_for, report.serving)
+        matters = said is None or _heeded(said) != _heeded(report)
         if matters or now_s - self._reported_s >= self.settings.models.report_s:
             for_s = self.settings.models.report_s * LIVE_REPORTS
             await self.store.report(self.worker, encode_report(report), for_s)
@@ -254,24 +276,46 @@ class ActiveModels(ABC):
         kept = {state.bundle(ref) for ref in state.kept}
         self._loaded = {bundle: held for bundle, held in self._loaded.items() if bundle in kept}
         announced = {bundle for _, bundle in state.bundles.values()}
-        self._checked &= announced | {bundle for bundle in kept if bundle is not None}
+        known = announced | {bundle for bundle in kept if bundle is not None}
+        self._checked &= known
+        for tries in (self._fetches, self._not_before_s):
+            for one in [one for one in tries if one[0] not in known]:
+                del tries[one]
+
+
+def same_content(one: Bundle | None, other: Bundle | None) -> bool:
+    """Whether two are of the same bytes, wherever these lie; None is what the settings say."""
+    return (one and one.sha256) == (other and other.sha256)
+
+
+def _sha256(model: LoadedModel | None) -> str | None:
+    return None if model is None or model.bundle is None else model.bundle.sha256
+
+
+def _heeded(report: ModelReport) -> tuple[str | None, ...]:
+    """What others wait for."""
+    return report.serving, report.ready_for, report.ready_sha256
 
 
 async def active_model(follower: ModelsFollower, loader: BundleLoader, start: Fusion) -> LoadedModel:
-    """The version that serves now, loaded; waits while its bundle cannot be had.
+    """The version that serves, loaded.
 
-    Raises:
-        ConfigurationError: This worker cannot load what all others serve by: says why.
+    Waits while its bundle cannot be had or is unfit here: the pointer may move meanwhile to one that can.
     """
-    ref = follower.lifecycle.active_ref
-    bundle = follower.lifecycle.bundle(ref)
-    if bundle is None:
-        return LoadedModel(START, None, start)
-    try:
-        fusion = await while_down("load model", lambda: loader.load(bundle))
-    except ModelRefusedError as error:
-        raise ConfigurationError(
-            f"the model `{ref}`, which serves, cannot be loaded here: {error}. Activate another one "
-            f"(`freshet models activate {START.name}` for what the settings say), or mend this worker"
-        ) from error
-    return LoadedModel(ref, bundle, fusion)
+    wait_s = FIRST_WAIT_S
+    while True:
+        ref = follower.lifecycle.active_ref
+        bundle = follower.lifecycle.bundle(ref)
+        if bundle is None:
+            return LoadedModel(START, None, start)
+        try:
+            return LoadedModel(ref, bundle, await loader.load(bundle))
+        except Exception as error:
+            _log.error(
+                f"the model `{ref}`, which serves, cannot be loaded here, trying again. Mend this worker, or "
+                f"have another one serve: `freshet models activate {START.name} --now` for what the settings "
+                "say",
+                reason=str(error),
+            )
+        await asyncio.sleep(wait_s)
+        wait_s = min(2 * wait_s, LONGEST_WAIT_S)

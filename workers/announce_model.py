@@ -10,7 +10,7 @@ import fsspec  # type: ignore[import-untyped]
 import msgspec
 
 from models.fusion.bundle import read_fusion_manifest
-from models.lifecycle import START, Bundle
+from models.lifecycle import START, Bundle, Lifecycle, ModelRef
 from streams.client import FreshetClient
 from streams.errors import ConfigurationError, InvalidError
 from streams.fields import ModelKey
@@ -50,13 +50,10 @@ def announce_bundle(settings: Settings, folder: Path, model: str, to: str | None
     manifest = read_fusion_manifest(folder)
     data = pack(folder)
     sha256 = hashlib.sha256(data).hexdigest()
-    held = read_lifecycle(settings).bundles.get(ref)
-    if held is not None and held[1].sha256 != sha256:
-        raise InvalidError(
-            f"{ref} was announced with other content: a version does not change, choose another"
-        )
-    file = None if to is not None else models_folder(settings) / f"{ref}.tar"
-    uri = file.as_uri() if file is not None else f"{(to or '').rstrip('/')}/{ref}.tar"
+    require_unchanged(read_lifecycle(settings), ref, sha256)
+    name = archive_name(ref, sha256)
+    file = None if to is not None else models_folder(settings) / name
+    uri = file.as_uri() if file is not None else f"{(to or '').rstrip('/')}/{name}"
     bundle = Bundle(ref, uri, sha256, manifest.space, manifest.dimension)
     loader = BundleLoader(settings, specs_in_use(settings, encoder_registry(settings)))
     loader.require_allowed(uri)
@@ -67,6 +64,21 @@ def announce_bundle(settings: Settings, folder: Path, model: str, to: str | None
         record = bundle_record(TopicNames(settings.topics.prefix), bundle, datetime.now(UTC))
         client.publish([record])
     return bundle
+
+
+def archive_name(ref: ModelRef, sha256: str) -> str:
+    """The file of a bundle: other content has another name, so that none that serves is written over."""
+    return f"{ref}-{sha256[:16]}.tar"
+
+
+def require_unchanged(state: Lifecycle, ref: ModelRef, sha256: str) -> None:
+    """Raises InvalidError where a version is known, announced or serving, with other content."""
+    announced = state.bundles.get(ref)
+    for held in (state.bundle(ref), None if announced is None else announced[1]):
+        if held is not None and held.sha256 != sha256:
+            raise InvalidError(
+                f"{ref} was announced with other content: a version does not change, choose another"
+            )
 
 
 def _put(data: bytes, uri: str, path: Path | None) -> None:

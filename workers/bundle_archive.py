@@ -41,21 +41,22 @@ def unpack(data: bytes, folder: Path, max_bytes: int) -> None:
 
     Raises:
         InvalidError: It is no tar file, holds anything but a few plain files, or has over ``max_bytes``.
+        OSError: They cannot be written here.
     """
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
             left, files = max_bytes, 0
             for entry in archive:
                 files += 1
+                name = _plain_name(entry)
                 left -= entry.size
                 if files > MAX_FILES or left < 0:
                     raise InvalidError(f"the bundle has more than {MAX_FILES} files or {max_bytes:,} bytes")
-                name = _plain_name(entry)
                 content = archive.extractfile(entry)
                 if content is None:
                     raise InvalidError(f"the bundle holds {entry.name[:100]!r}, which is no plain file")
                 (folder / name).write_bytes(content.read())
-    except (tarfile.TarError, OSError, ValueError) as error:
+    except (tarfile.TarError, ValueError) as error:
         raise InvalidError(f"the bundle is no tar file that can be read: {error}") from error
     if not files:
         raise InvalidError("the bundle is empty")
@@ -63,7 +64,8 @@ def unpack(data: bytes, folder: Path, max_bytes: int) -> None:
 
 def _plain_name(entry: tarfile.TarInfo) -> str:
     try:
-        if not entry.isreg():
+        # A sparse file may be of any size, whatever the archive's is.
+        if not entry.isreg() or entry.issparse() or entry.size < 0:
             raise ValueError
         return msgspec.convert(entry.name, PlainFileName)
     except (msgspec.ValidationError, ValueError):

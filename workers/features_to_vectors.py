@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
+from models.errors import EncoderOutputError
 from models.fusion import Fusion
 from streams.codec import encode
 from streams.errors import DefectError
@@ -25,7 +27,9 @@ from workers.role_metrics import FuseMetrics
 from workers.state.item import ItemState, apply, decode_item_state, encode_item_state, item_key
 from workers.state.store import MISSING, VERSION_BYTES, StateStore, Write
 
+_log = structlog.get_logger()
 _decoder = msgspec.msgpack.Decoder(FeatureMessage)
+_Vector = NDArray[np.float32]
 
 
 class ItemFuser(FencedRole):
@@ -96,12 +100,30 @@ class ItemFuser(FencedRole):
     def _vector_records(self, states: Mapping[str, ItemState]) -> list[Outgoing]:
         """Every declared item as it now is; also where nothing changed, as its output may be owed."""
         declared = {item_id: state for item_id, state in states.items() if state.declared is not None}
-        features = [self._features(state) for state in declared.values()]
-        fused = self._fusion.fuse_batch(features)
+        fused = self._fused({item_id: self._features(state) for item_id, state in declared.items()})
         return [
             self._vector_record(item_id, state, vector)
             for (item_id, state), vector in zip(declared.items(), fused, strict=True)
         ]
+
+    def _fused(self, items: Mapping[str, Mapping[Modality, NDArray[np.float32]]]) -> list[_Vector | None]:
+        """A vector an item. One that the fusion fails on has none, and keeps back no other."""
+        try:
+            return self._fusion.fuse_batch(list(items.values()))
+        except EncoderOutputError:
+            return [self._fused_alone(item_id, features) for item_id, features in items.items()]
+
+    def _fused_alone(self, item_id: str, features: Mapping[Modality, NDArray[np.float32]]) -> _Vector | None:
+        try:
+            return self._fusion.fuse(features)
+        except EncoderOutputError as error:
+            _log.warning(
+                "an item has no vector: the fusion fails on it",
+                item_id=item_id,
+                space=self._fusion.space,
+                error=str(error),
+            )
+            return None
 
     def _features(self, state: ItemState) -> dict[Modality, NDArray[np.float32]]:
         return {

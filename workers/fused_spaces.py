@@ -96,9 +96,14 @@ class FusedSpaces(ActiveModels):
             await self._end(space)
         if main not in kept:
             self._start_anew()
+        if state.target is not None:
+            # First: one bundle is loaded at a time, and somebody waits for this one.
+            self.loaded(state.target)
         for space, ref in kept.items():
+            if space == main or space in self._running:
+                continue
             model = self.loaded(ref)
-            if space != main and space not in self._running and model is not None:
+            if model is not None:
                 self._begin(model)
         for space, (_, task) in list(self._running.items()):
             if task.done():
@@ -114,13 +119,14 @@ class FusedSpaces(ActiveModels):
         if target is None:
             return serving
         space, detail = self.known_space(target), ""
-        if self.loaded(target) is None:
+        model = self.loaded(target)
+        if model is None:
             detail = "loading the bundle"
         elif space != self._main.fusion.space:
             running = self._running.get(space or "")
             if running is None or running[0].stats().state != "running":
                 detail = "joining the consumer group of the new space"
-        return Status(serving.serving, serving.space, None if detail else target, detail)
+        return Status(serving.serving, serving.space, None if detail else model, detail)
 
     def _begin(self, model: LoadedModel) -> None:
         space = model.fusion.space

@@ -18,7 +18,7 @@ from models.fusion import Fusion
 from models.lifecycle import Lifecycle, ModelRef, switch_due
 from models.retrieval import ItemIndex
 from streams.settings import Settings
-from workers.active_models import ActiveModels, LoadedModel, Status
+from workers.active_models import ActiveModels, LoadedModel, Status, same_content
 from workers.background import in_background
 from workers.model_reports import decode_reports, readiness
 from workers.models_topic import active_record
@@ -138,11 +138,10 @@ class ListedSpaces(ActiveModels):
 
     async def step(self, state: Lifecycle) -> Status:
         """See `ActiveModels.step`."""
-        serving = self._space.model.ref
         # Where the pointer has moved without us, we follow before anything else.
-        goal = state.active_ref if state.active_ref != serving else state.target
+        goal = state.target if self._is_of(self._space.model, state.active_ref, state) else state.active_ref
         model = None if goal is None else self.loaded(goal)
-        if goal is None or (self._next is not None and self._next.space.model.ref != goal):
+        if goal is None or (self._next is not None and not self._is_of(self._next.space.model, goal, state)):
             await self._give_up()
         if goal is None:
             return self._status(None)
@@ -153,7 +152,7 @@ class ListedSpaces(ActiveModels):
             if goal == state.active_ref:
                 self._space.model = model
                 return self._status(None)
-            return self._status(goal)
+            return self._status(model)
         if self._next is None:
             self._next = self._begin(model)
         waits_for = self._waits_for(self._next, state)
@@ -162,7 +161,12 @@ class ListedSpaces(ActiveModels):
         if goal == state.active_ref:
             await self._switch(self._next)
             return self._status(None)
-        return self._status(goal)
+        return self._status(self._next.space.model)
+
+    @staticmethod
+    def _is_of(model: LoadedModel, ref: ModelRef, state: Lifecycle) -> bool:
+        """Whether it is this version as it is known now: another bundle may have come by its name."""
+        return model.ref == ref and same_content(model.bundle, state.bundle(ref))
 
     async def after_report(self, state: Lifecycle) -> None:
         """Move the pointer, if all are ready and it is ours to do."""
@@ -180,7 +184,7 @@ class ListedSpaces(ActiveModels):
         ):
             return
         model = self.loaded(due)
-        if model is None:
+        if model is None or not self._is_of(model, due, state):
             return
         self._pointed = (due, now_s)
         _log.info("all are ready: another model serves from now on", model=str(due), space=model.fusion.space)
@@ -195,7 +199,7 @@ class ListedSpaces(ActiveModels):
         )
         await self.publisher.publish([record])
 
-    def _status(self, ready_for: ModelRef | None, detail: str = "") -> Status:
+    def _status(self, ready_for: LoadedModel | None, detail: str = "") -> Status:
         own = self._space.model
         items = len(self._space.index)
         covered = self._next.coverage.covered if self._next is not None else items * (ready_for is not None)
@@ -224,7 +228,7 @@ class ListedSpaces(ActiveModels):
         self._uses.get_ready_for(space.index)
         is_kept = self._space.model.ref in self.lifecycle.kept
         clock = asyncio.get_running_loop().time
-        coverage = Coverage(self._space.held, space.held, clock, heed_extra=is_kept)
+        coverage = Coverage(self._space.held, space.held, clock, old_is_kept=is_kept)
         self._space.listen(coverage.touch)
         space.listen(coverage.touch)
         preparation = _Preparation(space, gate, coverage)
@@ -233,10 +237,9 @@ class ListedSpaces(ActiveModels):
         return preparation
 
     async def _prepare(self, one: _Preparation) -> None:
-        """Read the space, set its popularity, wait until nothing is missing in it, and warm it up."""
+        """Read the space, wait until nothing is missing in it, warm it up, and set its popularity."""
         if not one.is_read:
             await one.space.follower.start()
-            await self._popularity.add(one.space.index)
             one.is_read = True
         while not one.coverage.is_complete:
             await asyncio.sleep(0.1)
@@ -247,6 +250,8 @@ class ListedSpaces(ActiveModels):
             await in_background(lambda: self._warm_up(one), "warm up")
         finally:
             one.gate.set()
+        # Not before: it is set on the event loop, and nothing may touch an index that is warmed up.
+        await self._popularity.add(one.space.index)
         one.is_warm = True
 
     def _warm_up(self, one: _Preparation) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import tempfile
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from models.lifecycle import Bundle
 from streams.errors import DependencyDownError, ModelRefusedError
 from streams.fields import Modality
 from streams.settings import Settings
+from workers.background import in_background
 from workers.bundle_archive import unpack
 from workers.data_folder import models_folder
 
@@ -46,7 +46,7 @@ class BundleLoader:
             ModelRefusedError: It must not serve: says why.
             DependencyDownError: It cannot be had now.
         """
-        return await asyncio.to_thread(self.load_now, bundle)
+        return await in_background(lambda: self.load_now(bundle), "model bundle")
 
     def load_now(self, bundle: Bundle) -> Fusion:
         """As `load`, on this thread."""
@@ -57,6 +57,7 @@ class BundleLoader:
 
         Raises:
             ModelRefusedError: As `load`.
+            DependencyDownError: This machine has no room for it now: says nothing of the bundle.
         """
         digest = hashlib.sha256(data).hexdigest()
         if digest != bundle.sha256:
@@ -76,6 +77,10 @@ class BundleLoader:
             ) from error
         except ModelRefusedError:
             raise
+        except (OSError, MemoryError) as error:
+            raise DependencyDownError(
+                f"{bundle.ref} cannot be unpacked on this machine: {error!r}"
+            ) from error
         except Exception as error:
             raise ModelRefusedError(f"{error}") from error
 
@@ -109,12 +114,16 @@ class BundleLoader:
 
     def require_allowed(self, uri: str) -> None:
         """Raises ModelRefusedError where workers would not read it."""
-        path = _file_of(uri)
-        # Where links lead counts, and not where they lie.
-        if path is not None and path.resolve().is_relative_to(self._folder.resolve()):
-            return
+        try:
+            path = _file_of(uri)
+            # Where links lead counts, and not where they lie.
+            if path is not None and path.resolve().is_relative_to(self._folder.resolve()):
+                return
+        except (ValueError, OSError, RuntimeError) as error:  # links in a ring are a RuntimeError
+            raise ModelRefusedError(f"{uri[:200]!r} is no URI of a bundle: {error}") from error
         plain = "::" not in uri and ".." not in unquote(uri)
-        if not (plain and any(uri.startswith(allowed) for allowed in self._models.allowed_uris)):
+        allowed = [f"{one.rstrip('/')}/" for one in self._models.allowed_uris]
+        if not (plain and any(uri.startswith(one) for one in allowed)):
             raise ModelRefusedError(
                 f"{uri[:200]} is neither in the folder {self._folder} nor under one of `models.allowed_uris`"
             )

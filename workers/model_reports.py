@@ -22,6 +22,7 @@ class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
         serving: The version that it serves by, as `name@version`; of `fuse`, the one that it puts first.
         space: Its vector space.
         ready_for: The version that it could serve by from now on; None where there is none.
+        ready_sha256: Of that version's bundle; None for what the settings say.
         checked: Announced versions that it has loaded and found good.
         detail: What it waits for.
         covered: Items of the space that serves that are in the new one as they should be.
@@ -32,6 +33,7 @@ class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
     serving: str
     space: str
     ready_for: str | None = None
+    ready_sha256: str | None = None
     checked: list[str] = []
     detail: str = ""
     covered: int = 0
@@ -59,4 +61,4 @@ def readiness(report: ModelReport) -> Readiness:
         ready_for = None if report.ready_for is None else parse_ref(report.ready_for)
     except BadInputError:
         ready_for = None
-    return Readiness(report.role, ready_for)
+    return Readiness(report.role, ready_for, report.ready_sha256)

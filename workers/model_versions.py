@@ -10,6 +10,7 @@ from models.lifecycle import NEEDED_ROLES, START, Lifecycle, ModelRef
 from streams.settings import Settings
 from workers.encoders_in_use import encoder_registry, fusion_in_use
 from workers.model_reports import ModelReport, decode_reports
+from workers.serving_space import space_of
 from workers.state.redis_store import RedisStateStore
 
 
@@ -59,12 +60,13 @@ def model_versions(
     rows = []
     for ref in sorted({START, state.active_ref, *state.bundles}, key=lambda one: (one != START, one)):
         bundle = state.bundle(ref)
+        space, dimension = space_of(state, ref, lambda: start)
         rows.append(
             ModelVersion(
                 model=str(ref),
                 state=state.phase(ref) or "unknown",
-                space=start.space if bundle is None else bundle.space,
-                dimension=start.dimension if bundle is None else bundle.dimension,
+                space=space,
+                dimension=dimension,
                 checked_by=sum(ref == START or str(ref) in report.checked for report in reports),
                 detail=_detail(state, ref, reports),
                 uri=None if bundle is None else bundle.uri,

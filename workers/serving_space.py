@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from models.fusion import Fusion
+from models.lifecycle import Lifecycle, ModelRef
 from streams.errors import FreshetError
 from streams.settings import Settings
 from workers.encoders_in_use import encoder_registry, fusion_in_use
@@ -17,11 +21,20 @@ def serving_space(settings: Settings) -> tuple[str, int]:
         DependencyDownError: Kafka does not answer.
     """
     state = read_lifecycle(settings)
-    bundle = state.bundle(state.active_ref)
+    return space_of(state, state.active_ref, lambda: fusion_in_use(settings, encoder_registry(settings)))
+
+
+def space_of(state: Lifecycle, ref: ModelRef, start: Callable[[], Fusion]) -> tuple[str, int]:
+    """Name and dimension of a version's space.
+
+    Args:
+        start: The fusion of the settings; asked for where no bundle says it.
+    """
+    bundle = state.bundle(ref)
     if bundle is not None:
         return bundle.space, bundle.dimension
-    start = fusion_in_use(settings, encoder_registry(settings))
-    return start.space, start.dimension
+    fusion = start()
+    return fusion.space, fusion.dimension
 
 
 def spaces_in_groups(settings: Settings, start: str) -> list[str]:

@@ -18,19 +18,21 @@ class Coverage:
         old: Item → version and revision, of the space that serves.
         new: Of the new space.
         clock: Seconds.
-        heed_extra: Whether an item that only the new space has is behind as well: it may be withdrawn. Not
-            where nobody keeps the old space current any more.
+        old_is_kept: Whether the old space is kept current. Then an item that only one of the spaces has is
+            behind: what only the new one has may be withdrawn. Otherwise the new one serves elsewhere, and
+            says alone which items there are: what only the old one has was withdrawn since.
     """
 
-    def __init__(self, old: Held, new: Held, clock: Callable[[], float], *, heed_extra: bool = True) -> None:
+    def __init__(self, old: Held, new: Held, clock: Callable[[], float], *, old_is_kept: bool = True) -> None:
         self._old = old
         self._new = new
         self._clock = clock
-        self._heed_extra = heed_extra
+        self._old_is_kept = old_is_kept
         now_s = self._began_s = clock()
         # In the order of since when: `touch` never moves an item that is here. A new space mostly begins
         # empty, and then nothing has to be compared.
-        behind = (item for item in {**old, **new} if self._is_behind(item)) if new else old
+        is_all_behind = old_is_kept and not new
+        behind = old if is_all_behind else (item for item in {**old, **new} if self._is_behind(item))
         self._behind: dict[str, float] = dict.fromkeys(behind, now_s)
 
     def touch(self, item_id: str) -> None:
@@ -59,9 +61,9 @@ class Coverage:
     def _is_behind(self, item_id: str) -> bool:
         old, new = self._old.get(item_id), self._new.get(item_id)
         if old is None:
-            return new is not None and self._heed_extra
+            return new is not None and self._old_is_kept
         if new is None:
-            return True
+            return self._old_is_kept
         (old_version, old_revision), (new_version, new_revision) = old, new
         return old_version.is_newer_than(new_version) or (
             old_version == new_version and old_revision > new_revision

@@ -74,12 +74,19 @@ def list_command(as_json: bool) -> None:
 @models.command()
 @click.argument("model", metavar="NAME@VERSION")
 @click.option("--no-wait", is_flag=True, help="Only ask for it; `freshet models list` shows how far it is.")
+@click.option(
+    "--now",
+    "at_once",
+    is_flag=True,
+    help="Wait for no worker: it is checked here, and serves. For when workers cannot load what serves.",
+)
 @click.option("--timeout", "timeout_s", type=click.FloatRange(min=0), default=3_600.0, metavar="SECONDS")
 @click.option("--json", "as_json", is_flag=True, help="The outcome as JSON.")
-def activate(model: str, no_wait: bool, timeout_s: float, as_json: bool) -> int:
+def activate(model: str, no_wait: bool, at_once: bool, timeout_s: float, as_json: bool) -> int:
     """Have a version serve, once every worker is ready; `settings` is what the settings say.
 
-    What serves goes on until then. Exit code 1 where the version is refused, or not ready in time.
+    What serves goes on until then. Where no worker of `fuse` or `recommend` is live, it serves at once, as
+    with `--now`. Exit code 1 where the version is refused, or not ready in time.
     """
     from workers.models_topic import parse_ref, read_lifecycle
 
@@ -87,7 +94,8 @@ def activate(model: str, no_wait: bool, timeout_s: float, as_json: bool) -> int:
     ref = parse_ref(model)
     state = read_lifecycle(settings)
     _require_known(state, ref)
-    return _switch(settings, ref, timeout_s=0.0 if no_wait else timeout_s, as_json=as_json)
+    wait_s = 0.0 if no_wait else timeout_s
+    return _switch(settings, ref, timeout_s=wait_s, as_json=as_json, at_once=at_once)
 
 
 @models.command()
@@ -95,7 +103,7 @@ def activate(model: str, no_wait: bool, timeout_s: float, as_json: bool) -> int:
 @click.option("--timeout", "timeout_s", type=click.FloatRange(min=0), default=3_600.0, metavar="SECONDS")
 @click.option("--json", "as_json", is_flag=True, help="The outcome as JSON.")
 def rollback(no_wait: bool, timeout_s: float, as_json: bool) -> int:
-    """Have serve what served before; its vectors are kept current, so it takes seconds.
+    """Have serve what served before; `fuse` goes on making its vectors, so it takes seconds.
 
     While another version gets ready, that is given up, and what serves goes on.
     """
@@ -124,21 +132,26 @@ def _require_known(state: Lifecycle, ref: ModelRef) -> None:
         )
 
 
-def _switch(settings: Settings, ref: ModelRef, *, timeout_s: float, as_json: bool) -> int:
+def _switch(
+    settings: Settings, ref: ModelRef, *, timeout_s: float, as_json: bool, at_once: bool = False
+) -> int:
     """Ask for a version; wait until it serves or is refused."""
     from datetime import UTC, datetime
 
     from streams.client import FreshetClient
     from streams.topic_admin import create_topics
-    from streams.topic_names import TopicNames
-    from workers.models_topic import read_lifecycle, wanted_record
+    from workers.model_switch import nobody_answers, switch_records
+    from workers.model_versions import live_reports
+    from workers.models_topic import read_lifecycle
 
-    topics = TopicNames(settings.topics.prefix)
-    bundle = read_lifecycle(settings).bundle(ref)
+    before = read_lifecycle(settings)
+    bundle = before.bundle(ref)
+    at_once = at_once or nobody_answers(live_reports(settings))
+    records = switch_records(settings, before, ref, datetime.now(UTC), at_once=at_once)
     if bundle is not None:
         create_topics(settings, [bundle.space])
     with FreshetClient(settings.kafka, settings.topics.prefix) as client:
-        client.publish([wanted_record(topics, ref, datetime.now(UTC))])
+        client.publish(records)
     state = read_lifecycle(settings)
     if timeout_s > 0:
         state = _waited(settings, ref, timeout_s, quiet=as_json)
@@ -152,6 +165,8 @@ def _switch(settings: Settings, ref: ModelRef, *, timeout_s: float, as_json: boo
         note(f"{ref} is refused: {refusal.reason}. {state.active_ref} serves on")
     elif outcome == "active":
         note(f"{ref} serves")
+    elif state.wanted is not None and state.wanted[1] != ref:
+        note(f"{ref} is wanted no more: {state.wanted[1]} was asked for meanwhile; {state.active_ref} serves")
     elif timeout_s > 0:
         note(f"{ref} does not serve within {timeout_s:g} s; it goes on getting ready: `freshet models list`")
     else:

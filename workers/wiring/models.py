@@ -12,6 +12,7 @@ from workers.active_models import LoadedModel, active_model
 from workers.encoders_in_use import encoder_registry, fusion_of, specs_in_use
 from workers.model_bundles import BundleLoader
 from workers.models_topic import ModelsFollower
+from workers.serving_space import space_of
 from workers.wiring.around import Around, utc_now
 
 
@@ -40,7 +41,7 @@ class Models:
 
 
 async def followed_models(around: Around) -> Models:
-    """Follow `models`, and load what serves; waits while that cannot be had."""
+    """Follow `models`, and load what serves; waits while that cannot be."""
     registry = encoder_registry(around.settings)
     specs = specs_in_use(around.settings, registry)
     start = fusion_of(around.settings, specs)
@@ -60,19 +61,16 @@ async def active_space(around: Around) -> tuple[str, int]:
     start = fusion_of(around.settings, specs_in_use(around.settings, registry))
     read: list[str] = []
 
+    def space_now(state: Lifecycle) -> tuple[str, int]:
+        return space_of(state, state.active_ref, lambda: start)
+
     def on_change(state: Lifecycle) -> None:
-        if read and space_of(state, start)[0] != read[0]:
+        if read and space_now(state)[0] != read[0]:
             around.start_anew(False)
 
     follower = ModelsFollower(around.settings, around.topics, on_change)
     around.resources.push_async_callback(follower.stop)
     await follower.start()
-    space, dimension = space_of(follower.lifecycle, start)
+    space, dimension = space_now(follower.lifecycle)
     read.append(space)
     return space, dimension
-
-
-def space_of(state: Lifecycle, start: Fusion) -> tuple[str, int]:
-    """Name and dimension of the space that serves."""
-    bundle = state.bundle(state.active_ref)
-    return (start.space, start.dimension) if bundle is None else (bundle.space, bundle.dimension)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -20,7 +20,7 @@ from streams.topic_names import TopicNames
 from streams.topics import MODELS
 from tests.unit.workers.fakes import FakePublisher, now
 from workers import active_models, fused_spaces
-from workers.active_models import LoadedModel
+from workers.active_models import LoadedModel, active_model
 from workers.fused_spaces import FusedSpaces, PacedProcessor
 from workers.model_reports import decode_reports
 from workers.state.memory_store import MemoryStateStore
@@ -145,6 +145,8 @@ def activated(ref: ModelRef, previous: ModelRef) -> Activated:
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(active_models, "_FETCH_AGAIN_S", 0.0)
     monkeypatch.setattr(active_models, "_SERVED_AGAIN_S", 0.0)
+    monkeypatch.setattr(active_models, "_REFUSE_AGAIN_S", 0.0)
+    monkeypatch.setattr(active_models, "FIRST_WAIT_S", 0.0)
 
 
 async def test_what_is_announced_is_checked_and_nothing_is_made_of_it() -> None:
@@ -244,6 +246,122 @@ async def test_what_serves_is_not_refused_by_a_worker_that_cannot_load_it_and_tr
     await worker.rounds()
     assert worker.refusals() == []
     assert worker.running() == ["space-1"]
+
+
+async def test_what_served_before_and_is_lost_does_not_hold_up_what_is_wanted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(active_models, "_SERVED_AGAIN_S", 1e6)
+    worker = Worker()
+    worker.loads.answers[ONE] = ModelRefusedError("it is not what was announced")
+    worker.records.say(Announced(bundle(ONE)))
+    worker.records.say(activated(START, ONE))
+    await worker.rounds()
+    assert worker.loads.loaded == [ONE], "and it is not tried again at once"
+    worker.records.say(Announced(bundle(TWO)))
+    worker.records.say(Wanted(TWO))
+    report = await worker.rounds()
+    assert (report.ready_for, worker.running()) == ("shop@2", ["space-2"])
+    assert worker.refusals() == []
+
+
+async def test_what_is_wanted_is_loaded_before_what_served() -> None:
+    worker = Worker()
+    for change in (Announced(bundle(ONE)), Announced(bundle(TWO)), activated(START, ONE), Wanted(TWO)):
+        worker.records.say(change)
+    await worker.rounds(2)
+    assert worker.loads.loaded[0] == TWO
+
+
+async def test_a_space_that_is_made_already_needs_its_bundle_no_more() -> None:
+    worker = Worker()
+    same = Bundle(ONE, "file:///models/shop@1.tar", "a" * 64, "first", 4)
+    for ref in (TWO, START):
+        worker.records.say(Announced(bundle(TWO)))
+        worker.records.say(Activated(ONE, "first", same, ref))
+        await worker.rounds()
+    assert worker.loads.loaded == [TWO]
+
+
+async def test_going_back_to_a_bundle_that_is_lost_is_refused_with_the_reason() -> None:
+    worker = Worker()
+    worker.loads.answers[ONE] = DependencyDownError("there is no such file")
+    worker.records.say(Announced(bundle(ONE)))
+    worker.records.say(activated(START, ONE))
+    await worker.rounds(12)
+    assert worker.refusals() == []
+    worker.records.say(Wanted(ONE))
+    await worker.rounds(12)
+    assert [one.reason for one in worker.refusals()] == ["there is no such file"]
+
+
+async def test_an_error_that_nobody_expected_is_a_reason_too() -> None:
+    worker = Worker()
+    worker.loads.answers[ONE] = KeyError("weights")
+    worker.records.say(Announced(bundle(ONE)))
+    await worker.rounds()
+    (refusal,) = worker.refusals()
+    assert "KeyError('weights')" in refusal.reason
+
+
+async def test_a_refusal_is_published_in_the_end_and_holds_up_no_other_bundle() -> None:
+    worker = Worker()
+    publish, failures = worker.publisher.publish, iter(range(30))
+
+    async def fails_at_first(records: Any) -> None:
+        if next(failures, None) is not None:
+            raise RuntimeError("the producer is closed")
+        await publish(records)
+
+    worker.publisher.publish = fails_at_first  # type: ignore[method-assign]
+    worker.loads.answers[TWO] = ModelRefusedError("its vectors are not finite")
+    worker.records.say(Announced(bundle(ONE)))
+    worker.records.say(Announced(bundle(TWO)))
+    report = await worker.rounds()
+    assert (report.checked, worker.refusals()) == (["shop@1"], [])
+    await worker.rounds(60)
+    assert [one.version for one in worker.refusals()] == ["2"]
+
+
+async def test_stopping_ends_a_load_in_flight_also_while_something_is_refused() -> None:
+    worker = Worker()
+    ended: list[str] = []
+
+    async def never(bundle: Bundle) -> Fusion:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(str(bundle.ref))
+        raise AssertionError
+
+    worker.loads.load = never  # type: ignore[method-assign]
+    worker.records.say(Announced(bundle(ONE)))
+    await worker.rounds(2)
+    worker.role.refuse_soon(bundle(TWO), "too few vectors")
+    await worker.role.stop()
+    assert ended == ["shop@1"]
+
+
+async def test_what_is_ready_is_told_with_the_hash_of_its_bundle() -> None:
+    worker = Worker()
+    worker.records.say(Announced(bundle(ONE)))
+    worker.records.say(Wanted(ONE))
+    assert (await worker.rounds()).ready_sha256 == "a" * 64
+    worker.records.say(Announced(replace(bundle(ONE), sha256="b" * 64)))
+    assert (await worker.rounds(1)).ready_for is None, "it has not loaded that one yet"
+    assert (await worker.rounds()).ready_sha256 == "b" * 64
+
+
+async def test_a_worker_that_cannot_load_what_serves_starts_once_the_pointer_moves() -> None:
+    records, loads = Records(), Loads({ONE: ModelRefusedError("it learned with another encoder")})
+    start = NamedFusion("first")
+    records.say(activated(ONE, START))
+    starting = asyncio.create_task(active_model(records, loads, start))  # type: ignore[arg-type]
+    while len(loads.loaded) < 3:
+        await asyncio.sleep(0)
+    assert not starting.done()
+    records.say(activated(START, ONE))
+    assert await asyncio.wait_for(starting, 5) == LoadedModel(START, None, start)
 
 
 async def test_a_second_version_of_the_same_graph_needs_nothing_made() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,11 +19,12 @@ from models.fusion.bundle import read_fusion_manifest, write_fusion_manifest
 from models.fusion.canary import check_fusion
 from models.fusion.interface import Modality
 from models.fusion.trained import TrainedFusion
-from models.lifecycle import Bundle, ModelRef
+from models.lifecycle import START, Activated, Announced, Bundle, Lifecycle, ModelRef, apply
 from streams.errors import DependencyDownError, InvalidError, ModelRefusedError
 from streams.settings import Settings
 from streams.swap_settings import ModelSettings
 from tests.unit.swap.random_fusion import GRAPH_FILE, falsify, write_bundle
+from workers.announce_model import archive_name, require_unchanged
 from workers.bundle_archive import pack, unpack
 from workers.model_bundles import BundleLoader
 
@@ -95,6 +97,65 @@ def test_a_uri_is_read_where_settings_allow_it_and_not_beside(tmp_path: Path) ->
     aside = replace(bundle, uri=f"{allowed}../source/shop@1.tar")
     with pytest.raises(ModelRefusedError, match="neither in the folder"):
         loader(tmp_path / "own", allowed_uris=(allowed,)).load_now(aside)
+
+
+def test_what_only_begins_like_an_allowed_uri_is_not_allowed(tmp_path: Path) -> None:
+    loads = loader(tmp_path, allowed_uris=("s3://models", "s3://others/"))
+    loads.require_allowed("s3://models/shop@1.tar")
+    loads.require_allowed("s3://others/shop@1.tar")
+    with pytest.raises(ModelRefusedError, match="neither in the folder"):
+        loads.require_allowed("s3://models-of-somebody/shop@1.tar")
+
+
+def test_what_is_no_uri_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "ring").symlink_to(tmp_path / "ring")
+    for uri in ("http://[x/shop@1.tar", f"{tmp_path.as_uri()}/ring/shop@1.tar", "file:///a%00b"):
+        with pytest.raises(ModelRefusedError, match="no URI of a bundle"):
+            loader(tmp_path).require_allowed(uri)
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), MemoryError()])
+def test_what_is_wrong_with_this_machine_does_not_refuse_the_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    source = tmp_path / "source"
+    write_bundle(source, SPECS)
+    bundle = announced(tmp_path, source)
+
+    def fails(self: Path, data: bytes) -> int:
+        raise error
+
+    monkeypatch.setattr(Path, "write_bytes", fails)
+    with pytest.raises(DependencyDownError, match="on this machine"):
+        loader(tmp_path).load_now(bundle)
+
+
+async def test_bundles_are_loaded_by_a_thread_that_steps_back(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    write_bundle(source, SPECS)
+    loads, names = loader(tmp_path), []
+    load_now = loads.load_now
+
+    def noted(bundle: Bundle) -> object:
+        names.append(threading.current_thread().name)
+        return load_now(bundle)
+
+    loads.load_now = noted  # type: ignore[method-assign, assignment]
+    await loads.load(announced(tmp_path, source))
+    assert names == ["model bundle_0"]
+
+
+def test_a_version_does_not_change_also_where_its_announcement_was_withdrawn() -> None:
+    one = Bundle(ModelRef("shop", "1"), "file:///models/shop@1.tar", "a" * 64, "space-1", 4)
+    announced_only = apply(Lifecycle(), Announced(one), 0)
+    serving = apply(Lifecycle(), Activated(one.ref, one.space, one, START), 0)
+    for state in (announced_only, serving):
+        require_unchanged(state, one.ref, "a" * 64)
+        with pytest.raises(InvalidError, match="a version does not change"):
+            require_unchanged(state, one.ref, "b" * 64)
+    require_unchanged(serving, ModelRef("shop", "2"), "b" * 64)
+    # And two that are announced at the same moment do not write over each other.
+    assert archive_name(one.ref, "a" * 64) == f"shop@1-{'a' * 16}.tar" != archive_name(one.ref, "b" * 64)
 
 
 def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
@@ -202,6 +263,24 @@ def entry(name: str, kind: bytes = tarfile.REGTYPE, size: int = 1) -> tarfile.Ta
     return made
 
 
+def sparse(name: str, holes_bytes: int) -> tarfile.TarInfo:
+    """One byte of content, and holes that are in no archive."""
+    made = entry(name)
+    made.pax_headers = {
+        "GNU.sparse.map": f"{holes_bytes},0",
+        "GNU.sparse.size": str(holes_bytes),
+        "GNU.sparse.name": name,
+    }
+    return made
+
+
+def negative(name: str) -> bytes:
+    """The header of a file that says it has minus one bytes."""
+    made = entry(name, size=0)
+    made.size = -1
+    return made.tobuf(tarfile.GNU_FORMAT)
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -213,6 +292,8 @@ def entry(name: str, kind: bytes = tarfile.REGTYPE, size: int = 1) -> tarfile.Ta
         archive(entry("link", tarfile.SYMTYPE)),
         archive(entry("hard", tarfile.LNKTYPE)),
         archive(entry("device", tarfile.CHRTYPE)),
+        archive(sparse("sparse", holes_bytes=1_000)),
+        negative("negative") + bytes(2 * tarfile.BLOCKSIZE),
         archive(*(entry(f"file{number}") for number in range(9))),
         archive(entry("large", size=2 * MIB)),
         archive(entry(GRAPH_FILE, size=1_000))[:700],

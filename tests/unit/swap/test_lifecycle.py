@@ -44,7 +44,10 @@ changes: st.SearchStrategy[Change] = st.one_of(
 )
 histories = st.lists(changes, max_size=30)
 workers = st.lists(
-    st.builds(Readiness, st.sampled_from(["fuse", "recommend", "learn"]), st.none() | any_ref), max_size=5
+    st.builds(
+        Readiness, st.sampled_from(["fuse", "recommend", "learn"]), st.none() | any_ref, st.none() | hashes
+    ),
+    max_size=5,
 )
 
 
@@ -120,7 +123,9 @@ def test_a_switch_waits_for_every_worker_that_it_needs(history: list[Change], li
     state = after(*history)
     due = switch_due(state, live)
     needed = [one for one in live if one.role in ("fuse", "recommend")]
-    everyone = all(one.ready_for == state.target for one in needed)
+    wanted = None if state.target is None else state.bundle(state.target)
+    sha256 = None if wanted is None else wanted.sha256
+    everyone = all((one.ready_for, one.sha256) == (state.target, sha256) for one in needed)
     both_roles = {one.role for one in needed} == {"fuse", "recommend"}
     assert (due is not None) == (state.target is not None and everyone and both_roles)
     assert due in (None, state.target)
@@ -176,5 +181,13 @@ def test_a_pointer_that_comes_late_is_put_right() -> None:
     announced = (Announced(bundle(one)), Announced(bundle(two)))
     state = after(*announced, Wanted(one), activated(one), Wanted(two), activated(two, one), activated(one))
     assert (state.active_ref, state.target) == (one, two)
-    ready = [Readiness("fuse", two), Readiness("recommend", two)]
+    ready = [Readiness("fuse", two, HASHES[0]), Readiness("recommend", two, HASHES[0])]
     assert switch_due(state, ready) == two
+
+
+def test_who_is_ready_for_other_content_of_the_same_name_is_not_ready() -> None:
+    one = REFS[0]
+    state = after(Announced(bundle(one)), Wanted(one), Announced(bundle(one, HASHES[1])))
+    fuse, old = Readiness("fuse", one, HASHES[1]), Readiness("recommend", one, HASHES[0])
+    assert switch_due(state, [fuse, old]) is None
+    assert switch_due(state, [fuse, Readiness("recommend", one, HASHES[1])]) == one

@@ -80,5 +80,10 @@ def test_all_that_there_was_must_come_and_what_is_new_may_be_on_its_way() -> Non
 
 def test_where_nobody_keeps_the_old_space_what_only_the_new_one_has_counts() -> None:
     new: Held = {"a": (version(1), 1)}
-    assert Coverage({}, new, lambda: 0.0, heed_extra=False).is_complete
+    assert Coverage({}, new, lambda: 0.0, old_is_kept=False).is_complete
+    old: Held = {"a": (version(1), 1), "withdrawn since": (version(1), 1)}
+    following = Coverage(old, new, lambda: 0.0, old_is_kept=False)
+    assert (following.is_complete, following.behind) == (True, 0)
+    assert Coverage(old, {}, lambda: 0.0, old_is_kept=False).behind == 0
+    assert not Coverage(old, new, lambda: 0.0).is_complete
     assert not Coverage({}, new, lambda: 0.0).is_complete

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import msgspec
 import numpy as np
+import pytest
+from numpy.typing import NDArray
 
+from models.errors import EncoderOutputError
 from models.fusion import EncoderSpec, LinearFusion
 from streams.codec import decode_value, encode
 from streams.fields import Modality
@@ -112,6 +117,25 @@ async def test_a_feature_of_an_encoder_that_is_not_in_use_is_not_fused() -> None
     bench = Bench()
     (sent,) = await bench.feed(declared(1), feature(1, "image", 7, encoder="another"))
     assert vector_of(sent).vector is None
+
+
+async def test_an_item_that_the_fusion_fails_on_has_no_vector_and_keeps_back_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench()
+    fuse_batch = bench.fusion.fuse_batch
+
+    def fails_on_images(batch: Sequence[Mapping[Modality, NDArray[np.float32]]]) -> object:
+        if any("image" in features for features in batch):
+            raise EncoderOutputError("the fusion gave a vector that is not finite")
+        return fuse_batch(batch)
+
+    monkeypatch.setattr(bench.fusion, "fuse_batch", fails_on_images)
+    other = [msgspec.structs.replace(one, item_id="b") for one in (declared(3), feature(3, "text", 128))]
+    sent = await bench.feed(declared(1), feature(1, "text", 128), feature(1, "image", 64), *other)
+    vectors = {one.item_id: one.vector for one in map(vector_of, sent)}
+    assert vectors["a"] is None
+    assert vectors["b"] is not None
 
 
 async def test_a_withdrawal_is_a_null_that_says_what_it_is_newer_than() -> None:
