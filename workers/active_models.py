@@ -68,36 +68,39 @@ class Status:
 _Try = tuple[Bundle, int]
 
 
-class ActiveModels(ABC):
-    """Gets a role ready for what is wanted.
+@dataclass(frozen=True, slots=True)
+class ModelParts:
+    """What every role's part in the life of models is made of.
 
-    Args:
+    Attributes:
         start: The fusion of the settings.
     """
 
+    settings: Settings
+    topics: TopicNames
+    store: StateStore
+    publisher: Publisher
+    follower: ModelsFollower
+    loader: BundleLoader
+    start: Fusion
+    now: Callable[[], datetime]
+
+
+class ActiveModels(ABC):
+    """Gets a role ready for what is wanted."""
+
     role: str
 
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        topics: TopicNames,
-        store: StateStore,
-        publisher: Publisher,
-        follower: ModelsFollower,
-        loader: BundleLoader,
-        start: Fusion,
-        now: Callable[[], datetime],
-    ) -> None:
-        self.settings = settings
-        self.topics = topics
-        self.store = store
-        self.publisher = publisher
+    def __init__(self, parts: ModelParts) -> None:
+        self.settings = parts.settings
+        self.topics = parts.topics
+        self.store = parts.store
+        self.publisher = parts.publisher
         self.worker = f"{self.role}/{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
-        self.now = now
-        self._follower = follower
-        self._loader = loader
-        self._start = start
+        self.now = parts.now
+        self._follower = parts.follower
+        self._loader = parts.loader
+        self._start = parts.start
         self._loaded: dict[Bundle, LoadedModel] = {}
         self._checked: set[Bundle] = set()
         self._failed: set[_Try] = set()

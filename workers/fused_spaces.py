@@ -17,7 +17,7 @@ import structlog
 
 from models.lifecycle import Lifecycle
 from streams.driver import Delivery, Processor, RoleRunner
-from workers.active_models import ActiveModels, LoadedModel, Status
+from workers.active_models import ActiveModels, LoadedModel, ModelParts, Status
 
 _LONGEST_REST_S = 1.0
 
@@ -69,13 +69,13 @@ class FusedSpaces(ActiveModels):
 
     def __init__(
         self,
-        *parts: Any,
+        parts: ModelParts,
+        *,
         main: LoadedModel,
         make_runner: Callable[[LoadedModel, Callable[[], float]], RoleRunner],
         start_anew: Callable[[], None],
-        **more: Any,
     ) -> None:
-        super().__init__(*parts, **more)
+        super().__init__(parts)
         self._main = main
         self._make_runner = make_runner
         self._start_anew = start_anew

@@ -18,7 +18,7 @@ from models.fusion import Fusion
 from models.lifecycle import Lifecycle, ModelRef, switch_due
 from models.retrieval import ItemIndex
 from streams.settings import Settings
-from workers.active_models import ActiveModels, LoadedModel, Status, same_content
+from workers.active_models import ActiveModels, LoadedModel, ModelParts, Status, same_content
 from workers.background import in_background
 from workers.model_reports import decode_reports, readiness
 from workers.models_topic import active_record
@@ -115,14 +115,14 @@ class ListedSpaces(ActiveModels):
 
     def __init__(
         self,
-        *parts: Any,
+        parts: ModelParts,
+        *,
         space: ListedSpace,
         popularity: PopularityFollower,
         uses: UsesIndex,
         on_change: Callable[[int], None] = lambda items: None,
-        **more: Any,
     ) -> None:
-        super().__init__(*parts, **more)
+        super().__init__(parts)
         self._space = space
         self._popularity = popularity
         self._uses = uses

@@ -161,17 +161,26 @@ def _switch(
         print_json(
             {"model": str(ref), "state": outcome, "reason": None if refusal is None else refusal.reason}
         )
-    elif refusal is not None:
-        note(f"{ref} is refused: {refusal.reason}. {state.active_ref} serves on")
-    elif outcome == "active":
-        note(f"{ref} serves")
-    elif state.wanted is not None and state.wanted[1] != ref:
-        note(f"{ref} is wanted no more: {state.wanted[1]} was asked for meanwhile; {state.active_ref} serves")
-    elif timeout_s > 0:
-        note(f"{ref} does not serve within {timeout_s:g} s; it goes on getting ready: `freshet models list`")
     else:
-        note(f"asked for {ref}: `freshet models list` shows how far it is")
+        note(outcome_note(state, ref, timeout_s))
     return OK if outcome == "active" or (timeout_s == 0 and refusal is None) else BAD_INPUT
+
+
+def outcome_note(state: Lifecycle, ref: ModelRef, timeout_s: float) -> str:
+    """What became of a version that was asked for, in words; 0 seconds where nobody waited for it."""
+    refusal = state.refusal(ref)
+    if refusal is not None:
+        return f"{ref} is refused: {refusal.reason}. {state.active_ref} serves on"
+    if ref == state.active_ref:
+        return f"{ref} serves"
+    if state.wanted is not None and state.wanted[1] != ref:
+        return (
+            f"{ref} is wanted no more: {state.wanted[1]} was asked for meanwhile; {state.active_ref} serves"
+        )
+    if timeout_s > 0:
+        late = f"{ref} does not serve within {timeout_s:g} s"
+        return f"{late}; it goes on getting ready: `freshet models list`"
+    return f"asked for {ref}: `freshet models list` shows how far it is"
 
 
 def _waited(settings: Settings, ref: ModelRef, timeout_s: float, *, quiet: bool) -> Lifecycle:

@@ -104,7 +104,7 @@ async def wire_fuse(around: Around) -> Wiring:
         )
 
     spaces = FusedSpaces(
-        **models.parts(around),
+        models.parts(around),
         main=models.active,
         make_runner=make_runner,
         start_anew=lambda: around.start_anew(False),

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from models.encoders.registry import EncoderRegistry
 from models.fusion import Fusion
 from models.lifecycle import Lifecycle
-from workers.active_models import LoadedModel, active_model
+from workers.active_models import LoadedModel, ModelParts, active_model
 from workers.encoders_in_use import encoder_registry, fusion_of, specs_in_use
 from workers.model_bundles import BundleLoader
 from workers.models_topic import ModelsFollower
@@ -26,18 +25,18 @@ class Models:
     start: Fusion
     active: LoadedModel
 
-    def parts(self, around: Around) -> dict[str, Any]:
+    def parts(self, around: Around) -> ModelParts:
         """What `ActiveModels` is made of."""
-        return {
-            "settings": around.settings,
-            "topics": around.topics,
-            "store": around.store,
-            "publisher": around.publisher,
-            "follower": self.follower,
-            "loader": self.loader,
-            "start": self.start,
-            "now": utc_now,
-        }
+        return ModelParts(
+            settings=around.settings,
+            topics=around.topics,
+            store=around.store,
+            publisher=around.publisher,
+            follower=self.follower,
+            loader=self.loader,
+            start=self.start,
+            now=utc_now,
+        )
 
 
 async def followed_models(around: Around) -> Models:

@@ -82,7 +82,7 @@ async def wire_recommend(around: Around) -> Wiring:
     )
     forgetting.append(("versions of profiles", role.forget))
     spaces = ListedSpaces(
-        **models.parts(around),
+        models.parts(around),
         space=space,
         popularity=popularity,
         uses=serving,

@@ -14,6 +14,7 @@ from streams.swap_settings import ModelSettings
 from tests.unit.swap.random_fusion import falsify, write_bundle
 from tests.unit.workers.fakes import now
 from workers.bundle_archive import pack
+from workers.cli.models import outcome_note
 from workers.encoders_in_use import encoder_registry, fusion_in_use, specs_in_use
 from workers.model_reports import ModelReport
 from workers.model_switch import nobody_answers, switch_records
@@ -81,3 +82,10 @@ def test_answers_come_from_those_who_fuse_or_make_lists() -> None:
     assert nobody_answers([report("learn")])
     assert not nobody_answers([report("recommend")])
     assert not nobody_answers([report("learn"), report("fuse")])
+
+
+def test_who_waits_is_told_that_another_version_was_asked_for() -> None:
+    state = Lifecycle(bundles={LOST.ref: (0, LOST)}, wanted=(1, LOST.ref))
+    assert "goes on getting ready" in outcome_note(state, LOST.ref, 10.0)
+    other = Lifecycle(bundles={LOST.ref: (0, LOST)}, wanted=(2, START))
+    assert "settings@start was asked for meanwhile" in outcome_note(other, LOST.ref, 10.0)
