@@ -22,7 +22,7 @@ from models.lifecycle import START, Bundle, Lifecycle, ModelRef
 from streams.errors import DependencyDownError, ModelRefusedError
 from streams.settings import Settings
 from streams.topic_names import TopicNames
-from workers.backoff import FIRST_WAIT_S, LONGEST_WAIT_S, while_down
+from workers.backoff import while_down
 from workers.model_bundles import BundleLoader
 from workers.model_reports import ModelReport, encode_report
 from workers.models_topic import ModelsFollower, refused_record
@@ -298,27 +298,3 @@ def _sha256(model: LoadedModel | None) -> str | None:
 def _heeded(report: ModelReport) -> tuple[str | None, ...]:
     """What others wait for."""
     return report.serving, report.ready_for, report.ready_sha256
-
-
-async def active_model(follower: ModelsFollower, loader: BundleLoader, start: Fusion) -> LoadedModel:
-    """The version that serves, loaded.
-
-    Waits while its bundle cannot be had or is unfit here: the pointer may move meanwhile to one that can.
-    """
-    wait_s = FIRST_WAIT_S
-    while True:
-        ref = follower.lifecycle.active_ref
-        bundle = follower.lifecycle.bundle(ref)
-        if bundle is None:
-            return LoadedModel(START, None, start)
-        try:
-            return LoadedModel(ref, bundle, await loader.load(bundle))
-        except Exception as error:
-            _log.error(
-                f"the model `{ref}`, which serves, cannot be loaded here, trying again. Mend this worker, or "
-                f"have another one serve: `freshet models activate {START.name} --now` for what the settings "
-                "say",
-                reason=str(error),
-            )
-        await asyncio.sleep(wait_s)
-        wait_s = min(2 * wait_s, LONGEST_WAIT_S)

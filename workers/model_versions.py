@@ -89,6 +89,8 @@ def _detail(state: Lifecycle, ref: ModelRef, reports: Sequence[ModelReport]) -> 
     missing = sorted({*NEEDED_ROLES} - {report.role for report in needed})
     if missing:
         return f"no {' and no '.join(missing)} worker is live: start one"
-    ready = sum(report.ready_for == str(ref) for report in needed)
+    bundle = state.bundle(ref)
+    wanted = (str(ref), None if bundle is None else bundle.sha256)
+    ready = sum((report.ready_for, report.ready_sha256) == wanted for report in needed)
     waits = sorted({report.detail for report in needed if report.detail})
     return "; ".join([f"{ready} of {len(needed)} workers are ready", *waits])

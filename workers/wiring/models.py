@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from models.encoders.registry import EncoderRegistry
 from models.fusion import Fusion
 from models.lifecycle import Lifecycle
-from workers.active_models import LoadedModel, ModelParts, active_model
+from workers.active_models import LoadedModel, ModelParts
 from workers.encoders_in_use import encoder_registry, fusion_of, specs_in_use
+from workers.model_at_start import active_model
 from workers.model_bundles import BundleLoader
 from workers.models_topic import ModelsFollower
 from workers.serving_space import space_of

@@ -19,9 +19,10 @@ from streams.swap_settings import ModelSettings
 from streams.topic_names import TopicNames
 from streams.topics import MODELS
 from tests.unit.workers.fakes import FakePublisher, now
-from workers import active_models, fused_spaces
-from workers.active_models import LoadedModel, ModelParts, active_model
+from workers import active_models, fused_spaces, model_at_start
+from workers.active_models import LoadedModel, ModelParts
 from workers.fused_spaces import FusedSpaces, PacedProcessor
+from workers.model_at_start import active_model
 from workers.model_reports import decode_reports
 from workers.state.memory_store import MemoryStateStore
 
@@ -148,7 +149,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(active_models, "_FETCH_AGAIN_S", 0.0)
     monkeypatch.setattr(active_models, "_SERVED_AGAIN_S", 0.0)
     monkeypatch.setattr(active_models, "_REFUSE_AGAIN_S", 0.0)
-    monkeypatch.setattr(active_models, "FIRST_WAIT_S", 0.0)
+    monkeypatch.setattr(model_at_start, "FIRST_WAIT_S", 0.0)
 
 
 async def test_what_is_announced_is_checked_and_nothing_is_made_of_it() -> None:
