@@ -323,3 +323,25 @@ def test_restarts_and_a_worker_that_joins_in_the_middle_of_a_swap(world: World) 
         assert world.await_row("shop@1", detail="")["state"] == "active"
     lists = check_each_list_is_of_one_space(world, load, {first, second})
     assert {space_of(one) for one in lists} == {first, second}
+
+
+def test_workers_that_cannot_load_what_serves_start_once_the_settings_serve_again(world: World) -> None:
+    first = world.stream.space
+    second = world.cli("announce", str(world.bundle("1", 1)), "shop@1")["space"]
+    assert world.cli("activate", "shop@1")["state"] == "active"
+    for role in ("fuse", "recommend"):
+        (process,) = world.stream.processes[role]
+        world.stream.kill(process)
+    for path in (world.folder / "models").iterdir():
+        path.unlink()
+    world.stream.start("fuse", "recommend")
+    # Those that were killed are no longer counted on; those that came cannot start, so nobody answers.
+    deadline = time.monotonic() + LISTS_TIMEOUT_S
+    while live_reports(world.stream.settings):
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
+    assert world.cli("activate", "settings") == {"model": "settings@start", "state": "active", "reason": None}
+    world.stream.await_started("recommend", 2, SWITCH_TIMEOUT_S)
+    with Load(world) as load:
+        await_lists(world, load, first)
+    assert second not in {space_of(one) for one in check_each_list_is_of_one_space(world, load, {first})}
