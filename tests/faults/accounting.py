@@ -8,27 +8,23 @@ from __future__ import annotations
 
 import json
 import math
-import secrets
 import struct
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-
 from models.profile import Profile
 from streams.codec import decode_value
 from streams.topics import ITEM_VECTORS, PROFILES
 from tests.faults.load import BROKEN_EVERY, number_from
-from tests.faults.reference_profiles import Reference, ReferenceProfile, SourceEvent, filter_bits
+from tests.faults.reading import Json, ask, read_reference, read_topic
+from tests.faults.reference_profiles import ReferenceProfile, filter_bits
 from tests.faults.world import PREFIX, World
 from workers.state.profile import stored_profile
 
 HALF_LIFE_S = 7 * 86_400.0
 ASKED_PEOPLE = 40
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -355,58 +351,6 @@ def differences(found: Profile, wanted: ReferenceProfile) -> list[str]:
         compare("seen", set(_packed(found.seen)) - wanted.all_seen, set())
         compare("seen count", len(_packed(found.seen)) + found.seen_filter_items >= len(wanted.seen), True)
     return problems
-
-
-def read_reference(world: World) -> Reference:
-    """The independent model of everything in `events`."""
-    reference = Reference()
-    reference.take(
-        SourceEvent(record.partition, record.offset, record.timestamp, record.value or b"")
-        for record in read_topic(world, world.names.events)
-    )
-    return reference
-
-
-def read_topic(world: World, topic: str) -> Iterator[Any]:
-    """Every record that is there now; those of one partition in order."""
-    consumer = KafkaConsumer(
-        bootstrap_servers=world.kafka.bootstrap_servers,
-        auto_offset_reset="earliest",
-        fetch_max_bytes=16 << 20,
-    )
-    try:
-        partitions = [TopicPartition(topic, one) for one in consumer.partitions_for_topic(topic) or ()]
-        consumer.assign(partitions)
-        consumer.seek_to_beginning(*partitions)
-        ends = consumer.end_offsets(partitions)
-        while any(consumer.position(one) < end for one, end in ends.items()):
-            for records in consumer.poll(timeout_ms=500, max_records=5_000).values():
-                yield from records
-    finally:
-        consumer.close()
-
-
-def ask(world: World, people: list[str], timeout_s: float = 60.0) -> list[Json]:
-    """A list for each person, made now."""
-    run = secrets.token_hex(4)
-    wanted = {f"end-{run}-{number}": person for number, person in enumerate(people)}
-    producer = KafkaProducer(bootstrap_servers=world.kafka.bootstrap_servers)
-    for request_id, person in wanted.items():
-        value = {"request_id": request_id, "user_id": person, "count": 100}
-        producer.send(
-            world.names.recommendation_requests, key=person.encode(), value=json.dumps(value).encode()
-        )
-    producer.flush(timeout=30.0)
-    producer.close()
-    deadline_s = time.monotonic() + timeout_s
-    found: dict[str, Json] = {}
-    while len(found) < len(wanted) and time.monotonic() < deadline_s:
-        for record in read_topic(world, world.names.recommendations):
-            one = json.loads(record.value)
-            if one["cause"]["id"] in wanted:
-                found[one["cause"]["id"]] = one
-        time.sleep(0.5)
-    return list(found.values())
 
 
 def _last(entries: Iterator[tuple[str, int, bytes | None]]) -> dict[str, bytes | None]:

@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.faults.accounting import Books, Check, read_reference
+from tests.faults.accounting import Books, Check
 from tests.faults.load import Load
 from tests.faults.observer import Observer
+from tests.faults.reading import read_reference
 from tests.faults.recovery import RecoveryWatch
 from tests.faults.schedule import RECOVERY_LIMIT_S, Record, Schedule
 from tests.faults.world import World
