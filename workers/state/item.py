@@ -40,8 +40,8 @@ class ItemState(msgspec.Struct, frozen=True, array_like=True):
     """All that fuse knows of an item.
 
     ``revision`` grows with each change: it is the time of the change (milliseconds since the epoch), or one
-    more than before where that is higher. ``declared`` is the version of the declaration held, None before the
-    first; ``enriched``: attributes hold what a language model says of the item.
+    more than before where that is higher. ``declared`` is the version of the declaration held, None before
+    the first; ``enriched``: attributes hold what a language model says of the item.
     """
 
     revision: int = 0
@@ -66,12 +66,15 @@ class ItemState(msgspec.Struct, frozen=True, array_like=True):
 
 
 def apply(state: ItemState, message: FeatureMessage, now_ms: int = 0) -> ItemState:
-    """What becomes of ``state`` when ``message`` arrives at ``now_ms``; the same object where nothing changes."""
+    """What becomes of ``state`` when ``message`` arrives; the same object where nothing changes.
+
+    ``now_ms``: the wall clock, milliseconds since the epoch.
+    """
     after = _apply(state, message)
     if after is state:
         return state
-    # The time, not a count: a count would begin anew, or repeat itself, with a Redis that has lost its state or
-    # was set back to an older copy, and who holds the item in a higher revision would take no change any more.
+    # The time, not a count: that would begin anew with a Redis that has lost its state, or go back with one
+    # that was set back, and who holds the item in a higher revision would take no change of it any more.
     return msgspec.structs.replace(after, revision=max(state.revision + 1, now_ms))
 
 
