@@ -314,7 +314,11 @@ class Books:
                 wrong.add(key)
             of_event[one["event_id"]].add(one["recommendation_id"])
         missing, invented = must.keys() - found.keys(), found.keys() - must.keys() - may.keys()
-        actions = Counter("outcomes:" + action for _, _, _, action in found.values())
+        # Anybody may invent an action: only those of the settings have a count of their own.
+        known = self.world.settings.profile.actions
+        actions = Counter(
+            f"outcomes:{action if action in known else 'other'}" for _, _, _, action in found.values()
+        )
         shown = sum(bool(one.item_ids) for one in self._shown.values())
         counted: Counter[str] = Counter()
         with self.world.redis_client() as redis:
