@@ -116,3 +116,24 @@ def test_a_live_event_may_name_the_list_that_the_person_was_shown(monkeypatch: p
     for number in range(200):
         load._publish_event(number, is_import=False)
     assert b'"recommendation_id": "list-person-' in b"".join(sent)
+
+
+@pytest.mark.timeout(20)
+def test_what_kafka_refused_ends_the_run(tmp_path: Path) -> None:
+    run = FaultRun(
+        tmp_path,
+        seed=1,
+        roles=[],
+        spare=[],
+        events=10,
+        events_per_s=1.0,
+        grave=[],
+        light=0,
+        light_every_s=1.0,
+    )
+    load = Load("", TopicNames(""), seed=1, events=10)
+    observer = Observer("", TopicNames(""), "space", load.ledger)
+    load.ledger.failures.append("events anna: too large")
+    world = SimpleNamespace(slots=[], poll=lambda: None)
+    with pytest.raises(AssertionError, match="too large"):
+        run._inject(world, SimpleNamespace(), load, observer)  # type: ignore[arg-type]
