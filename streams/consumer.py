@@ -19,8 +19,10 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
     async def stop(self) -> None:
         """Leave the group and close the connections."""
         stopping: asyncio.Task[Any] = asyncio.ensure_future(super().stop())
-        await asyncio.wait([stopping])
-        if stopping.cancelled():
+        try:
+            await asyncio.wait([stopping])
+        finally:
+            # Also after a fetch that ended with an error, which ends aiokafka's own stop before this.
             await self._client.close()
-        else:
+        if not stopping.cancelled():
             stopping.result()

@@ -88,7 +88,7 @@ class ItemVector(Message, frozen=True, kw_only=True, omit_defaults=True):
     """An item as recommend workers hold it.
 
     ``vector`` is float16, little-endian, of unit length, or None while no modality is known.
-    ``revision`` counts the changes of this item's state: readers ignore what is not newer than they have.
+    ``revision`` grows with the changes of this item's state: readers ignore what is not newer than they have.
     """
 
     item_id: Id

@@ -8,8 +8,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import TypeVar, cast
 
 Found = TypeVar("Found")
 
@@ -43,10 +42,29 @@ async def in_background(work: Callable[[], Found], name: str) -> Found:
         name: What the thread is called.
 
     Returns:
-        What ``work`` returns; what it raises is raised. Cancelled, it does not wait for the work's end.
+        What ``work`` returns; what it raises is raised. Cancelled, it does not wait for the work's end, and
+        neither does the process.
     """
-    executor = ThreadPoolExecutor(1, thread_name_prefix=name, initializer=_step_back)
-    try:
-        return await asyncio.get_running_loop().run_in_executor(executor, work)
-    finally:
-        executor.shutdown(wait=False)
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Found] = loop.create_future()
+
+    def tell(found: Found | None, failure: BaseException | None) -> None:
+        if done.done():
+            return  # nobody waits any more
+        if failure is None:
+            done.set_result(cast(Found, found))
+        else:
+            done.set_exception(failure)
+
+    def run() -> None:
+        found, failure = None, None
+        try:
+            _step_back()
+            found = work()
+        except BaseException as error:
+            failure = error
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(tell, found, failure)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return await done

@@ -68,15 +68,11 @@ class ItemFuser(FencedRole):
         messages = [_decoder.decode(record.value) for record in records if record.value is not None]
         item_ids = list(dict.fromkeys(message.item_id for message in messages))
         stored = dict(zip(item_ids, await self.store.load([item_key(one) for one in item_ids]), strict=True))
-        # From the time on, and not from 0: a count would begin anew with a Redis that has lost its state, and
-        # who holds the item in a higher revision would take no change of it any more.
-        new = ItemState(revision=round(self._now_s() * 1_000))
-        states = {
-            item_id: new if value is None else decode_item_state(value) for item_id, value in stored.items()
-        }
+        states = {item_id: decode_item_state(value) for item_id, value in stored.items()}
+        now_ms = round(self._now_s() * 1_000)
         # Transitions ignore what is older than the state, so one already applied needs no care here.
         for message in messages:
-            states[message.item_id] = apply(states[message.item_id], message)
+            states[message.item_id] = apply(states[message.item_id], message, now_ms)
         writes: list[Write] = []
         for item_id, state in states.items():
             value = stored[item_id]

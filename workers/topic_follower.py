@@ -170,11 +170,13 @@ class TopicFollower:
             records = [record for record in records if record.offset < target]
             consumer.seek(partition, target)
             consumer.pause(partition)
-            self._positions[partition] = target
+            position = target
         else:
-            self._positions[partition] = records[-1].offset + 1
+            position = records[-1].offset + 1
         if records:
             self._take(records)
+        # After it: what could not be taken is read again, and is never said to have been.
+        self._positions[partition] = position
 
     async def _assign(self, consumer: Consumer) -> None:
         """Take every partition the topic now has; begin new ones at their start."""

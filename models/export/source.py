@@ -82,12 +82,28 @@ def open_folder(folder: Path) -> ModelFolder:
                 "Choose a model of an architecture that transformers has itself, or export it to ONNX "
                 "yourself."
             )
+    chosen = next(iter(_implementations(config)), None)
+    if chosen is not None:
+        # Some releases of transformers fetch and run what is named there.
+        raise ExportError(f"{folder / CONFIG_FILE} asks for code from a hub ({chosen}), which is not run.")
     if "quantization_config" in config:
         raise ExportError(
             f"{folder} holds quantised weights. Name the original; --int8 quantises the export."
         )
     _check_layers(config, folder / CONFIG_FILE)
     return ModelFolder(folder, config, _licence(folder))
+
+
+def _implementations(config: Any) -> Iterator[str]:
+    """Implementations from a hub, such as `someone/kernels`, that a configuration chooses at any depth."""
+    if isinstance(config, dict):
+        for name, value in config.items():
+            if "_implementation" in name and isinstance(value, str) and "/" in value:
+                yield value
+            yield from _implementations(value)
+    elif isinstance(config, list):
+        for value in config:
+            yield from _implementations(value)
 
 
 def read_json(path: Path) -> Any:

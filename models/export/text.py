@@ -15,7 +15,7 @@ from models.export.graph import OUTPUT, export_graph
 from models.export.hf import load_model
 from models.export.options import only
 from models.export.prepared import Prepared, Reference
-from models.export.source import WEIGHTS_FILE, ModelFolder
+from models.export.source import WEIGHTS_FILE, ModelFolder, inside, trusted_root
 
 _MAX_TOKENS = 8192
 _OPTIONS = ("max_tokens", "prefix")
@@ -149,8 +149,10 @@ def _prepared(
 
 
 def _check_modules(source: ModelFolder) -> None:
-    modules = source.json("modules.json")
-    for module in modules if isinstance(modules, list) else []:
+    modules = source.json("modules.json") or []
+    if not isinstance(modules, list) or not all(isinstance(module, dict) for module in modules):
+        raise ExportError(f"{source.folder}/modules.json is no list of steps.")
+    for module in modules:
         kind, path = str(module.get("type", "")), str(module.get("path", ""))
         if not kind.startswith("sentence_transformers.") or kind.rsplit(".", 1)[-1] not in _MODULES:
             raise ExportError(
@@ -161,6 +163,12 @@ def _check_modules(source: ModelFolder) -> None:
                 f"{source.folder}/modules.json has its network in {path}; name that folder instead."
             )
         folder = source.folder / path
+        if not inside(folder, trusted_root(source.folder)):
+            raise ExportError(f"{source.folder}/modules.json leaves its folder for {path}.")
+        activation = (source.json(f"{path}/config.json") or {}).get("activation_function", "torch.nn.")
+        if kind.endswith("Dense") and not str(activation).startswith("torch.nn."):
+            # Older releases call whatever is named here.
+            raise ExportError(f"{folder} names {activation} as its activation; known are those of torch.nn.")
         if kind.endswith(("Dense", "LayerNorm")) and not (folder / WEIGHTS_FILE).is_file():
             raise ExportError(
                 f"{folder} has no {WEIGHTS_FILE}; other formats may run code when they are opened."

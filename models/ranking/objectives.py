@@ -106,5 +106,5 @@ class ObjectiveHead:
             return
         kept = 1.0 - 1.0 / self._settings.memory_events
         self._information = kept * self._information + weight * variance
-        scale = self._scale - weight * slope / self._information
+        scale = self._scale - weight * slope / max(self._information, 1e-9)
         self._scale = min(max(scale, _LEAST_SCALE), _LARGEST_SCALE)

@@ -240,7 +240,7 @@ class ItemIndex:
         if self.rows:
             everything = self.live.copy()
             self.newest(everything, 1)
-            self.near(self.vectors[0], everything, 1)
+            self._neighbourhoods.finish(self.vectors, self.hashes)
             self.popularity()
 
     def newest(self, eligible: Mask, count: int) -> NDArray[np.int64]:

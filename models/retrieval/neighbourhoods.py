@@ -109,6 +109,12 @@ class Neighbourhoods:
                 break
         return np.sort(np.concatenate(parts))
 
+    def finish(self, vectors: Vectors, hashes: NDArray[np.uint64]) -> None:
+        """Put all rows that changed into cells now, where they are many, and not a block at each look."""
+        self._follow(vectors, hashes)
+        while self._work is not None:
+            self._follow(vectors, hashes)
+
     def _follow(self, vectors: Vectors, hashes: NDArray[np.uint64]) -> None:
         """Put rows that changed into cells, once they are many, a block of them now.
 

@@ -8,35 +8,34 @@ from __future__ import annotations
 
 import json
 import math
-import secrets
 import struct
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
-
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from models.profile import Profile
 from streams.codec import decode_value
-from streams.topics import ITEM_VECTORS, PROFILES
+from streams.topics import PROFILES
+from tests.faults.item_vectors import ItemVectors
 from tests.faults.load import BROKEN_EVERY, number_from
-from tests.faults.reference_profiles import Reference, ReferenceProfile, SourceEvent, filter_bits
+from tests.faults.reading import Json, ask, read_reference, read_topic
+from tests.faults.reference_outcomes import Outcomes, ShownList, expected_outcomes, shown_list
+from tests.faults.reference_profiles import ReferenceProfile, filter_bits
 from tests.faults.world import PREFIX, World
 from workers.state.profile import stored_profile
 
 HALF_LIFE_S = 7 * 86_400.0
 ASKED_PEOPLE = 40
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that must hold, with its figures."""
+    """One thing that must hold, with its figures; ``holds`` is None where it was not compared."""
 
     name: str
-    holds: bool
+    holds: bool | None
     figures: dict[str, Any]
 
 
@@ -65,7 +64,13 @@ class Books:
         self._reference = read_reference(self.world)
         say("reading what came of them")
         self._letters = [json.loads(value) for _, _, value in self._read("dead-letters") if value]
-        self._lists = [json.loads(value) for _, _, value in self._read("recommendations") if value]
+        self._lists: list[Json] = []
+        self._shown: dict[str, ShownList] = {}
+        for record in read_topic(self.world, self.world.names.recommendations):
+            one = json.loads(record.value)
+            self._lists.append(one)
+            # A repeat may differ: the first counts.
+            self._shown.setdefault(one["recommendation_id"], shown_list(one, record.timestamp))
         checks: list[Check] = []
         for one in (
             self._published,
@@ -181,20 +186,23 @@ class Books:
     # Lists
 
     def _live_lists(self) -> Check:
-        """Each person's last event of the moment is covered by a list."""
+        """Each person's last event of the moment is covered by a list, in whatever session it was."""
         versions: dict[str, int] = defaultdict(int)
         for one in self._lists:
             versions[one["user_id"]] = max(versions[one["user_id"]], one["profile_version"])
-        live = {
-            name: one.last_live_version if one.is_ordered else 0
-            for name, one in self._reference.profiles.items()
-            if one.last_live_version
-        }
+        people = {name: one for name, one in self._reference.profiles.items() if one.last_live_version}
+        # An event's version is known where the order is. Of the others `quiet at the end` knows.
+        live = {name: one.last_live_version for name, one in people.items() if one.is_ordered}
         missing = [name for name, version in live.items() if versions[name] < version]
         return Check(
             "every live event is covered by a list",
-            not missing,
-            {"people": len(live), "missing": len(missing), "lists": len(self._lists)},
+            None if people and not live else not missing,
+            {
+                "people": len(live),
+                "not_compared": len(people) - len(live),
+                "missing": len(missing),
+                "lists": len(self._lists),
+            },
         )
 
     def _requests(self) -> Check:
@@ -223,13 +231,10 @@ class Books:
         for key, _, value in self._read("items"):
             wanted[key] = None if value is None else json.loads(value)
         failed = {letter["source"]["key"] for letter in self._letters if letter["reason"] == "model_failed"}
-        found: dict[str, Any] = {}
-        revisions: dict[str, tuple[Any, int]] = {}
-        for key, _, value in self._read(f"item-vectors.{self.world.space}"):
-            vector = None if value is None else decode_value(value, ITEM_VECTORS)
-            found[key] = vector
-            if vector is not None:
-                revisions[key] = (vector.version, vector.revision)
+        vectors = ItemVectors()
+        for record in read_topic(self.world, self.world.names.item_vectors(self.world.space)):
+            vectors.take(record.key.decode(), record.value, dict(record.headers))
+        found = vectors.held
         wrong: dict[str, str] = {}
         for item_id, item in wanted.items():
             vector = found.get(item_id)
@@ -243,9 +248,10 @@ class Books:
                     wrong[item_id] = f"made of {vector.modalities}, not {sorted(modalities)}"
         return Check(
             "every item is as it was last published",
-            not wrong,
+            not wrong and not vectors.differing,
             {
                 "items": len(wanted),
+                "same_revision_of_two_kinds": len(vectors.differing),
                 "withdrawn": sum(item is None for item in wanted.values()),
                 "models_failed_on": len(failed),
                 "wrong": len(wrong),
@@ -266,6 +272,9 @@ class Books:
 
     def _popularity(self) -> Check:
         """Every item's counter is the decayed sum of what people did."""
+        name = "every item's popularity is as recomputed"
+        if self.was_emptied:
+            return Check(name, None, {"why": "Redis was emptied"})
         wrong = 0
         with self.world.redis_client() as redis:
             stored: Any = redis.hgetall(f"{PREFIX}popularity")
@@ -278,49 +287,67 @@ class Books:
             expected = math.fsum(one * 2 ** ((then_s - at_s) / HALF_LIFE_S) for one, then_s in effects)
             wrong += not math.isclose(weight, expected, rel_tol=1e-6)
         return Check(
-            "every item's popularity is as recomputed",
-            not wrong or self.was_emptied,
-            {
-                "items": len(self._reference.popularity),
-                "wrong": wrong,
-                "compared": not self.was_emptied,
-            },
+            name,
+            not wrong,
+            {"items": len(self._reference.popularity), "wrong": wrong},
         )
 
     def _outcomes(self) -> Check:
-        """An event has one outcome at most, and the live counts are those of lists and outcomes."""
+        """The outcomes are those of lists and events, one an event, and the live counts are those of both."""
+        settings = self.world.settings.join
+        must, may = expected_outcomes(
+            self._shown,
+            self._reference.live,
+            window=timedelta(hours=settings.window_hours),
+            lists_per_user=settings.lists_per_user,
+        )
+        found: Outcomes = {}
         of_event: dict[str, set[str]] = defaultdict(set)
-        actions: Counter[str] = Counter()
-        seen: set[tuple[str, str]] = set()
+        wrong: set[tuple[str, str]] = set()
         for _, _, value in self._read("outcomes"):
             if value is None:
                 continue
             one = json.loads(value)
+            key = (one["recommendation_id"], one["event_id"])
+            is_what = (one["user_id"], one["item_id"], one["position"], one["action"])
+            if found.setdefault(key, is_what) != is_what or is_what != must.get(key, may.get(key, is_what)):
+                wrong.add(key)
             of_event[one["event_id"]].add(one["recommendation_id"])
-            if (one["recommendation_id"], one["event_id"]) not in seen:
-                seen.add((one["recommendation_id"], one["event_id"]))
-                actions["outcomes:" + one["action"]] += 1
-        first: dict[str, Json] = {}
-        for one in self._lists:
-            # A repeat may differ: the first counts.
-            first.setdefault(one["recommendation_id"], one)
-        lists = [one for one in first.values() if one["items"]]
+        missing, invented = must.keys() - found.keys(), found.keys() - must.keys() - may.keys()
+        # Anybody may invent an action: only those of the settings have a count of their own.
+        known = self.world.settings.profile.actions
+        actions = Counter(
+            f"outcomes:{action if action in known else 'other'}" for _, _, _, action in found.values()
+        )
+        shown = sum(bool(one.item_ids) for one in self._shown.values())
         counted: Counter[str] = Counter()
         with self.world.redis_client() as redis:
-            for key in redis.scan_iter(f"{PREFIX}tally:outcomes:*"):
-                tally: Any = redis.hgetall(key)
+            for name in redis.scan_iter(f"{PREFIX}tally:outcomes:*"):
+                tally: Any = redis.hgetall(name)
                 for field, amount in tally.items():
                     counted[json.loads(field)[3]] += float(amount)  # type: ignore[assignment]
+        wanted = Counter({"lists": shown, **actions})
+        measures = wanted.keys() | {one for one in counted if one.startswith("outcomes:")}
         off = {
-            measure: (counted[measure], wanted)
-            for measure, wanted in {"lists": len(lists), **actions}.items()
-            if round(counted[measure]) != wanted and not measure.endswith(":share")
+            measure: (counted[measure], wanted[measure])
+            for measure in sorted(measures)
+            if round(counted[measure]) != wanted[measure]
         }
-        twice = sum(len(found) > 1 for found in of_event.values())
+        twice = sum(len(lists) > 1 for lists in of_event.values())
         return Check(
-            "an outcome for each event at most, counted once",
-            not twice and not off,
-            {"outcomes": len(seen), "of_two_lists": twice, "lists": len(lists), "counts_off": off},
+            "an outcome for each event of a list, counted once",
+            not (missing or invented or wrong or twice or off) and bool(must),
+            {
+                "outcomes": len(found),
+                "of_events_that_name_their_list": len(must),
+                "missing": len(missing),
+                "invented": len(invented),
+                "wrong": len(wrong),
+                "of_two_lists": twice,
+                "lists": shown,
+                "counts_off": off,
+                "first_off": sorted([*missing, *invented, *wrong])[:3],
+            },
         )
 
     def _read(self, topic: str) -> Iterator[tuple[str, int, bytes | None]]:
@@ -355,58 +382,6 @@ def differences(found: Profile, wanted: ReferenceProfile) -> list[str]:
         compare("seen", set(_packed(found.seen)) - wanted.all_seen, set())
         compare("seen count", len(_packed(found.seen)) + found.seen_filter_items >= len(wanted.seen), True)
     return problems
-
-
-def read_reference(world: World) -> Reference:
-    """The independent model of everything in `events`."""
-    reference = Reference()
-    reference.take(
-        SourceEvent(record.partition, record.offset, record.timestamp, record.value or b"")
-        for record in read_topic(world, world.names.events)
-    )
-    return reference
-
-
-def read_topic(world: World, topic: str) -> Iterator[Any]:
-    """Every record that is there now; those of one partition in order."""
-    consumer = KafkaConsumer(
-        bootstrap_servers=world.kafka.bootstrap_servers,
-        auto_offset_reset="earliest",
-        fetch_max_bytes=16 << 20,
-    )
-    try:
-        partitions = [TopicPartition(topic, one) for one in consumer.partitions_for_topic(topic) or ()]
-        consumer.assign(partitions)
-        consumer.seek_to_beginning(*partitions)
-        ends = consumer.end_offsets(partitions)
-        while any(consumer.position(one) < end for one, end in ends.items()):
-            for records in consumer.poll(timeout_ms=500, max_records=5_000).values():
-                yield from records
-    finally:
-        consumer.close()
-
-
-def ask(world: World, people: list[str], timeout_s: float = 60.0) -> list[Json]:
-    """A list for each person, made now."""
-    run = secrets.token_hex(4)
-    wanted = {f"end-{run}-{number}": person for number, person in enumerate(people)}
-    producer = KafkaProducer(bootstrap_servers=world.kafka.bootstrap_servers)
-    for request_id, person in wanted.items():
-        value = {"request_id": request_id, "user_id": person, "count": 100}
-        producer.send(
-            world.names.recommendation_requests, key=person.encode(), value=json.dumps(value).encode()
-        )
-    producer.flush(timeout=30.0)
-    producer.close()
-    deadline_s = time.monotonic() + timeout_s
-    found: dict[str, Json] = {}
-    while len(found) < len(wanted) and time.monotonic() < deadline_s:
-        for record in read_topic(world, world.names.recommendations):
-            one = json.loads(record.value)
-            if one["cause"]["id"] in wanted:
-                found[one["cause"]["id"]] = one
-        time.sleep(0.5)
-    return list(found.values())
 
 
 def _last(entries: Iterator[tuple[str, int, bytes | None]]) -> dict[str, bytes | None]:

@@ -3,7 +3,7 @@
 Every event has a number, and follows from it, so that a run that is resumed goes on with the next. Most
 events are imported history (days old, so no list is made for them), in bursts of a few people each, as an
 import is; some happen now, and must be answered by a list. Some come twice, some are from the future, some
-are broken.
+are broken. Half of those that happen now name the person's newest list, and an item of it.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ LIVE_EVERY = 20
 BROKEN_EVERY = 400
 TWICE_EVERY = 33
 FUTURE_EVERY = 50
+NAMED_EVERY = 2
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 ACTIONS = (
     ("view", None),
@@ -66,6 +67,7 @@ class Ledger:
             (`time.monotonic`).
         withdrawn: Item → when its withdrawal was acknowledged; it is taken out when it comes back.
         requests: Request → when it was acknowledged.
+        shown: Person → their newest list, as its id and items. Written by who reads lists.
         failures: What Kafka did not take.
     """
 
@@ -74,6 +76,7 @@ class Ledger:
     live: dict[int, tuple[str, int, float]] = field(default_factory=dict)
     withdrawn: dict[str, float] = field(default_factory=dict)
     requests: dict[str, float] = field(default_factory=dict)
+    shown: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
 
 
@@ -163,12 +166,18 @@ class Load:
             self._stop.wait(max(0.0, due_s - time.monotonic()))
 
     def _publish_event(self, number: int, *, is_import: bool) -> None:
-        self.ledger.begun = number + 1
         value = event(self._seed, number, is_import=is_import)
         person = person_of(self._seed, number)
+        shown = self.ledger.shown.get(person)
+        if value is not None and not value["context"] and shown and number % NAMED_EVERY == 0:
+            # What this person was shown leads to it.
+            value["recommendation_id"], items = shown
+            value["item_id"] = items[number_from(self._seed, "place", number) % len(items)]
         encoded = json.dumps(value).encode() if value is not None else b'{"event_id": '
         with self._lock:
+            # At once: between the two it would count as acknowledged.
             self._open.add(number)
+            self.ledger.begun = number + 1
         if value is not None:
             self._versions[person] = self._versions.get(person, 0) + 1
         is_live = value is not None and not value["context"]

@@ -18,7 +18,7 @@ ROLES = (
     *("profile", "profile", "recommend", "recommend", "learn", "join", "explain"),
 )
 SPARE = ("profile", "recommend")
-_TIMES = ("p50", "p95", "max")
+_ANSWERS = {True: "yes", False: "**no**", None: "not compared"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,7 +72,7 @@ def as_markdown(report: Report, given: argparse.Namespace) -> str:
         "| must hold | holds | figures |",
         "|---|---|---|",
         *(
-            f"| {check['name']} | {'yes' if check['holds'] else '**no**'} | {_figures(check['figures'])} |"
+            f"| {check['name']} | {_ANSWERS[check['holds']]} | {_figures(check['figures'])} |"
             for check in found["checks"]
         ),
         "",

@@ -16,6 +16,8 @@ from tests.faults.load import Ledger
 class Observer:
     """A thread that consumes from the end on. A context manager.
 
+    The times are those since `take_times`.
+
     Attributes:
         waits_s: Of each live event that was answered: acknowledged by Kafka until a list with it was read.
         withdrawn_listed_s: Of each withdrawn item on a list: how long after the withdrawal was read.
@@ -27,6 +29,7 @@ class Observer:
         self._vectors_topic = names.item_vectors(space)
         self._ledger = ledger
         self._stop = threading.Event()
+        self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="observer", daemon=True)
         self._versions: dict[str, int] = defaultdict(int)
         self._gone: dict[str, float] = {}
@@ -46,6 +49,13 @@ class Observer:
     def unanswered(self, before_s: float) -> int:
         """Live events acknowledged before this that no list covers yet."""
         return sum(acknowledged_s <= before_s for _, _, acknowledged_s in list(self._ledger.live.values()))
+
+    def take_times(self) -> tuple[list[float], list[float]]:
+        """The times noted since this was last asked: waits, and withdrawn items that were listed."""
+        with self._lock:
+            found = self.waits_s, self.withdrawn_listed_s
+            self.waits_s, self.withdrawn_listed_s = [], []
+        return found
 
     def _run(self) -> None:
         try:
@@ -107,15 +117,20 @@ class Observer:
         self.lists += 1
         self._ledger.requests.pop(found["cause"]["id"], None)
         person = found["user_id"]
+        if found["items"]:
+            ids = tuple(item["item_id"] for item in found["items"])
+            self._ledger.shown[person] = (found["recommendation_id"], ids)
         self._versions[person] = max(self._versions[person], found["profile_version"])
         for item in found["items"]:
             gone_s = self._gone.get(item["item_id"])
             if gone_s is not None:
-                self.withdrawn_listed_s.append(at_s - gone_s)
+                with self._lock:
+                    self.withdrawn_listed_s.append(at_s - gone_s)
 
     def _settle(self) -> None:
         at_s = time.monotonic()
         for number, (person, version, acknowledged_s) in list(self._ledger.live.items()):
             if self._versions[person] >= version:
                 del self._ledger.live[number]
-                self.waits_s.append(at_s - acknowledged_s)
+                with self._lock:
+                    self.waits_s.append(at_s - acknowledged_s)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Any
 
@@ -22,13 +22,21 @@ _OF_A_SPACE = ("text", "image", "audio", "video", "fuse")
 class Recovery:
     """One fault that is over: what was published until then must be acknowledged by these roles.
 
+    Args:
+        healed_s: When it was over.
+        is_back: Whether the worker that it hit works again: where nothing was published for its role, all of
+            that is acknowledged while there is no worker.
+
     Attributes:
         recovered_s: Seconds from the end of the fault; None until then.
     """
 
-    def __init__(self, roles: Collection[str], healed_s: float) -> None:
+    def __init__(
+        self, roles: Collection[str], healed_s: float, is_back: Callable[[], bool] = lambda: True
+    ) -> None:
         self.roles = frozenset(roles)
         self.healed_s = healed_s
+        self._is_back = is_back
         self.recovered_s: float | None = None
         self._targets: dict[str, dict[TopicPartition, int]] | None = None
 
@@ -52,7 +60,7 @@ class Recovery:
             for role, target in self._targets.items()
             for one, end in target.items()
         )
-        if done and self.recovered_s is None:
+        if done and self.recovered_s is None and self._is_back():
             self.recovered_s = time.monotonic() - self.healed_s
 
 
@@ -87,9 +95,9 @@ class RecoveryWatch:
         self._stop.set()
         self._thread.join(60.0)
 
-    def after(self, roles: Collection[str]) -> Recovery:
-        """Watch how long these roles take from now on."""
-        recovery = Recovery(roles, time.monotonic())
+    def after(self, roles: Collection[str], is_back: Callable[[], bool] = lambda: True) -> Recovery:
+        """Watch how long these roles, and a worker, take from now on."""
+        recovery = Recovery(roles, time.monotonic(), is_back)
         self._open.append(recovery)
         return recovery
 

@@ -15,6 +15,8 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
+from tests.faults.reference_outcomes import LiveEvent, live_event
+
 HISTORY = 200
 REMEMBERED_EVENTS = 256
 SEEN_EXACTLY = 1_000
@@ -80,12 +82,14 @@ class Reference:
         popularity: Item → weight and time (seconds) of each effect that counts.
         broken: Positions of what is no event, as (partition, offset).
         event_ids: Of all events.
+        live: Those of the moment, each once.
     """
 
     profiles: dict[str, ReferenceProfile] = field(default_factory=dict)
     popularity: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     broken: set[tuple[int, int]] = field(default_factory=set)
     event_ids: set[str] = field(default_factory=set)
+    live: list[LiveEvent] = field(default_factory=list)
 
     def take(self, records: Iterable[SourceEvent]) -> None:
         """Take records; those of one partition in their order."""
@@ -128,6 +132,7 @@ class Reference:
             self.popularity.setdefault(item_id, []).append((weight, time_ms / 1_000))
         if not value.get("context"):
             profile.last_live_version = profile.version
+            self.live.append(live_event(value, time_ms, record.timestamp_ms))
 
 
 def _see(profile: ReferenceProfile, item: bytes) -> None:

@@ -239,17 +239,21 @@ class Schedule:
             one = _Active("grave", self._grave_number, fault, time.monotonic())
             fault.inject()
             self._heal(one)
-            self._await_back(fault.target)
+            self._await_back(one)
         one = _Active("grave", self._grave_number, faults[-1], time.monotonic(), concerns_all)
         self._grave_number += 1
         self._current = one
         faults[-1].inject()
 
-    def _await_back(self, name: str) -> None:
-        slot = next(slot for slot in self._world.slots if slot.name == name)
-        while slot.is_running and slot.is_ready:
+    def _await_back(self, one: _Active) -> None:
+        deadline_s = time.monotonic() + GIVE_UP_S
+        while not one.fault.is_back():
+            self._world.poll()
+            self._settle(time.monotonic())
+            if time.monotonic() > deadline_s:
+                # It is recorded as not recovered.
+                return
             time.sleep(0.05)
-        slot.await_ready()
 
     def _grave_faults(self, kind: str, chance: random.Random) -> list[Fault]:
         world = self._world
@@ -300,7 +304,7 @@ class Schedule:
 
     def _heal(self, one: _Active) -> None:
         one.felt = one.fault.heal()
-        one.recovery = self._watch.after(one.fault.roles)
+        one.recovery = self._watch.after(one.fault.roles, one.fault.is_back)
         self._recovering.append(one)
 
     def _settle(self, now_s: float) -> None:

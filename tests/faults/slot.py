@@ -101,6 +101,12 @@ class Slot:
         return self._supervisor.workers()[0] if self._supervisor is not None else None
 
     @property
+    def restarts(self) -> int:
+        """How often it was started again."""
+        state = self.state
+        return 0 if state is None else state.restarts
+
+    @property
     def is_ready(self) -> bool:
         """Whether it is in its group and works."""
         return not self._is_stopped and self.state is not None and self.state.ready

@@ -1,21 +1,27 @@
-"""A short run of the fault suite: every kind of fault once or more, and the books must balance."""
+"""A short run of the fault suite: the most telling faults once, and the books must balance."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 
 import pytest
 
 from tests.faults.run import FaultRun, Report
-from tests.faults.schedule import grave_plan
 
 ROLES = ["text", "fuse", "profile", "profile", "recommend", "join"]
-GRAVE = Counter(
-    {"zombie": 1, "Kafka killed": 1, "Redis killed": 1, "Redis set back": 1, "Redis out of memory": 1}
-)
-KILLS = 6
-LIGHT = 40
+# Kills of fuse, profile, recommend and join. Redis is killed where it is set back, too.
+GRAVE = [
+    "kill 2",
+    "Redis set back",
+    "kill 4",
+    "zombie",
+    "Kafka killed",
+    "kill 5",
+    "Redis out of memory",
+    "kill 1",
+]
+KILLS = 4
+LIGHT = 24
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -27,9 +33,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
         seed=1,
         roles=ROLES,
         spare=[],
-        events=6_000,
+        events=4_000,
         events_per_s=200.0,
-        grave=grave_plan(1, 10 * KILLS, len(ROLES), GRAVE),
+        grave=GRAVE,
         light=LIGHT,
         light_every_s=0.8,
         say=print,
@@ -40,8 +46,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 
 def test_every_event_has_its_effect_once(report: Report) -> None:
-    failed = [check for check in report.checks if not check.holds]
-    assert not failed
+    assert [check for check in report.checks if not check.holds] == []
     assert report.checks
 
 

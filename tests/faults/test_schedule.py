@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
+
+from streams.topic_names import TopicNames
 from tests.faults.accounting import Check
-from tests.faults.run import Report, by_fault
+from tests.faults.load import Load
+from tests.faults.observer import Observer
+from tests.faults.recovery import Recovery
+from tests.faults.run import FaultRun, Report, _lines, by_fault
 from tests.faults.schedule import GRAVE_OF_A_THOUSAND, Record, grave_plan
 
 
@@ -40,3 +48,92 @@ def test_a_report_holds_where_every_check_does_and_every_recovery_was_in_time() 
     assert not Report({}, [record("cut", recovered_s=31.0)], [good]).holds
     assert not Report({}, [record("cut", recovered_s=None)], [good]).holds
     assert not Report({}, [record("cut")], []).holds
+    assert not Report({}, [record("cut")], [good], withdrawn_listed_s=[1.0, 31.0]).holds
+
+
+def test_what_was_not_compared_neither_holds_nor_fails() -> None:
+    good, unknown = Check("one", True, {}), Check("two", None, {})
+    assert Report({}, [], [good, unknown]).holds
+    assert not Report({}, [], [unknown]).holds
+
+
+def test_a_worker_with_nothing_to_do_has_recovered_when_it_is_back() -> None:
+    is_back = False
+    recovery = Recovery(["image"], 0.0, lambda: is_back)
+    recovery.look(1.0, {}, {}, {"image": ["items"]})
+    assert recovery.recovered_s is None
+    is_back = True
+    recovery.look(2.0, {}, {}, {"image": ["items"]})
+    assert recovery.recovered_s is not None
+
+
+def test_quiet_at_the_end_fails_where_a_live_event_has_no_list() -> None:
+    load = Load("", TopicNames(""), seed=1, events=1)
+    observer = Observer("", TopicNames(""), "space", load.ledger)
+    watch = SimpleNamespace(lag={"profile": 0, "join": 3})
+    assert FaultRun._quiet(True, observer, watch).figures == {"unanswered": 0, "lag": {"join": 3}}  # type: ignore[arg-type]
+    load.ledger.live[7] = ("anna", 3, 0.0)
+    check = FaultRun._quiet(False, observer, watch)  # type: ignore[arg-type]
+    assert not check.holds
+    assert check.figures["unanswered"] == 1
+
+
+def test_a_line_half_written_is_taken_off_a_journal(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.jsonl"
+    assert _lines(journal) == []
+    journal.write_text('{"a": 1}\n{"a": 2}\n{"a":')
+    assert _lines(journal) == [{"a": 1}, {"a": 2}]
+    with journal.open("a") as more:
+        more.write('{"a": 3}\n')
+    assert _lines(journal) == [{"a": 1}, {"a": 2}, {"a": 3}]
+
+
+def test_an_event_is_begun_only_when_it_counts_as_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or an acknowledgement between the two would count it as acknowledged."""
+    load = Load("", TopicNames(""), seed=1, events=10)
+    at_begun: list[set[int]] = []
+
+    class Watched(type(load.ledger)):  # type: ignore[misc]
+        def __setattr__(self, name: str, value: object) -> None:
+            if name == "begun":
+                at_begun.append(set(load._open))
+            super().__setattr__(name, value)
+
+    monkeypatch.setattr(load, "_send", lambda *_: None)
+    load.ledger = Watched()
+    at_begun.clear()
+    load._publish_event(0, is_import=True)
+    assert at_begun == [{0}]
+
+
+def test_a_live_event_may_name_the_list_that_the_person_was_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    load = Load("", TopicNames(""), seed=1, events=0)
+    sent: list[bytes] = []
+    monkeypatch.setattr(load, "_send", lambda topic, key, value, then: sent.append(value))
+    monkeypatch.setattr(
+        load.ledger, "shown", SimpleNamespace(get=lambda person: (f"list-{person}", ("i", "j")))
+    )
+    for number in range(200):
+        load._publish_event(number, is_import=False)
+    assert b'"recommendation_id": "list-person-' in b"".join(sent)
+
+
+@pytest.mark.timeout(20)
+def test_what_kafka_refused_ends_the_run(tmp_path: Path) -> None:
+    run = FaultRun(
+        tmp_path,
+        seed=1,
+        roles=[],
+        spare=[],
+        events=10,
+        events_per_s=1.0,
+        grave=[],
+        light=0,
+        light_every_s=1.0,
+    )
+    load = Load("", TopicNames(""), seed=1, events=10)
+    observer = Observer("", TopicNames(""), "space", load.ledger)
+    load.ledger.failures.append("events anna: too large")
+    world = SimpleNamespace(slots=[], poll=lambda: None)
+    with pytest.raises(AssertionError, match="too large"):
+        run._inject(world, SimpleNamespace(), load, observer)  # type: ignore[arg-type]

@@ -26,5 +26,5 @@ def test_well_formed_inputs_are_accepted(name: str) -> None:
 def test_broken_inputs_raise_nothing_but_what_is_documented(name: str) -> None:
     target = TARGETS[name]
     accepted = sum(map(target, mutated(target.seeds(), INPUTS, seed=1, max_bytes=target.max_bytes)))
-    # Both outcomes are seen, so that neither check is idle.
+    # Some are refused, where any may be: what breaks inputs does break them.
     assert accepted < INPUTS or not target.allowed

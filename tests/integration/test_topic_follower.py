@@ -94,6 +94,27 @@ async def test_the_start_may_end_earlier_and_a_gate_holds_what_follows(
         await reading.follower.stop()
 
 
+async def test_a_batch_that_cannot_be_taken_is_read_again(kafka: KafkaServer, topic_prefix: str) -> None:
+    servers, topic = kafka.bootstrap_servers, f"{topic_prefix}fails"
+    await create_topic(servers, topic, 1)
+    reading = Reading(servers, topic)
+    take, failures = reading._take, iter([ValueError("once")])
+
+    def fail_once(records: Sequence[ConsumerRecord]) -> None:
+        for failure in failures:
+            raise failure
+        take(records)
+
+    reading.follower._take = fail_once
+    await reading.follower.start()
+    try:
+        await publish(servers, topic, 0, 3)
+        await until(lambda: len(reading.taken) == 3, "what could not be taken at first")
+        assert sorted(reading.taken) == [(0, 0), (0, 1), (0, 2)]
+    finally:
+        await reading.follower.stop()
+
+
 async def test_a_killed_kafka_that_comes_back_is_followed_on(tmp_path: Path) -> None:
     with EmbeddedKafka(tmp_path) as kafka:
         await create_topic(kafka.bootstrap_servers, "topic", 1)

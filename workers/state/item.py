@@ -39,9 +39,9 @@ class StoredFeature(msgspec.Struct, frozen=True, array_like=True):
 class ItemState(msgspec.Struct, frozen=True, array_like=True):
     """All that fuse knows of an item.
 
-    ``revision`` counts changes, from the time on (milliseconds) at which the state began. ``declared`` is
-    the version of the declaration held, None before the first; ``enriched``: attributes hold what a language
-    model says of the item.
+    ``revision`` grows with each change: it is the time of the change (milliseconds since the epoch), or one
+    more than before where that is higher. ``declared`` is the version of the declaration held, None before
+    the first; ``enriched``: attributes hold what a language model says of the item.
     """
 
     revision: int = 0
@@ -65,8 +65,20 @@ class ItemState(msgspec.Struct, frozen=True, array_like=True):
         return self.features[modality].source_hash == self.sources.get(modality)
 
 
-def apply(state: ItemState, message: FeatureMessage) -> ItemState:
-    """What becomes of ``state`` when ``message`` arrives; the same object where nothing changes."""
+def apply(state: ItemState, message: FeatureMessage, now_ms: int = 0) -> ItemState:
+    """What becomes of ``state`` when ``message`` arrives; the same object where nothing changes.
+
+    ``now_ms``: the wall clock, milliseconds since the epoch.
+    """
+    after = _apply(state, message)
+    if after is state:
+        return state
+    # The time, not a count: that would begin anew with a Redis that has lost its state, or go back with one
+    # that was set back, and who holds the item in a higher revision would take no change of it any more.
+    return msgspec.structs.replace(after, revision=max(state.revision + 1, now_ms))
+
+
+def _apply(state: ItemState, message: FeatureMessage) -> ItemState:
     match message:
         case ItemDeclared():
             return _declare(state, message)
@@ -90,7 +102,6 @@ def _declare(state: ItemState, message: ItemDeclared) -> ItemState:
         or (not message.withdrawn and feature.source_hash == message.sources.get(modality))
     }
     return ItemState(
-        revision=state.revision + 1,
         declared=message.version,
         withdrawn=message.withdrawn,
         title=message.title,
@@ -120,16 +131,14 @@ def _add_feature(state: ItemState, message: ItemFeature) -> ItemState:
     )
     if state.features.get(message.modality) == feature:
         return state
-    return msgspec.structs.replace(
-        state, revision=state.revision + 1, features={**state.features, message.modality: feature}
-    )
+    return msgspec.structs.replace(state, features={**state.features, message.modality: feature})
 
 
 def _drop_feature(state: ItemState, message: ItemFeatureFailed) -> ItemState:
     if message.modality not in state.features or not _accepts(state, message):
         return state
     features = {modality: held for modality, held in state.features.items() if modality != message.modality}
-    return msgspec.structs.replace(state, revision=state.revision + 1, features=features)
+    return msgspec.structs.replace(state, features=features)
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -29,6 +29,10 @@ class Fault(ABC):
     def inject(self) -> None:
         """Let it happen."""
 
+    def is_back(self) -> bool:
+        """Whether the worker that it hit works again. Called from another thread."""
+        return True
+
     @abstractmethod
     def heal(self) -> int:
         """Let it end; how many processes, connections, commands or replies felt it. 0: it hit nothing."""

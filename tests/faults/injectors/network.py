@@ -20,7 +20,11 @@ class _OfLink(Fault):
         super().__init__(slot.name, [slot.role], duration_s)
         self.name = f"{self.what} {to}"
         self._proxy: Proxy = slot.kafka if to == "Kafka" else slot.redis
+        self._slot = slot
         self._felt = 0
+
+    def is_back(self) -> bool:
+        return self._slot.is_ready
 
 
 class Cut(_OfLink):

@@ -14,30 +14,44 @@ class _OfSlot(Fault):
         self._slot = slot
         self._felt = 0
 
+    def is_back(self) -> bool:
+        return self._slot.is_ready
 
-class Kill(_OfSlot):
-    """SIGKILL; the supervisor starts another."""
+
+class _Ended(_OfSlot):
+    """A process ends, and the supervisor starts another."""
+
+    def __init__(self, slot: Slot) -> None:
+        super().__init__(slot)
+        self._starts = 0
+
+    def is_back(self) -> bool:
+        # The old one may still answer for a moment.
+        return (self._felt == 0 or self._slot.restarts > self._starts) and self._slot.is_ready
+
+    def heal(self) -> int:
+        return self._felt
+
+
+class Kill(_Ended):
+    """SIGKILL."""
 
     name = "worker killed"
     is_kill = True
 
     def inject(self) -> None:
+        self._starts = self._slot.restarts
         self._felt = self._slot.kill()
 
-    def heal(self) -> int:
-        return self._felt
 
-
-class Restart(_OfSlot):
-    """SIGTERM, as in a rolling restart; the supervisor starts another."""
+class Restart(_Ended):
+    """SIGTERM, as in a rolling restart."""
 
     name = "worker restarted"
 
     def inject(self) -> None:
+        self._starts = self._slot.restarts
         self._felt = self._slot.terminate()
-
-    def heal(self) -> int:
-        return self._felt
 
 
 class Stall(_OfSlot):

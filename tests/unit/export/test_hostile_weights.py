@@ -70,6 +70,35 @@ def test_steps_after_the_network_that_are_not_known(tmp_path: Path) -> None:
         assert kind in refused(folder, tmp_path / "out")
 
 
+def test_a_step_outside_the_folder(tmp_path: Path) -> None:
+    folder = save_bert(tmp_path / "bert")
+    steps = [{"idx": 0, "name": "0", "path": "../2_Dense", "type": "sentence_transformers.models.Dense"}]
+    (folder / "modules.json").write_text(json.dumps(steps))
+    assert "leaves its folder" in refused(folder, tmp_path / "out")
+
+
+def test_a_dense_step_that_names_what_is_to_be_called(tmp_path: Path) -> None:
+    folder = save_bert(tmp_path / "bert")
+    (folder / "2_Dense").mkdir()
+    (folder / "2_Dense" / "config.json").write_text(json.dumps({"activation_function": "os.abort"}))
+    steps = [{"idx": 0, "name": "0", "path": "2_Dense", "type": "sentence_transformers.models.Dense"}]
+    (folder / "modules.json").write_text(json.dumps(steps))
+    assert "os.abort" in refused(folder, tmp_path / "out")
+
+
+def test_steps_that_are_no_list(tmp_path: Path) -> None:
+    folder = save_bert(tmp_path / "bert")
+    for steps in ({"0": "x"}, ["x"]):
+        (folder / "modules.json").write_text(json.dumps(steps))
+        assert "no list of steps" in refused(folder, tmp_path / "out")
+
+
+def test_code_from_a_hub(tmp_path: Path) -> None:
+    folder = save_bert(tmp_path / "bert")
+    change_config(folder, text_config={"_attn_implementation_internal": "someone/kernels"})
+    assert "someone/kernels" in refused(folder, tmp_path / "out")
+
+
 def test_a_dense_step_with_pickled_weights(tmp_path: Path) -> None:
     folder = save_bert(tmp_path / "bert")
     (folder / "2_Dense").mkdir()

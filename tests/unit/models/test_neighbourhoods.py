@@ -47,6 +47,13 @@ def settle(index: ItemIndex) -> None:
         index.near(index.vectors[0], index.available, 1)
 
 
+def test_a_warm_index_has_all_rows_in_cells_at_its_first_look() -> None:
+    index = index_of(grouped(1, ITEMS), np.arange(ITEMS))
+    assert len(index.near(index.vectors[0], index.available, 100)) == ITEMS
+    index.warm_up(())
+    assert len(index.near(index.vectors[0], index.available, 100)) < ITEMS / 4
+
+
 def test_of_vectors_in_groups_the_nearest_are_found_among_few() -> None:
     vectors = grouped(1, ITEMS)
     index = index_of(vectors, np.arange(ITEMS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import threading
@@ -20,6 +21,17 @@ async def test_only_the_thread_that_works_steps_back() -> None:
     before = own_priority()
     assert await in_background(own_priority, "long") == LOWEST_PRIORITY
     assert own_priority() == before
+
+
+async def test_who_gives_up_does_not_wait_for_the_work() -> None:
+    may_end = threading.Event()
+    waiting = asyncio.ensure_future(in_background(may_end.wait, "long"))
+    await asyncio.sleep(0.01)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert [one.daemon for one in threading.enumerate() if one.name == "long"] == [True]
+    may_end.set()
 
 
 async def test_what_the_work_raises_is_raised() -> None:

@@ -156,3 +156,25 @@ def test_messages_delivered_again_change_nothing_that_shows(life: list[str], ran
     again = messages + messages
     random.shuffle(again)  # type: ignore[attr-defined]
     assert seen(after(*messages, *again)) == expected
+
+
+def test_a_revision_is_the_time_of_the_change_and_never_lower_than_before() -> None:
+    state = apply(ItemState(), declared(1, text="t"), now_ms=1_000)
+    assert state.revision == 1_000
+    later = apply(state, feature(1, "text", "t"), now_ms=2_000)
+    assert later.revision == 2_000
+    # A clock that was set back.
+    assert apply(later, withdrawn(2), now_ms=500).revision == 2_001
+    # What changes nothing is no revision.
+    assert apply(later, feature(1, "text", "t"), now_ms=3_000) is later
+
+
+def test_a_state_that_was_set_back_goes_on_above_the_revisions_that_readers_hold() -> None:
+    copy = apply(ItemState(), declared(1, text="t", image="i"), now_ms=1_000)
+    held = apply(copy, feature(1, "text", "t"), now_ms=2_000)
+    again = apply(copy, feature(1, "image", "i"), now_ms=3_000)
+    assert again.revision > held.revision
+
+
+def test_without_a_clock_revisions_count() -> None:
+    assert after(declared(1, text="t"), feature(1, "text", "t")).revision == 2

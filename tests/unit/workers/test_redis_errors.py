@@ -6,7 +6,7 @@ import pytest
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 
 from streams.errors import DefectError, DependencyDownError
-from workers.state.redis_store import _down
+from workers.state.redis_errors import redis_errors
 
 IN_PIPELINE = "Command # 2 (ZADD t.holders 1.0 a) of pipeline caused error: "
 
@@ -23,12 +23,12 @@ IN_PIPELINE = "Command # 2 (ZADD t.holders 1.0 a) of pipeline caused error: "
 )
 async def test_what_passes_is_waited_out_alone_or_in_a_pipeline(error: ResponseError) -> None:
     with pytest.raises(DependencyDownError):
-        async with _down("holders"):
+        async with redis_errors("holders"):
             raise error
 
 
 @pytest.mark.parametrize("before", ["", IN_PIPELINE])
 async def test_what_redis_does_not_understand_is_a_defect(before: str) -> None:
     with pytest.raises(DefectError):
-        async with _down("holders"):
+        async with redis_errors("holders"):
             raise ResponseError(f"{before}WRONGTYPE Operation against a key holding the wrong kind of value")
