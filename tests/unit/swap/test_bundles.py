@@ -142,7 +142,7 @@ async def test_bundles_are_loaded_by_a_thread_that_steps_back(tmp_path: Path) ->
 
     loads.load_now = noted  # type: ignore[method-assign, assignment]
     await loads.load(announced(tmp_path, source))
-    assert names == ["model bundle_0"]
+    assert names == ["model bundle"]
 
 
 def test_a_version_does_not_change_also_where_its_announcement_was_withdrawn() -> None:
