@@ -75,6 +75,9 @@ class EnrichmentReader:
 
         Args:
             text: Of the item; what reads like instructions is not sent.
+
+        Raises:
+            NoAnswerError: The model was not asked.
         """
         settings = self._settings
         shown = display_text(text, settings.max_characters)

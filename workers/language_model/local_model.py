@@ -133,7 +133,7 @@ class LocalModel:
                 self._executor, self._decoder.decode, messages, self._settings.max_tokens, unwanted.is_set
             )
         except PromptTooLongError as error:
-            raise NoAnswerError("refused", str(error)) from None
+            raise NoAnswerError("too_long", str(error)) from None
         except Exception as error:
             _log.warning("the local language model failed", exc_info=error)
             raise NoAnswerError("failed", type(error).__name__) from None

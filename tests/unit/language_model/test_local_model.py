@@ -148,7 +148,6 @@ async def test_who_finds_too_many_waiting_gets_no_answer_at_once(decoder: FakeDe
 @pytest.mark.parametrize(
     ("error", "outcome"),
     [
-        (PromptTooLongError("900 tokens"), "refused"),
         (RuntimeError("out of memory"), "failed"),
         (MemoryError(), "failed"),
     ],
@@ -164,6 +163,19 @@ async def test_a_model_that_fails_costs_its_words_alone(
             assert (await generator.write((LAMP,), "anna")).texts == template()
     assert counted.calls == {outcome: 2, "circuit_open": 1}
     assert decoder.decoded == 2
+
+
+async def test_prompts_that_are_too_long_leave_the_model_to_others(decoder: FakeDecoder) -> None:
+    decoder.error = PromptTooLongError("900 tokens")
+    counted = Counted()
+    async with LanguageModel(settings(breaker_failures=2), counted) as model:
+        await model.is_ready()
+        for _ in range(3):
+            with pytest.raises(NoAnswerError, match="too_long"):
+                await model.answer(MESSAGES, {})
+        decoder.error = None
+        assert await model.answer(MESSAGES, {}) == HONEST
+    assert counted.calls == {"too_long": 3, "ok": 1}
 
 
 # What is missing
