@@ -72,6 +72,9 @@ class Endpoint:
         if self._client is not None:
             await self._client.close()
 
+    async def is_ready(self) -> None:
+        """See `Transport.is_ready`."""
+
     async def complete(
         self, messages: Sequence[Message], schema: Mapping[str, Any], user: str | None
     ) -> Completion:
@@ -100,7 +103,7 @@ class Endpoint:
             raise NoAnswerError("rate_limited", "it is asked too often", _retry_after_s(error)) from None
         except openai.APIStatusError as error:
             status = error.status_code
-            raise NoAnswerError(_outcome(status), f"status {status}", _retry_after_s(error)) from None
+            raise NoAnswerError(outcome_of(status), f"status {status}", _retry_after_s(error)) from None
         except openai.APIConnectionError as error:
             raise NoAnswerError("unreachable", str(error)[:200]) from None
         except Exception as error:
@@ -109,7 +112,8 @@ class Endpoint:
             raise NoAnswerError("malformed", type(error).__name__) from None
 
 
-def _outcome(status: int) -> Outcome:
+def outcome_of(status: int) -> Outcome:
+    """What a status of HTTP says of the call."""
     if status >= 500 or status in (408, 409):
         return "server_error"
     # What servers say where a prompt is longer than their model reads: of this call, not of the endpoint.

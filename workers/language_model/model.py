@@ -78,6 +78,10 @@ class LanguageModel(AbstractAsyncContextManager["LanguageModel"]):
         if self._transport is not None:
             await self._transport.__aexit__(kind, error, trace)
 
+    async def is_ready(self) -> None:
+        """Wait until it can answer; who does not gets no answer meanwhile. See `Transport.is_ready`."""
+        await self._open.is_ready()
+
     async def answer(
         self, messages: Sequence[Message], schema: Mapping[str, Any], user: str | None = None
     ) -> str:

@@ -62,6 +62,13 @@ class Transport(AbstractAsyncContextManager["Transport"], Protocol):
     def may_pass(self) -> frozenset[Outcome]:
         """The failures that another try may not have."""
 
+    async def is_ready(self) -> None:
+        """Wait until it can answer: a model in the process is loaded beside what else goes on.
+
+        Raises:
+            ConfigurationError: It never will.
+        """
+
     async def complete(
         self, messages: Sequence[Message], schema: Mapping[str, Any], user: str | None
     ) -> Completion:
