@@ -185,9 +185,7 @@ def measure_enriching(
         "audiences": sum(len(one.audience) for one in told if one),
     }
     not_asked = len(asked) - outcomes.total()
-    return StageReport(
-        "enrich", model.model, ranker, dict(outcomes), comparison, asked_s, details, not_asked
-    )
+    return StageReport("enrich", model.model, ranker, dict(outcomes), comparison, asked_s, details, not_asked)
 
 
 class _Items(Dataset):

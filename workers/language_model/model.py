@@ -67,6 +67,15 @@ class LanguageModel(AbstractAsyncContextManager["LanguageModel"]):
         """The model's name."""
         return self._open.model
 
+    def beside(self) -> LanguageModel:
+        """Another one, for another kind of question: what is open, its turns and the budget are shared.
+
+        Its circuit is its own: what one asks may be more than the model can do, and the other not.
+        """
+        other = LanguageModel(self._settings, self._metrics, budget=self._budget)
+        other._slots, other._transport = self._slots, self._open
+        return other
+
     async def __aenter__(self) -> Self:
         transport = _transport(self._settings)
         self._transport = await transport.__aenter__()

@@ -145,7 +145,9 @@ async def test_no_answer_in_time_changes_nothing(model: Orders) -> None:
 async def test_the_requests_deadline_is_heeded_where_it_comes_first() -> None:
     given_list = made()
     async with asyncio.timeout(5):
-        assert await refiner(Hung(), timeout_ms=60_000).refine(profile("id-a"), given_list, 0.01) is given_list
+        assert (
+            await refiner(Hung(), timeout_ms=60_000).refine(profile("id-a"), given_list, 0.01) is given_list
+        )
 
 
 async def test_only_the_first_items_are_put_in_order() -> None:

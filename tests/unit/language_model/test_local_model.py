@@ -6,7 +6,7 @@ import asyncio
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from workers.language_model import local_model
 from workers.language_model.local_model import PromptTooLongError, load_decoder
 from workers.language_model.model import LanguageModel
 from workers.language_model.transport import Completion, Message, NoAnswerError
+from workers.wiring.language_model import WorkersLanguageModel
 
 MESSAGES = [{"role": "user", "content": "words"}]
 # The fixed answer of a decoder of tests that is about the lamp of the samples.
@@ -185,6 +186,39 @@ async def test_prompts_that_are_too_long_leave_the_model_to_others(decoder: Fake
         decoder.error = None
         assert await model.answer(MESSAGES, {}) == HONEST
     assert counted.calls == {"too_long": 3, "ok": 1}
+
+
+async def test_what_asks_beside_shares_decoder_and_budget_and_has_a_circuit_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, decoder: FakeDecoder
+) -> None:
+    loaded: list[str] = []
+
+    def load(name: str, threads: int) -> FakeDecoder:
+        loaded.append(name)
+        return decoder
+
+    monkeypatch.setattr(local_model, "load_decoder", load)
+    own = settings(breaker_failures=1, tokens_per_minute=400, max_tokens=100)
+    async with AsyncExitStack() as resources:
+        opens = WorkersLanguageModel(own, resources)
+        queries, refiner = await opens.open(), await opens.open()
+        await refiner.is_ready()
+        decoder.error = RuntimeError("more than it can do")
+        with pytest.raises(NoAnswerError, match="failed"):
+            await queries.answer(MESSAGES, {})
+        with pytest.raises(NoAnswerError, match="circuit_open"):
+            await queries.answer(MESSAGES, {})
+        decoder.error = None
+        while True:  # 49 tokens a call
+            try:
+                await refiner.answer(MESSAGES, {})
+            except NoAnswerError as error:
+                assert error.outcome == "over_budget"
+                break
+        queries._breaker.succeeded()
+        with pytest.raises(NoAnswerError, match="over_budget"):
+            await queries.answer(MESSAGES, {})
+    assert loaded == ["/models/tiny"]
 
 
 # Loading

@@ -19,6 +19,7 @@ from workers.language_model.model import LanguageModel
 from workers.language_model.negations import NegationReader, Separated, checked
 from workers.language_model.transport import NoAnswerError
 from workers.query_reader import QueriesOff, QueryReader, ReadsQueries, Vector
+from workers.wiring.language_model import WorkersLanguageModel
 from workers.wiring.queries import wire_queries
 
 TEXT = "quiet piano, no vocals"
@@ -180,7 +181,8 @@ async def wired(**sections: Any) -> ReadsQueries:
     settings = Settings(**sections)
     registry = encoder_registry(settings)
     async with AsyncExitStack() as resources:
-        reads = await wire_queries(settings, registry, fusion_in_use(settings, registry), resources)
+        model = WorkersLanguageModel(settings.language_model, resources)
+        reads = await wire_queries(settings, registry, fusion_in_use(settings, registry), resources, model)
         await reads.read("quiet piano music")
         return reads
 
