@@ -26,8 +26,8 @@ REFINED = counter(
     "lists",
     "Lists that a request asked to have refined, by outcome: reordered, unchanged, or as they were made "
     "because the answer was no order (invalid), came not in time or not at all (no_answer), the model was "
-    "not to be asked just then (not_asked), or there is nothing to order by: fewer than two items have words, "
-    "the model is told none of the person's choices, or the list is for words or seed items "
+    "not to be asked just then (not_asked), or there is nothing to order by: fewer than two items have "
+    "words, the model is told none of the person's choices, or the list is for words or seed items "
     "(nothing_to_order).",
     ("outcome",),
 )

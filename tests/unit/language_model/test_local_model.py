@@ -209,12 +209,9 @@ async def test_what_asks_beside_shares_decoder_and_budget_and_has_a_circuit_of_i
         with pytest.raises(NoAnswerError, match="circuit_open"):
             await queries.answer(MESSAGES, {})
         decoder.error = None
-        while True:  # 49 tokens a call
-            try:
+        with pytest.raises(NoAnswerError, match="over_budget"):
+            for _ in range(9):  # of 49 tokens each
                 await refiner.answer(MESSAGES, {})
-            except NoAnswerError as error:
-                assert error.outcome == "over_budget"
-                break
         queries._breaker.succeeded()
         with pytest.raises(NoAnswerError, match="over_budget"):
             await queries.answer(MESSAGES, {})
