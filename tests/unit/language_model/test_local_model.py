@@ -209,9 +209,13 @@ async def test_what_asks_beside_shares_decoder_and_budget_and_has_a_circuit_of_i
         with pytest.raises(NoAnswerError, match="circuit_open"):
             await queries.answer(MESSAGES, {})
         decoder.error = None
-        with pytest.raises(NoAnswerError, match="over_budget"):
+
+        async def use_up() -> None:
             for _ in range(9):  # of 49 tokens each
                 await refiner.answer(MESSAGES, {})
+
+        with pytest.raises(NoAnswerError, match="over_budget"):
+            await use_up()
         queries._breaker.succeeded()
         with pytest.raises(NoAnswerError, match="over_budget"):
             await queries.answer(MESSAGES, {})
