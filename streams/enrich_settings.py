@@ -30,6 +30,9 @@ class EnrichSettings(BaseModel):
     timeout_s: float = Field(30.0, gt=0, le=600, description="Then the item stays as it came.")
     max_characters: int = Field(1_000, ge=16, le=16_384, description="Of an item's text, for the model.")
     backlog_items: int = Field(
-        10_000, ge=1, description="Items that wait for the model in a worker; beyond, they stay as they came."
+        10_000,
+        ge=1,
+        description="Items that wait for the model in a worker, with their titles, texts and attributes; "
+        "beyond, they stay as they came.",
     )
     cache_entries: int = Field(20_000, ge=0, description="Texts whose enrichment a worker keeps.")

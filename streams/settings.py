@@ -289,6 +289,16 @@ class Settings(BaseSettings):
         self.objectives_of(self.recommend)
         return self
 
+    @model_validator(mode="after")
+    def _check_refine(self) -> Self:
+        tokens = self.refine.answer_tokens
+        if self.refine.enabled and tokens > self.language_model.max_tokens:
+            raise ValueError(
+                f"refine.items is {self.refine.items}, and an order of so many takes up to {tokens} tokens: "
+                f"language_model.max_tokens is {self.language_model.max_tokens}, and would cut it off"
+            )
+        return self
+
     def objectives_of(self, recommend: RecommendSettings) -> dict[str, float]:
         """How much each objective counts in scores, by these settings of lists.
 

@@ -6,15 +6,17 @@ An item that waits when the worker ends is enriched with its next version: what 
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import structlog
 
 from streams.metrics import counter, gauge
 from workers.item_sources import content_hash
 from workers.language_model.enrichment import Enrichment
+from workers.language_model.transport import NoAnswerError
 
 EnrichOutcome = Literal["enriched", "nothing_said", "no_answer", "no_room", "failed"]
 ENRICHED = counter(
@@ -28,6 +30,9 @@ ENRICHED = counter(
 WAITING = gauge("freshet_items_to_enrich", "items", "Items that wait for the language model.")
 
 Publish = Callable[[Enrichment], Awaitable[None]]
+# Between tries while the model may not be asked, doubling; a budget of tokens may be used up for hours.
+FIRST_WAIT_S: Final = 0.1
+LONGEST_WAIT_S: Final = 15.0
 _log = structlog.get_logger()
 
 
@@ -35,7 +40,7 @@ class ReadsEnrichment(Protocol):
     """Reads a text."""
 
     async def read(self, text: str) -> Enrichment | None:
-        """See `EnrichmentReader.read`."""
+        """See `EnrichmentReader.read`; raises `NoAnswerError` where nobody may be asked now."""
 
 
 class ItemEnricher:
@@ -88,12 +93,25 @@ class ItemEnricher:
             text, publish = await self._waiting.get()
             WAITING.set(self._waiting.qsize())
             try:
-                outcome = await self._enrich(text, publish)
+                outcome = await self._when_asked(text, publish)
             except Exception:
                 # Nobody awaits this task: one item must not leave the others without.
                 _log.exception("an item could not be enriched")
                 outcome = "failed"
             ENRICHED.labels(outcome).inc()
+            # What is known of a text is told without waiting: others get their turn all the same.
+            await asyncio.sleep(0)
+
+    async def _when_asked(self, text: str, publish: Publish) -> EnrichOutcome:
+        """Enrich, as soon as the model may be asked: until then the item is kept, and others behind it."""
+        wait_s = FIRST_WAIT_S
+        while True:
+            try:
+                return await self._enrich(text, publish)
+            except NoAnswerError as error:
+                _log.debug("an item waits until the model may be asked", because=error.outcome)
+            await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))
+            wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 
     async def _enrich(self, text: str, publish: Publish) -> EnrichOutcome:
         found = self.known(text)

@@ -17,6 +17,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Protocol
 
+import msgspec
 import structlog
 
 from models.encoders.encoder import mean_direction
@@ -75,6 +76,14 @@ class _Work:
     item_id: str
     version: ItemVersion
     item: Item | None
+
+
+def _enriched(declared: ItemDeclared, enrichment: Enrichment | None) -> ItemDeclared:
+    """With what a model has told; what the publisher says of the same stays."""
+    if not enrichment:
+        return declared
+    attributes = enrichment.attributes | declared.attributes
+    return msgspec.structs.replace(declared, attributes=attributes, enriched=True)
 
 
 class ItemEncoder:
@@ -201,45 +210,65 @@ class ItemEncoder:
 
     async def _encode_item(self, work: _Work, state: ItemState) -> None:
         records: list[Outgoing] = []
-        enrichment = None if work.item is None else self._enrichment(work.item)
-        if self._validates:
-            await self._publish([self._record(self._declare(work, enrichment))])
+        text, enrichment = self._told(work.item, state)
+        declared = self._declare(work) if self._validates else None
+        if declared is not None:
+            await self._publish([self._record(_enriched(declared, enrichment))])
         if work.item is None:
             # So that compaction forgets the feature; the declaration stays, as a mark of the withdrawal.
             records = [withdrawn_feature(self._topics, self._settings, work.item_id, self._modality)]
         else:
             source = source_hash(work.item, self._modality, self._settings)
             if source is not None:
-                records = await self._feature_records(work, work.item, source, state, enrichment)
+                records = await self._feature_records(work, work.item, source, state, text, enrichment)
         if records:
             await self._publish(records)
         work.delivery.done()
-        if work.item is not None:
-            self._enrich_later(work, work.item)
+        if self._enricher is not None and declared is not None and text and enrichment is None:
+            # What waits may wait for long: it holds neither the message nor its media.
+            is_encoded = work.item is not None and self._modality not in work.item.vectors
+            self._enricher.later(text, partial(self._update, declared, text, is_encoded))
 
-    def _enrichment(self, item: Item) -> Enrichment | None:
-        """What is told of the item's text already."""
-        if self._enricher is None or self._read_text is None:
-            return None
-        return self._enricher.known(self._read_text(item)) or None
-
-    def _enrich_later(self, work: _Work, item: Item) -> None:
-        """Where nobody has been asked of the item's text: its enrichment follows as an update."""
-        if self._enricher is None or self._read_text is None:
-            return
+    def _told(self, item: Item | None, state: ItemState) -> tuple[str, Enrichment | None]:
+        """The item's text, and what is told of it already; None where nobody has been asked."""
+        if item is None or self._enricher is None or self._read_text is None:
+            return "", None
         text = self._read_text(item)
-        if text and self._enricher.known(text) is None:
-            self._enricher.later(text, lambda found: self._update(work, item, found))
+        known = self._enricher.known(text)
+        if known is None and state.enriched and not state.withdrawn and self._modality not in item.vectors:
+            source = source_hash(item, self._modality, self._settings)
+            if source is not None and state.sources.get(self._modality) == source:
+                known = Enrichment.held_in(state.attributes)
+        return text, known
 
-    async def _update(self, work: _Work, item: Item, enrichment: Enrichment) -> None:
+    async def _update(
+        self, declared: ItemDeclared, text: str, is_encoded: bool, enrichment: Enrichment
+    ) -> None:
         """Declare the item again, with what was told of it; a newer version of the item is not touched."""
-        records = [self._record(self._declare(work, enrichment))]
-        source = source_hash(item, self._modality, self._settings)
-        if self._settings.enrich.in_text and source is not None and self._modality not in item.vectors:
-            records += await self._feature_records(work, item, source, ItemState(), enrichment)
+        records = [self._record(_enriched(declared, enrichment))]
+        source = declared.sources.get(self._modality)
+        if self._settings.enrich.in_text and is_encoded and source is not None:
+            read, content = self._read_with(text, source, enrichment)
+            try:
+                vector = (await self._batcher.encode(read)).tobytes()
+            except BadInputError as error:
+                # The vector of the text as it came is good, and stays.
+                self._metrics.failed(error.reason)
+                _log.warning("an enriched text cannot be encoded", item_id=declared.item_id, error=str(error))
+            else:
+                self._metrics.encoded()
+                feature = self._feature(declared.item_id, declared.version, source, content, vector)
+                records.append(self._record(feature))
         await self._publish(records)
 
-    def _declare(self, work: _Work, enrichment: Enrichment | None = None) -> ItemDeclared:
+    def _read_with(self, text: str, source: str, enrichment: Enrichment | None) -> tuple[str, str]:
+        """What the text encoder reads, and its content hash."""
+        if not enrichment or not self._settings.enrich.in_text:
+            return text, source
+        read = item_text(text, enrichment.words)
+        return read, content_hash(read.encode("utf-8", "surrogatepass"))
+
+    def _declare(self, work: _Work) -> ItemDeclared:
         item = work.item
         if item is None:
             return ItemDeclared(item_id=work.item_id, version=work.version, withdrawn=True)
@@ -247,11 +276,10 @@ class ItemEncoder:
             item_id=item.item_id,
             version=work.version,
             title=item.title,
-            attributes=item.attributes if enrichment is None else enrichment.attributes | item.attributes,
+            attributes=item.attributes,
             available=item.available,
             created_at=item.created_at,
             sources=declared_sources(item, self._settings),
-            enriched=enrichment is not None,
         )
 
     async def _feature_records(
@@ -260,12 +288,16 @@ class ItemEncoder:
         item: Item,
         source: str,
         state: ItemState,
-        enrichment: Enrichment | None = None,
+        text: str,
+        enrichment: Enrichment | None,
     ) -> list[Outgoing]:
         """The feature, or the dead letter and the note that there is none."""
         try:
-            content, vector = await self._vector(item, source, state, enrichment)
+            content, vector = await self._vector(item, source, state, text, enrichment)
         except BadInputError as error:
+            if enrichment:
+                # What a model has said must not cost the item its vector.
+                return await self._feature_records(work, item, source, state, text, None)
             self._metrics.failed(error.reason)
             failed = ItemFeatureFailed(
                 item_id=item.item_id,
@@ -275,37 +307,41 @@ class ItemEncoder:
                 source_hash=source,
             )
             return [self._record(failed), self._dead_letter(work.delivery.record, error)]
-        feature = ItemFeature(
-            item_id=item.item_id,
-            version=work.version,
+        return [self._record(self._feature(item.item_id, work.version, source, content, vector))]
+
+    def _feature(
+        self, item_id: str, version: ItemVersion, source: str, content: str, vector: bytes
+    ) -> ItemFeature:
+        return ItemFeature(
+            item_id=item_id,
+            version=version,
             modality=self._modality,
             encoder=self._encoder_name,
             source_hash=source,
             content_hash=content,
             vector=vector,
         )
-        return [self._record(feature)]
 
     async def _vector(
-        self, item: Item, source: str, state: ItemState, enrichment: Enrichment | None = None
+        self, item: Item, source: str, state: ItemState, text: str, enrichment: Enrichment | None
     ) -> tuple[str, bytes]:
         """Content hash and vector bytes; those held already where the content has not changed."""
         held = state.features.get(self._modality)
         if held is not None and held.encoder != self._encoder_name:
             held = None
         by_uri = any(media.uri is not None for media in self._media_of(item))
-        if held is not None and held.source_hash == source and not by_uri:
+        is_read = self._read_text is not None and self._modality not in item.vectors
+        # Of one source the text may be read as it came, or with what a model has told of it.
+        read, content = self._read_with(text, source, enrichment) if is_read else (text, source)
+        is_same = held is not None and held.source_hash == source and not by_uri
+        if held is not None and is_same and (not is_read or held.content_hash == content):
             self._metrics.unchanged()
             return held.content_hash, held.vector
         if self._modality in item.vectors:
             vector = caller_vector(item, self._modality, self._encoder_name, self._dimension)
             return source, vector.tobytes()
         if self._read_text is not None:
-            text, content = self._read_text(item), source
-            if enrichment is not None and self._settings.enrich.in_text:
-                text = item_text(text, enrichment.words)
-                content = content_hash(text.encode("utf-8", "surrogatepass"))
-            vector = await self._batcher.encode(text)
+            vector = await self._batcher.encode(read or self._read_text(item))
             self._metrics.encoded()
             return content, vector.tobytes()
         # Inline media are counted with their message.

@@ -25,8 +25,10 @@ REFINED = counter(
     "freshet_lists_refined_total",
     "lists",
     "Lists that a request asked to have refined, by outcome: reordered, unchanged, or as they were made "
-    "because the answer was no order (invalid), came not in time or not at all (no_answer), or fewer than "
-    "two items have words (nothing_to_order).",
+    "because the answer was no order (invalid), came not in time or not at all (no_answer), the model was "
+    "not to be asked just then (not_asked), or there is nothing to order by: fewer than two items have "
+    "words, the model is told none of the person's choices, or the list is for words or seed items "
+    "(nothing_to_order).",
     ("outcome",),
 )
 
@@ -34,8 +36,15 @@ REFINED = counter(
 class RefinesLists(Protocol):
     """Refines lists, as the recommend role sees it."""
 
-    async def refine(self, profile: Profile, made: MadeList, within_s: float) -> MadeList:
-        """The list, perhaps in another order, after so long at most. Raises nothing but defects."""
+    async def refine(
+        self, profile: Profile, made: MadeList, within_s: float, *, is_own: bool = True
+    ) -> MadeList:
+        """The list, perhaps in another order, after so long at most. Raises nothing but defects.
+
+        Args:
+            is_own: Whether what the person has chosen tells what the list is to be; not where it is asked
+                for in words or by seed items.
+        """
 
 
 class ListRefiner:
@@ -59,17 +68,20 @@ class ListRefiner:
         self._settings = settings
         self._tells_past_items = tells_past_items
 
-    async def refine(self, profile: Profile, made: MadeList, within_s: float) -> MadeList:
+    async def refine(
+        self, profile: Profile, made: MadeList, within_s: float, *, is_own: bool = True
+    ) -> MadeList:
         """See `RefinesLists.refine`."""
+        chosen = self._chosen(profile) if is_own else []
         items = made.result.items
         words = [self._words(item.item_id) for item in items[: self._settings.items]]
         # What has no words, or words that are written for a model, keeps its place.
         places = [place for place, one in enumerate(words) if one is not None]
-        if len(places) < 2:
+        if not chosen or len(places) < 2:
             REFINED.labels("nothing_to_order").inc()
             return made
         found = await self._orders.order(
-            self._chosen(profile),
+            chosen,
             [one for one in words if one is not None],
             min(within_s, self._settings.timeout_ms / 1_000),
         )

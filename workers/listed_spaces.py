@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,12 +25,9 @@ from workers.model_reports import decode_reports, readiness
 from workers.models_topic import active_record
 from workers.popularity import PopularityFollower
 from workers.space_coverage import Coverage
-from workers.topic_follower import UNPACED, Pace
+from workers.topic_follower import BESIDE_LISTS, UNPACED, Pace
 from workers.vectors_to_index import IndexFollower
 
-# The new space is read beside the lists that are made: a few records at a time, a quarter of the loop's time.
-_BATCH_RECORDS = 32
-_LOOP_SHARE = 0.25
 # Of the rows in use, as items come meanwhile.
 _ROOM = 1.1
 # Before the pointer is moved again, it must have had time to come back.
@@ -220,7 +218,7 @@ class ListedSpaces(ActiveModels):
             self.settings,
             self.topics.item_vectors(model.fusion.space),
             model,
-            pace=Pace(_BATCH_RECORDS, _LOOP_SHARE, gate),
+            pace=replace(BESIDE_LISTS, gate=gate),
             on_change=on_change,
         )
         made.append(space.index)

@@ -54,6 +54,8 @@ from workers.wanted_lists import Answer, ReadyRequest, WantedList, asked_at, cov
 STAGE = "recommend"
 KNOWN_VERSIONS = 200_000
 AFTER_EVENT_POLL_S = 0.01
+# Of the time until a request's deadline, what refining leaves at least, so that the list goes out in time.
+KEPT_TO_SEND_S = 0.05
 # Lists made in one pass over the index, some milliseconds of the event loop's time.
 LISTS_AT_ONCE = 8
 
@@ -247,14 +249,38 @@ class Recommender:
                 break
             await asyncio.sleep(AFTER_EVENT_POLL_S)
         ready = ReadyRequest(delivery, request, profile, asked)
-        await while_down("answer", lambda: self._finish([ready], stale=stale))
+        if not self._is_refined(request):
+            await while_down("answer", lambda: self._finish([ready], stale=stale))
+            return
+        made: list[MadeList] = []
 
-    async def _finish(self, ready: Sequence[ReadyRequest], *, stale: bool) -> None:
-        now = self._now()
-        late = [one for one in ready if one.request.deadline is not None and now > one.request.deadline]
-        due = [one for one in ready if one.request.deadline is None or now <= one.request.deadline]
+        async def finish() -> None:
+            # Once: where Kafka or Redis is down, what is tried again is to send it.
+            if not made and not self._is_late(request):
+                (one,) = await self._lists_for([ready])
+                made.append(await self._refined(ready, one))
+            await self._finish([ready], stale=stale, made=made)
+
+        await while_down("answer", finish)
+
+    def _is_late(self, request: RecommendationRequest) -> bool:
+        return request.deadline is not None and self._now() > request.deadline
+
+    async def _finish(
+        self, ready: Sequence[ReadyRequest], *, stale: bool, made: Sequence[MadeList] = ()
+    ) -> None:
+        """Answer requests; with lists that are ``made`` already, where there are some."""
+        late = [self._is_late(one.request) for one in ready]
+        due = [one for one, is_late in zip(ready, late, strict=True) if not is_late]
+        if due:
+            await self._answer(due, made or await self._lists_for(due), stale=stale)
+        for one, is_late in zip(ready, late, strict=True):
+            if is_late:
+                await self._refuse(one.delivery, InvalidError("the request's `deadline` has passed"))
+
+    async def _lists_for(self, due: Sequence[ReadyRequest]) -> list[MadeList]:
         causes = [Cause(kind="request", id=one.request.request_id) for one in due]
-        made = await self._make(
+        return await self._make(
             [
                 WantedList(
                     one.profile,
@@ -267,16 +293,22 @@ class Recommender:
                 for one, cause in zip(due, causes, strict=True)
             ]
         )
-        made = [await self._refined(one, made_list) for one, made_list in zip(due, made, strict=True)]
+
+    async def _answer(self, due: Sequence[ReadyRequest], made: Sequence[MadeList], *, stale: bool) -> None:
         answers = [
             Answer(
                 self._recommendation(
-                    one.profile, cause, made_list, stale=stale, explain=one.request.explain, asked=one.asked
+                    one.profile,
+                    Cause(kind="request", id=one.request.request_id),
+                    made_list,
+                    stale=stale,
+                    explain=one.request.explain,
+                    asked=one.asked,
                 ),
                 newest=is_plain(one.request) and one.request.count >= self._settings.list_count,
                 since_ms=one.profile.since_ms,
             )
-            for one, cause, made_list in zip(due, causes, made, strict=True)
+            for one, made_list in zip(due, made, strict=True)
         ]
         await self._send(answers)
         for one in due:
@@ -284,19 +316,28 @@ class Recommender:
             if one.asked is not None:
                 self._metrics.asked(used=one.asked.answer.used, negations=one.asked.answer.negations)
             one.delivery.done()
-        for one in late:
-            await self._refuse(one.delivery, InvalidError("the request's `deadline` has passed"))
 
     def _is_refined(self, request: RecommendationRequest) -> bool:
         """Whether its list takes a while, and must not hold up others."""
         return request.refine and self._refiner is not None
 
     async def _refined(self, ready: ReadyRequest, made: MadeList) -> MadeList:
-        if self._refiner is None or not ready.request.refine:
+        request = ready.request
+        if self._refiner is None or not request.refine:
             return made
-        deadline = ready.request.deadline
-        within_s = math.inf if deadline is None else (deadline - self._now()).total_seconds()
-        return await self._refiner.refine(ready.profile, made, within_s) if within_s > 0 else made
+        within_s = math.inf
+        if request.deadline is not None:
+            left_s = (request.deadline - self._now()).total_seconds()
+            within_s = min(left_s / 2, left_s - KEPT_TO_SEND_S)
+        if within_s <= 0:
+            return made
+        is_own = not (request.seed_items or has_words(request))
+        try:
+            return await self._refiner.refine(ready.profile, made, within_s, is_own=is_own)
+        except Exception:
+            # The list is there already: a defect of what refines it must not cost it.
+            _log.exception("a list could not be refined", request_id=request.request_id)
+            return made
 
     async def _refuse(self, delivery: Delivery, error: BadInputError) -> None:
         """A dead letter and, where the request says to whom, an answer without items."""

@@ -100,6 +100,7 @@ async def measure(name: str, lists: list[list[ItemFacts]], model_folder: str, it
     templates = TemplateWriter("en", explain.max_characters)
     counted = Counted()
     async with LanguageModel(settings, counted) as model:
+        await model.is_ready()
         generator = LanguageModelGenerator(model, templates, explain, settings, counted)
         began_s = time.process_time()
         written = [await generator.write(one, "somebody") for one in lists]

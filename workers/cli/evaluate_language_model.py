@@ -70,8 +70,9 @@ def language_model(
 
     To refine: the same lists as they are, and in the model's order, of choices that were among the first
     `refine.items`. To enrich: lists by the items' own texts, and by texts with what the model tells of them.
-    Time-outs and checks are those of production, and what fails them changes nothing. It is the endpoint or
-    local model of the section `language_model`; what it costs is up to --cases and --items.
+    Time-outs and checks are those of production, and what fails them changes nothing; budgets of tokens and
+    the circuit breaker are not, so that the model is measured and not they. It is the endpoint or local model
+    of the section `language_model`; what it costs is up to --cases and --items.
 
     Exit code 1 where there is nothing to compare.
     """
@@ -79,7 +80,7 @@ def language_model(
 
     from models.datasets import open_dataset
     from workers.cli.progress import progress
-    from workers.evaluation.language_model_stages import measure_enriching, measure_refining
+    from workers.evaluation.language_model_stages import measure_enriching, measure_refining, unbounded
     from workers.evaluation.sources import dataset_source
     from workers.language_model.metrics import LanguageModelMetrics
     from workers.language_model.model import LanguageModel
@@ -88,9 +89,10 @@ def language_model(
     settings = invocation().settings(data.settings)
     # Signals stay with the command: a model that is asked in a thread of its own ends with it.
     with Runner() as runner, progress() as bars:
-        model = LanguageModel(settings.language_model, LanguageModelMetrics())
+        model = LanguageModel(unbounded(settings.language_model), LanguageModelMetrics())
         runner.run(model.__aenter__())
         try:
+            runner.run(model.is_ready())
             source = dataset_source(data, settings, ["text"], cache, bars)
             begin = source.warm_up if warm_up is None else warm_up
             if stage == "refine":
@@ -145,10 +147,10 @@ def _show(report: StageReport, *, is_json_shown: bool) -> None:
         low, high = found.difference.low, found.difference.high
         verdict = "helps" if low > 0 else "harms" if high < 0 else "cannot be told from doing nothing"
         note(f"mrr: 95 % interval of the difference {low:+.4f} to {high:+.4f}: it {verdict}")
-    outcomes = (
-        ", ".join(f"{count} {name}" for name, count in sorted(report.outcomes.items())) or "never asked"
-    )
+    outcomes = ", ".join(f"{count} {name}" for name, count in sorted(report.outcomes.items()))
     asked = sum(report.outcomes.values())
     note(f"asked {asked} times ({outcomes or 'never'}), {report.asked_s / max(1, asked):.3f} s each")
+    if report.not_asked:
+        note(f"not asked of {report.not_asked}: they stay as they were")
     if report.details:
         note(", ".join(f"{count} {name}" for name, count in report.details.items()))

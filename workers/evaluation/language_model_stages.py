@@ -19,16 +19,20 @@ from models.datasets import Dataset, DatasetEvent, DatasetItem
 from models.preprocessing.text import item_text
 from models.retrieval import ItemIndex
 from streams.fields import AttributeValue
+from streams.language_model_settings import LanguageModelSettings
 from streams.settings import Settings
 from workers.evaluation.catalogue import build_catalogue
 from workers.evaluation.next_items import Comparison, NextItem, compare, next_items, place_of
 from workers.language_model.enrichment import Enrichment, EnrichmentReader
 from workers.language_model.list_order import ItemOrder, ItemWords, OrderReader
 from workers.language_model.questions import AnswersMessages
+from workers.language_model.transport import NoAnswerError
 from workers.list_makers import MadeList
 from workers.list_refiner import ListRefiner
 from workers.vectors_to_titles import KnownItem
 
+# Calls that a run never makes: it opens no circuit.
+_NEVER = 1 << 31
 OnProgress = Callable[[str, int, int], None]
 T = TypeVar("T")
 U = TypeVar("U")
@@ -41,6 +45,7 @@ class StageReport:
     Attributes:
         stage: `refine` or `enrich`.
         outcomes: What became of what it was asked.
+        not_asked: Cases of which it was not asked: there was nothing to order by, or it was not to be asked.
         comparison: Choices, without the model and with it.
         asked_s: Seconds for all that it was asked.
     """
@@ -52,6 +57,14 @@ class StageReport:
     comparison: Comparison
     asked_s: float
     details: Mapping[str, int] = field(default_factory=dict)
+    not_asked: int = 0
+
+
+def unbounded(settings: LanguageModelSettings) -> LanguageModelSettings:
+    """Without budgets of tokens and with a circuit that never opens: they would be what is measured."""
+    return settings.model_copy(
+        update={"tokens_per_minute": 0, "tokens_per_day": 0, "breaker_failures": _NEVER}
+    )
 
 
 class _CountingOrders(OrderReader):
@@ -65,7 +78,8 @@ class _CountingOrders(OrderReader):
         self, chosen: Sequence[ItemWords], candidates: Sequence[ItemWords], timeout_s: float
     ) -> ItemOrder:
         found = await super().order(chosen, candidates, timeout_s)
-        self.outcomes[found.outcome] += 1
+        if found.outcome != "not_asked":
+            self.outcomes[found.outcome] += 1
         return found
 
 
@@ -114,7 +128,10 @@ def measure_refining(
     asked_s = time.monotonic() - began_s
     users = [one.profile.user_id for one in found]
     comparison = compare(users, [one.place for one in found], after)
-    return StageReport("refine", model.model, ranker, dict(orders.outcomes), comparison, asked_s)
+    not_asked = len(found) - orders.outcomes.total()
+    return StageReport(
+        "refine", model.model, ranker, dict(orders.outcomes), comparison, asked_s, not_asked=not_asked
+    )
 
 
 def measure_enriching(
@@ -137,7 +154,10 @@ def measure_enriching(
     outcomes: Counter[str] = Counter()
 
     async def read(item: DatasetItem) -> Enrichment | None:
-        found = await reader.read(item_text(item.title, item.description))
+        try:
+            found = await reader.read(item_text(item.title, item.description))
+        except NoAnswerError:
+            return None
         outcomes["no_answer" if found is None else "enriched" if found else "nothing_said"] += 1
         return found
 
@@ -164,7 +184,8 @@ def measure_enriching(
         "moods": sum(len(one.mood) for one in told if one),
         "audiences": sum(len(one.audience) for one in told if one),
     }
-    return StageReport("enrich", model.model, ranker, dict(outcomes), comparison, asked_s, details)
+    not_asked = len(asked) - outcomes.total()
+    return StageReport("enrich", model.model, ranker, dict(outcomes), comparison, asked_s, details, not_asked)
 
 
 class _Items(Dataset):

@@ -52,8 +52,8 @@ class Endpoint:
         except ImportError as error:
             raise ConfigurationError(
                 "a language model is to be used, which needs the package `openai`: "
-                "pip install 'freshet[llm]', or set explain.generator to `template` and query.negations to "
-                "`stated`"
+                "pip install 'freshet[llm]', or set explain.generator to `template`, query.negations to "
+                "`stated`, and refine.enabled and enrich.enabled to false"
             ) from error
         self._openai = openai
         key = self._settings.api_key
@@ -71,6 +71,9 @@ class Endpoint:
     ) -> None:
         if self._client is not None:
             await self._client.close()
+
+    async def is_ready(self) -> None:
+        """See `Transport.is_ready`."""
 
     async def complete(
         self, messages: Sequence[Message], schema: Mapping[str, Any], user: str | None
@@ -100,14 +103,21 @@ class Endpoint:
             raise NoAnswerError("rate_limited", "it is asked too often", _retry_after_s(error)) from None
         except openai.APIStatusError as error:
             status = error.status_code
-            outcome: Outcome = "server_error" if status >= 500 or status in (408, 409) else "refused"
-            raise NoAnswerError(outcome, f"status {status}", _retry_after_s(error)) from None
+            raise NoAnswerError(outcome_of(status), f"status {status}", _retry_after_s(error)) from None
         except openai.APIConnectionError as error:
             raise NoAnswerError("unreachable", str(error)[:200]) from None
         except Exception as error:
             # What a stranger sends may break the client's parser in ways that it does not name.
             _log.debug("an answer of the language model cannot be read", exc_info=error)
             raise NoAnswerError("malformed", type(error).__name__) from None
+
+
+def outcome_of(status: int) -> Outcome:
+    """What a status of HTTP says of the call."""
+    if status >= 500 or status in (408, 409):
+        return "server_error"
+    # What servers say where a prompt is longer than their model reads: of this call, not of the endpoint.
+    return "too_long" if status in (400, 413, 422) else "refused"
 
 
 def _read(completion: Any) -> Completion:

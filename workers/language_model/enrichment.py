@@ -41,6 +41,13 @@ class Enrichment:
     def __bool__(self) -> bool:
         return bool(self.tags or self.mood or self.audience)
 
+    @classmethod
+    def held_in(cls, attributes: Attributes) -> Enrichment:
+        """What attributes of an enriched item say; what the publisher set instead counts as told."""
+        told = (attributes.get(name, ()) for name in ATTRIBUTES)
+        tags, mood, audience = (tuple(value) if isinstance(value, list) else () for value in told)
+        return cls(tags, mood, audience)
+
     @property
     def attributes(self) -> Attributes:
         """As attributes of the item."""
@@ -75,6 +82,9 @@ class EnrichmentReader:
 
         Args:
             text: Of the item; what reads like instructions is not sent.
+
+        Raises:
+            NoAnswerError: The model was not asked.
         """
         settings = self._settings
         shown = display_text(text, settings.max_characters)

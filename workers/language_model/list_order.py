@@ -9,8 +9,9 @@ from typing import Any, Final, Literal
 import msgspec
 
 from workers.language_model.questions import AnswersMessages, ask, object_in
+from workers.language_model.transport import NoAnswerError
 
-OrderOutcome = Literal["reordered", "unchanged", "invalid", "no_answer", "nothing_to_order"]
+OrderOutcome = Literal["reordered", "unchanged", "invalid", "no_answer", "not_asked", "nothing_to_order"]
 
 _INSTRUCTIONS: Final = """\
 A person has chosen some items. Put the candidates in the order in which they fit that person, best first.
@@ -69,14 +70,17 @@ class OrderReader:
             "candidates": [{"id": str(number), **_told(one)} for number, one in enumerate(candidates, 1)]
         }
         as_given = tuple(range(len(candidates)))
-        content = await ask(
-            self._model,
-            _INSTRUCTIONS,
-            told,
-            _schema(len(candidates)),
-            timeout_s,
-            without="a list stays as it is",
-        )
+        try:
+            content = await ask(
+                self._model,
+                _INSTRUCTIONS,
+                told,
+                _schema(len(candidates)),
+                timeout_s,
+                without="a list stays as it is",
+            )
+        except NoAnswerError:
+            return ItemOrder(as_given, "not_asked")
         if content is None:
             return ItemOrder(as_given, "no_answer")
         numbers = checked_order(content, len(candidates))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from streams.metrics import counter, gauge, histogram
-from workers.language_model.transport import Outcome
+from workers.language_model.transport import NOT_MADE, Outcome
 
 CALLS = counter(
     "freshet_language_model_calls_total",
     "calls",
-    "Tries at the language model by outcome; over_budget, circuit_open and busy were not made.",
+    "Tries at the language model by outcome; over_budget, circuit_open, busy and loading were not made.",
     ("outcome",),
 )
 CALL_SECONDS = histogram("freshet_language_model_call_seconds", "seconds", "Time of each try that was made.")
@@ -34,7 +34,7 @@ class LanguageModelMetrics:
     def called(self, outcome: Outcome, seconds: float) -> None:
         """See `CallMetrics`."""
         CALLS.labels(outcome).inc()
-        if outcome not in ("over_budget", "circuit_open", "busy"):
+        if outcome not in NOT_MADE:
             CALL_SECONDS.observe(seconds)
 
     def used(self, prompt_tokens: int, completion_tokens: int, cost: float) -> None:

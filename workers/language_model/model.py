@@ -16,12 +16,23 @@ from workers.language_model.circuit_breaker import CircuitBreaker
 from workers.language_model.endpoint import Endpoint
 from workers.language_model.local_model import LocalModel
 from workers.language_model.token_budget import TokenBudget
-from workers.language_model.transport import CallMetrics, Completion, Message, NoAnswerError, Transport
+from workers.language_model.transport import (
+    CallMetrics,
+    Completion,
+    Message,
+    NoAnswerError,
+    Outcome,
+    Transport,
+)
 
 # Tokens of a prompt are estimated before anybody counts them: a token has at least so many bytes.
 _BYTES_PER_TOKEN: Final = 3
 # The model did not work on the call.
-_UNCHARGED: Final = frozenset({"rate_limited", "server_error", "unreachable", "refused"})
+_UNCHARGED: Final = frozenset(
+    {"rate_limited", "server_error", "unreachable", "refused", "too_long", "loading"}
+)
+# It says nothing of whether the model works.
+_SAYS_NOTHING: Final = frozenset({"too_long", "loading"})
 
 # A caller with less patience than `timeout_s` that waited so long in vain tells something of the model.
 _HUNG_S: Final = 1.0
@@ -56,6 +67,15 @@ class LanguageModel(AbstractAsyncContextManager["LanguageModel"]):
         """The model's name."""
         return self._open.model
 
+    def beside(self) -> LanguageModel:
+        """Another one, for another kind of question: what is open, its turns and the budget are shared.
+
+        Its circuit is its own: what one asks may be more than the model can do, and the other not.
+        """
+        other = LanguageModel(self._settings, self._metrics, budget=self._budget)
+        other._slots, other._transport = self._slots, self._open
+        return other
+
     async def __aenter__(self) -> Self:
         transport = _transport(self._settings)
         self._transport = await transport.__aenter__()
@@ -66,6 +86,10 @@ class LanguageModel(AbstractAsyncContextManager["LanguageModel"]):
     ) -> None:
         if self._transport is not None:
             await self._transport.__aexit__(kind, error, trace)
+
+    async def is_ready(self) -> None:
+        """Wait until it can answer; who does not gets no answer meanwhile. See `Transport.is_ready`."""
+        await self._open.is_ready()
 
     async def answer(
         self, messages: Sequence[Message], schema: Mapping[str, Any], user: str | None = None
@@ -118,13 +142,17 @@ class LanguageModel(AbstractAsyncContextManager["LanguageModel"]):
             raise NoAnswerError("circuit_open", "it failed too often, and is left alone for a while")
         if not self._budget.reserve(reserved):
             self._breaker.abandoned()
-            self._metrics.called("over_budget", 0.0)
-            raise NoAnswerError("over_budget", "the budget of tokens is used up")
+            outcome: Outcome = "over_budget" if self._budget.has_room(reserved) else "too_long"
+            self._metrics.called(outcome, 0.0)
+            raise NoAnswerError(outcome, f"the budget of tokens has no room for {reserved}")
         started_s = perf_counter()
         try:
             completion = await self._call(messages, schema, user)
         except NoAnswerError as error:
-            self._breaker.failed()
+            if error.outcome in _SAYS_NOTHING:
+                self._breaker.abandoned()
+            else:
+                self._breaker.failed()
             self._budget.settle(reserved, 0 if error.outcome in _UNCHARGED else reserved)
             self._metrics.called(error.outcome, perf_counter() - started_s)
             raise

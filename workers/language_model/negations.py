@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from workers.language_model.questions import AnswersMessages, ask, object_in
+from workers.language_model.transport import NoAnswerError
 
 _INSTRUCTIONS: Final = """\
 A person says what they look for. Tell what they want from what they do not want.
@@ -61,14 +62,17 @@ class NegationReader:
 
     async def separate(self, text: str) -> Separated | None:
         """None where the model gives no answer in time, or one that says what the person did not."""
-        content = await ask(
-            self._model,
-            _INSTRUCTIONS,
-            {"words": text},
-            _SCHEMA,
-            self._timeout_s,
-            without="negations are not understood",
-        )
+        try:
+            content = await ask(
+                self._model,
+                _INSTRUCTIONS,
+                {"words": text},
+                _SCHEMA,
+                self._timeout_s,
+                without="negations are not understood",
+            )
+        except NoAnswerError:
+            return None
         return None if content is None else checked(content, text)
 
 

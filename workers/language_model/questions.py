@@ -46,6 +46,9 @@ async def ask(
     Args:
         told: Data, sent as a JSON object apart from the instructions.
         without: What is so without an answer, for the log.
+
+    Raises:
+        NoAnswerError: It was not asked: another time may do; see `NOT_MADE`.
     """
     messages = [
         {"role": "system", "content": instructions},
@@ -56,6 +59,8 @@ async def ask(
             return await model.answer(messages, schema)
     except (TimeoutError, NoAnswerError) as error:
         _log.debug(without, because=str(error) or "timeout")
+        if isinstance(error, NoAnswerError) and error.is_unasked:
+            raise
         return None
 
 

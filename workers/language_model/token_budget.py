@@ -38,6 +38,10 @@ class TokenBudget:
             window.used += tokens
         return True
 
+    def has_room(self, tokens: int) -> bool:
+        """Whether a window has room for so many at its start."""
+        return all(tokens <= window.limit for window in self._windows)
+
     def settle(self, reserved: int, used: int) -> None:
         """A call that ``reserved`` was set aside for has used so many."""
         for window in self._windows:

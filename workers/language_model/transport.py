@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from streams.errors import DependencyDownError
 
 Outcome = Literal[
     "ok", "timeout", "rate_limited", "server_error", "unreachable", "malformed", "refused", "failed",
-    "over_budget", "circuit_open", "busy",
+    "too_long", "over_budget", "circuit_open", "busy", "loading",
 ]  # fmt: skip
+# Outcomes of calls that were not made: they say nothing of what was to be asked.
+NOT_MADE: Final[frozenset[Outcome]] = frozenset({"over_budget", "circuit_open", "busy", "loading"})
 Message = Mapping[str, str]
 
 
@@ -23,6 +25,11 @@ class NoAnswerError(DependencyDownError):
         super().__init__(f"the language model gave no answer ({outcome}): {detail}")
         self.outcome: Outcome = outcome
         self.retry_after_s = retry_after_s
+
+    @property
+    def is_unasked(self) -> bool:
+        """Whether nobody was asked."""
+        return self.outcome in NOT_MADE
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,13 @@ class Transport(AbstractAsyncContextManager["Transport"], Protocol):
     @property
     def may_pass(self) -> frozenset[Outcome]:
         """The failures that another try may not have."""
+
+    async def is_ready(self) -> None:
+        """Wait until it can answer: a model in the process is loaded beside what else goes on.
+
+        Raises:
+            ConfigurationError: It never will.
+        """
 
     async def complete(
         self, messages: Sequence[Message], schema: Mapping[str, Any], user: str | None

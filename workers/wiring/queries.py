@@ -8,16 +8,19 @@ from models.encoders.registry import EncoderRegistry
 from models.fusion import Fusion
 from streams.errors import ConfigurationError
 from streams.settings import Settings
-from workers.language_model.metrics import LanguageModelMetrics
-from workers.language_model.model import LanguageModel
 from workers.language_model.negations import NegationReader
 from workers.live_space import LiveQueries
 from workers.micro_batcher import MicroBatcher
 from workers.query_reader import QueriesOff, QueryReader, ReadsQueries
+from workers.wiring.language_model import WorkersLanguageModel
 
 
 async def wire_queries(
-    settings: Settings, registry: EncoderRegistry, fusion: Fusion, resources: AsyncExitStack
+    settings: Settings,
+    registry: EncoderRegistry,
+    fusion: Fusion,
+    resources: AsyncExitStack,
+    language_model: WorkersLanguageModel,
 ) -> LiveQueries:
     """What reads queries, into the space of a fusion that may be replaced.
 
@@ -33,10 +36,7 @@ async def wire_queries(
                 "query.negations is `language_model`, and would be told what people ask for: add `query` to "
                 "language_model.personal_fields, or set query.negations to `stated`"
             )
-        model = await resources.enter_async_context(
-            LanguageModel(settings.language_model, LanguageModelMetrics())
-        )
-        separates = NegationReader(model, query.timeout_ms / 1_000)
+        separates = NegationReader(await language_model.open(), query.timeout_ms / 1_000)
     name = settings.encoders.text
     batcher: MicroBatcher[str] = MicroBatcher(
         lambda texts: registry.get(name).encode(texts),

@@ -26,6 +26,7 @@ from workers.profiles_to_weights import WRITER_STATE
 from workers.role_metrics import RecommendMetrics
 from workers.topic_follower import TopicFollower
 from workers.wiring.around import Around, Wiring, utc_now
+from workers.wiring.language_model import WorkersLanguageModel
 from workers.wiring.models import followed_models
 from workers.wiring.queries import wire_queries
 from workers.wiring.refiner import FollowedTitles, wire_refiner
@@ -64,8 +65,9 @@ async def wire_recommend(around: Around) -> Wiring:
     if uses_cascade(experiment):
         cascade = Cascade(space.index, cascade_settings(around.settings))
         on_change = await _follow_people(cascade, around, metrics, erased, forgetting)
-    queries = await wire_queries(around.settings, models.registry, fusion, around.resources)
-    refiner, titles = await wire_refiner(around, fusion.space) or (None, None)
+    language_model = WorkersLanguageModel(around.settings.language_model, around.resources)
+    queries = await wire_queries(around.settings, models.registry, fusion, around.resources, language_model)
+    refiner, titles = await wire_refiner(around, fusion.space, language_model) or (None, None)
     serving = _Serving(space.index, fusion, cascade, queries, experiment, around.settings, titles)
     role = Recommender(
         lists=serving.lists,

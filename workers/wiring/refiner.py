@@ -6,12 +6,12 @@ import asyncio
 
 from models.fusion import Fusion
 from workers.language_model.list_order import OrderReader
-from workers.language_model.metrics import LanguageModelMetrics
-from workers.language_model.model import LanguageModel
 from workers.list_refiner import ListRefiner
+from workers.topic_follower import BESIDE_LISTS, UNPACED, Pace
 from workers.vectors_follower import VectorsFollower
 from workers.vectors_to_titles import ItemTitles
 from workers.wiring.around import Around
+from workers.wiring.language_model import WorkersLanguageModel
 
 
 class FollowedTitles:
@@ -23,21 +23,21 @@ class FollowedTitles:
         self._follower: VectorsFollower | None = None
         self._moving: asyncio.Task[None] | None = None
 
-    async def follow(self, space: str) -> None:
+    async def follow(self, space: str, pace: Pace = UNPACED) -> None:
         """Read a space from its start, in place of the one before; waits until titles are current."""
         await self._end()
         topic = self._around.topics.item_vectors(space)
-        self._follower = VectorsFollower(self._around.settings, topic, self._titles)
+        self._follower = VectorsFollower(self._around.settings, topic, self._titles, pace=pace)
         await self._follower.start()
 
     def move(self, fusion: Fusion) -> None:
-        """Read another space from now on; does not wait."""
+        """Read another space from now on, beside the lists that are made; does not wait."""
         before = self._moving
 
         async def in_turn() -> None:
             if before is not None:
                 await asyncio.gather(before, return_exceptions=True)
-            await self.follow(fusion.space)
+            await self.follow(fusion.space, BESIDE_LISTS)
 
         self._moving = asyncio.create_task(in_turn(), name="titles of another space")
 
@@ -54,12 +54,14 @@ class FollowedTitles:
             await follower.stop()
 
 
-async def wire_refiner(around: Around, space: str) -> tuple[ListRefiner, FollowedTitles] | None:
+async def wire_refiner(
+    around: Around, space: str, language_model: WorkersLanguageModel
+) -> tuple[ListRefiner, FollowedTitles] | None:
     """What refines lists, with titles of its own; None where that is off."""
     refine, model = around.settings.refine, around.settings.language_model
     if not refine.enabled:
         return None
-    opened = await around.resources.enter_async_context(LanguageModel(model, LanguageModelMetrics()))
+    opened = await language_model.open()
     titles = ItemTitles(refine.catalogue_items, refine.attributes)
     followed = FollowedTitles(around, titles)
     around.resources.push_async_callback(followed.stop)

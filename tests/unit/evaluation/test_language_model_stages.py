@@ -18,7 +18,7 @@ from workers.cli.running import run
 from workers.evaluation.language_model_stages import measure_enriching, measure_refining
 from workers.evaluation.next_items import compare
 from workers.evaluation.sources import dataset_source
-from workers.language_model.transport import Message
+from workers.language_model.transport import Message, NoAnswerError
 
 SETTINGS = Settings(refine={"attributes": ("taste",)})
 
@@ -58,7 +58,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_dataset(tmp_path_factory.mktemp("data") / "tiny", items)
 
 
-def refining(folder: Path, answer: Any) -> Any:
+def refining(folder: Path, answer: Any, model: type[Told] = Told) -> Any:
     data = open_dataset(folder)
     source = dataset_source(data, SETTINGS, ["text"])
     with asyncio.Runner() as runner:
@@ -67,7 +67,7 @@ def refining(folder: Path, answer: Any) -> Any:
             source.index,
             source.events,
             SETTINGS,
-            Told(answer),
+            model(answer),
             runner,
             ranker="base",
             warm_up=6,
@@ -98,14 +98,36 @@ def test_one_whose_answers_are_no_orders_changes_nothing(folder: Path, answer: A
     assert (report.comparison.difference.low, report.comparison.difference.high) == (0.0, 0.0)
 
 
-def enriching(folder: Path, answer: Any) -> Any:
+class Silent(Told):
+    """May not be asked every other time."""
+
+    asked = 0
+
+    async def answer(
+        self, messages: Sequence[Message], schema: Mapping[str, Any], user: str | None = None
+    ) -> str:
+        self.asked += 1
+        if self.asked % 2:
+            raise NoAnswerError("over_budget", "used up")
+        return await super().answer(messages, schema, user)
+
+
+def test_what_was_not_asked_is_told_apart(folder: Path) -> None:
+    report = enriching(folder, lambda told: {}, Silent)
+    assert (report.outcomes, report.not_asked) == ({"nothing_said": 6}, 6)
+    report = refining(folder, of_other_tastes_first, Silent)
+    assert report.not_asked >= report.comparison.cases // 2
+    assert sum(report.outcomes.values()) + report.not_asked == report.comparison.cases
+
+
+def enriching(folder: Path, answer: Any, model: type[Told] = Told) -> Any:
     data = open_dataset(folder)
     with asyncio.Runner() as runner:
         return measure_enriching(
             data,
             list(data.events()),
             SETTINGS,
-            Told(answer),
+            model(answer),
             runner,
             ranker="base",
             warm_up=6,
@@ -151,13 +173,16 @@ def test_the_command_asks_the_endpoint_of_the_settings(
                 *("evaluate", "language-model", "--stage", "refine", "--dataset", str(folder)),
                 *("--cases", "3", "--warm-up", "6", "--json", "-"),
                 *("-o", f"language_model.base_url={server.base_url}", "-o", "language_model.model=m"),
-                *("-o", "language_model.attempts=1"),
+                *("-o", "language_model.attempts=1", "-o", "language_model.breaker_failures=1"),
+                *("-o", "language_model.tokens_per_minute=50", "-o", "language_model.tokens_per_day=50"),
             ]
         )
     shown = capsys.readouterr()
     assert code == 0, shown.err
     report = json.loads(shown.out)
+    # No budget and no circuit breaker comes between: it is asked of each, however often it has failed.
     assert report["outcomes"] == {"no_answer": 3}
+    assert report["not_asked"] == 0
     assert report["comparison"]["before"] == report["comparison"]["after"]
     assert "cannot be told from doing nothing" in shown.err
 

@@ -62,6 +62,13 @@ def test_a_budget_holds_in_each_window() -> None:
     assert budget.reserve(100)
 
 
+def test_a_budget_tells_what_it_never_has_room_for() -> None:
+    budget = TokenBudget(100, 0, Clock())
+    assert budget.reserve(100)
+    assert budget.has_room(100)  # later
+    assert not budget.has_room(101)
+
+
 def test_a_budget_of_0_sets_no_limit() -> None:
     assert TokenBudget(0, 0, Clock()).reserve(10**12)
 

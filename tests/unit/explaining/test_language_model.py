@@ -17,6 +17,7 @@ from tests.unit.explaining.model_bench import MODEL, Bench, Counted, always, fir
 from tests.unit.explaining.samples import LAMP
 from workers.explaining.templates import NAME
 from workers.language_model import model
+from workers.language_model.endpoint import outcome_of
 from workers.language_model.model import LanguageModel
 from workers.language_model.transport import NoAnswerError
 
@@ -136,7 +137,7 @@ async def test_every_fault_ends_in_a_template(fault: str) -> None:
         ("trickle", "timeout"),
         ("429", "rate_limited"),
         ("500", "server_error"),
-        ("400", "refused"),
+        ("400", "too_long"),
         ("truncated", "unreachable"),
         ("hangup", "unreachable"),
         ("html", "malformed"),
@@ -194,6 +195,25 @@ async def test_it_is_asked_again_after_the_pause() -> None:
         await asyncio.sleep(0.25)
         assert (await bench.write()).how == ("accepted",)
         assert not bench.counted.is_open
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        *((one, "too_long") for one in (400, 413, 422)),
+        *((one, "refused") for one in (401, 403, 404)),
+        *((one, "server_error") for one in (408, 409, 500, 503)),
+    ],
+)
+def test_statuses_say_what_is_at_fault(status: int, outcome: str) -> None:
+    assert outcome_of(status) == outcome
+
+
+async def test_prompts_that_an_endpoint_does_not_take_open_no_circuit() -> None:
+    async with Bench(first("400", "400", "400"), breaker_failures=2) as bench:
+        for _ in range(3):
+            assert (await bench.write()).how == ("unavailable",)
+        assert (await bench.write()).how == ("accepted",)
 
 
 async def test_budgets_hold() -> None:

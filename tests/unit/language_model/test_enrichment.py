@@ -16,7 +16,7 @@ from tests.unit.language_model.test_list_refiner import Hung, Orders
 from workers import item_enricher
 from workers.item_enricher import ItemEnricher
 from workers.language_model.enrichment import Enrichment, EnrichmentReader, checked_enrichment
-from workers.language_model.transport import NoAnswerError
+from workers.language_model.transport import NOT_MADE, NoAnswerError, Outcome
 
 SETTINGS = EnrichSettings(enabled=True, timeout_s=0.05)
 TEXT = "Rain on a tin roof. A calm recording of an evening storm for families."
@@ -167,6 +167,80 @@ async def test_one_that_fails_leaves_the_others(outcomes: Counter[str]) -> None:
         await done.wait()
     await waiting.stop()
     assert outcomes["failed"] == 1
+
+
+class NotAsked(Reader):
+    """May not be asked the first times."""
+
+    def __init__(self, outcome: Outcome, times: int) -> None:
+        super().__init__()
+        self.outcome, self.times = outcome, times
+
+    async def read(self, text: str) -> Enrichment | None:
+        if self.times:
+            self.times -= 1
+            raise NoAnswerError(self.outcome, "not now")
+        return await super().read(text)
+
+
+@pytest.mark.parametrize("outcome", sorted(NOT_MADE))
+async def test_what_cannot_be_asked_now_is_kept_until_it_can(
+    outcome: Outcome, outcomes: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(item_enricher, "FIRST_WAIT_S", 0.001)
+    reader, published = NotAsked(outcome, 3), list[Enrichment]()
+
+    async def publish(found: Enrichment) -> None:
+        published.append(found)
+
+    waiting = enricher(reader)
+    waiting.later("one", publish)
+    waiting.later("two", publish)
+    await waiting.start()
+    async with asyncio.timeout(5):
+        while len(published) < 2:
+            await asyncio.sleep(0.001)
+    await waiting.stop()
+    assert (reader.read_texts, outcomes) == (["one", "two"], {"enriched": 2})
+
+
+async def test_while_the_model_may_not_be_asked_the_backlog_fills_up(outcomes: Counter[str]) -> None:
+    waiting = enricher(NotAsked("circuit_open", 10**9), backlog_items=2)
+
+    async def publish(found: Enrichment) -> None:
+        raise AssertionError
+
+    await waiting.start()
+    waiting.later("one", publish)
+    await asyncio.sleep(0.01)  # it is taken, and kept
+    for number in range(4):
+        waiting.later(f"text {number}", publish)
+    await asyncio.sleep(0.01)
+    await waiting.stop()
+    assert outcomes == {"no_room": 2}
+
+
+async def test_what_is_known_already_leaves_the_loop_to_others(outcomes: Counter[str]) -> None:
+    """A backlog of one text: publishing it may never wait, and others run in between all the same."""
+    published, seen = list[Enrichment](), list[int]()
+
+    async def publish(found: Enrichment) -> None:
+        published.append(found)
+
+    waiting = enricher(Reader(), backlog_items=50)
+    for _ in range(50):
+        waiting.later(TEXT, publish)
+    await waiting.start()
+    while len(published) < 50:
+        seen.append(len(published))
+        await asyncio.sleep(0)
+    await waiting.stop()
+    assert len(seen) > 40
+
+
+async def test_a_reader_says_that_the_model_was_not_asked() -> None:
+    with pytest.raises(NoAnswerError):
+        await EnrichmentReader(Orders(NoAnswerError("over_budget", "used up")), SETTINGS).read(TEXT)
 
 
 @pytest.mark.parametrize(("found", "outcome"), [(None, "no_answer"), (Enrichment(), "nothing_said")])

@@ -46,6 +46,7 @@ SETTINGS = LanguageModelSettings(
 @pytest.fixture
 async def model() -> AsyncIterator[LanguageModel]:
     async with LanguageModel(SETTINGS, Counted()) as opened:
+        await opened.is_ready()
         yield opened
 
 
@@ -117,12 +118,13 @@ async def test_asked_what_it_has_not_learned_it_changes_nothing(model: LanguageM
     candidates = [ItemWords(title) for title in sorted(held_out_titles())[:6]]
     found = await OrderReader(model).order([], candidates, 60.0)
     assert found.numbers == tuple(range(6)) or sorted(found.numbers) == list(range(6))
-    assert found.outcome != "no_answer"
+    assert found.outcome not in ("no_answer", "not_asked")
 
 
 async def test_out_of_time_the_template_writes(model: LanguageModel) -> None:
     quick = SETTINGS.model_copy(update={"timeout_s": 1e-6})
     async with LanguageModel(quick, Counted()) as impatient:
+        await impatient.is_ready()
         own = LanguageModelGenerator(impatient, TEMPLATES, ExplainSettings(), quick, Counted())
         written = await own.write(demo_items(1), "anna")
     assert (written.how, written.generator) == (("unavailable",), NAME)

@@ -17,6 +17,7 @@ from streams.settings import load_settings
         ("language_model", {"base_url": "http://127.0.0.1:1/v1"}, "set both"),
         ("language_model", {"model": "m"}, "set both"),
         ("language_model", {"personal_fields": ["events"]}, "personal_fields"),
+        ("refine", {"enabled": True, "items": 40}, "language_model.max_tokens is 200"),
         ("explain", {"language": "tlh"}, "explain.language"),
         ("explain", {"max_characters": 10}, "explain.max_characters"),
     ],
@@ -31,6 +32,12 @@ def test_nothing_leaves_the_machine_by_default() -> None:
     assert settings.explain.generator == "template"
     assert settings.language_model.base_url is None
     assert settings.language_model.personal_fields == ("past_items",)
+
+
+def test_an_order_of_the_default_length_fits_the_default_answer() -> None:
+    settings = load_settings(refine={"enabled": True})
+    assert settings.refine.answer_tokens <= settings.language_model.max_tokens
+    assert load_settings(refine={"enabled": True, "items": 50}, language_model={"max_tokens": 300})
 
 
 def test_the_key_of_the_endpoint_is_not_shown() -> None:

@@ -19,6 +19,7 @@ from workers.language_model.model import LanguageModel
 from workers.language_model.negations import NegationReader, Separated, checked
 from workers.language_model.transport import NoAnswerError
 from workers.query_reader import QueriesOff, QueryReader, ReadsQueries, Vector
+from workers.wiring.language_model import WorkersLanguageModel
 from workers.wiring.queries import wire_queries
 
 TEXT = "quiet piano, no vocals"
@@ -180,9 +181,9 @@ async def wired(**sections: Any) -> ReadsQueries:
     settings = Settings(**sections)
     registry = encoder_registry(settings)
     async with AsyncExitStack() as resources:
-        reads = await wire_queries(settings, registry, fusion_in_use(settings, registry), resources)
-        if not isinstance(reads, QueriesOff):
-            await reads.read("quiet piano music")
+        model = WorkersLanguageModel(settings.language_model, resources)
+        reads = await wire_queries(settings, registry, fusion_in_use(settings, registry), resources, model)
+        await reads.read("quiet piano music")
         return reads
 
 
@@ -196,7 +197,9 @@ async def test_words_have_vectors_in_the_space_of_items() -> None:
 
 
 async def test_it_can_be_switched_off() -> None:
-    assert isinstance(await wired(query={"enabled": False}), QueriesOff)
+    asked = (await wired(query={"enabled": False})).known("quiet piano music")
+    assert asked is not None
+    assert not asked.answer.used
 
 
 async def test_a_language_model_is_told_what_people_ask_for_only_where_that_is_allowed() -> None:

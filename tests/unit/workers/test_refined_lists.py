@@ -6,23 +6,34 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from models.profile import Profile
 from tests.unit.workers.fakes import NOW, FakeDelivery
-from tests.unit.workers.test_profiles_to_recommendations import Bench, asked, changed, ids
+from tests.unit.workers.test_profiles_to_recommendations import Bench, SlowQueries, asked, changed, ids
+from workers import backoff
+from workers.language_model.transport import NoAnswerError
 from workers.list_makers import MadeList
 
 
 class Reversing:
     """Turns lists round, once it is let."""
 
-    def __init__(self, *, is_let: bool = True) -> None:
+    def __init__(self, *, is_let: bool = True, error: Exception | None = None) -> None:
+        self.error = error
+        self.is_own: list[bool] = []
         self.let = asyncio.Event()
         self.within_s: list[float] = []
         if is_let:
             self.let.set()
 
-    async def refine(self, profile: Profile, made: MadeList, within_s: float) -> MadeList:
+    async def refine(
+        self, profile: Profile, made: MadeList, within_s: float, *, is_own: bool = True
+    ) -> MadeList:
         self.within_s.append(within_s)
+        self.is_own.append(is_own)
+        if self.error is not None:
+            raise self.error
         await self.let.wait()
         turned = replace(made.result, items=tuple(reversed(made.result.items)))
         return replace(made, result=turned, model="turned")
@@ -64,11 +75,43 @@ async def test_a_list_that_waits_for_the_model_holds_up_nobody() -> None:
     assert [one.cause.id for one in bench.lists()][-1] == "slow"
 
 
-async def test_a_deadline_bounds_how_long_the_model_may_take() -> None:
+@pytest.mark.parametrize(("left_s", "within_s"), [(1.0, [0.5]), (0.08, [0.03]), (0.05, []), (0.01, [])])
+async def test_before_a_deadline_time_is_left_to_send_the_list(left_s: float, within_s: list[float]) -> None:
     refiner = Reversing()
-    later = (NOW + timedelta(seconds=0.25)).isoformat()
-    await Bench(refiner=refiner).feed(asked(refine=True, deadline=later))
-    assert 0 < refiner.within_s[0] <= 0.25
+    bench = Bench(refiner=refiner)
+    later = (NOW + timedelta(seconds=left_s)).isoformat()
+    (sent,) = await bench.feed(asked(refine=True, deadline=later))
+    assert refiner.within_s == pytest.approx(within_s)
+    assert sent.items
+
+
+async def test_a_list_is_refined_once_however_often_it_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backoff, "FIRST_WAIT_S", 0.001)
+    refiner = Reversing()
+    bench = Bench(refiner=refiner)
+    bench.publisher.failures = 3
+    (sent,) = await bench.feed(asked(refine=True))
+    assert sent.model == "turned"
+    assert len(refiner.within_s) == 1
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a defect"), NoAnswerError("failed", "no")])
+async def test_what_fails_to_refine_leaves_the_list_as_it_was_made(error: Exception) -> None:
+    refining, plain = Bench(refiner=Reversing(error=error)), Bench()
+    await refining.feed(asked(refine=True))
+    await plain.feed(asked())
+    assert refining.publisher.published == plain.publisher.published
+
+
+async def test_it_is_told_which_lists_are_for_something_else_than_the_persons_choices() -> None:
+    refiner, queries = Reversing(), SlowQueries()
+    queries.let.set()
+    await Bench(queries, refiner).feed(
+        asked(refine=True),
+        asked(refine=True, request_id="seeds", seed_items=["item-1"]),
+        asked(refine=True, request_id="words", query="item-2"),
+    )
+    assert sorted(refiner.is_own) == [False, False, True]
 
 
 async def test_stopping_leaves_what_waits_for_the_model_to_be_delivered_again() -> None:
