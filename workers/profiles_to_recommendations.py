@@ -9,15 +9,14 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-import msgspec
 import structlog
 
 from models.profile import Profile, decode_profile
 from models.ranking import ListQuery, ListResult
-from streams.codec import decode_record, outgoing
+from streams.codec import decode_record
 from streams.dead_letters import dead_letter_outgoing
 from streams.errors import (
     BadInputError,
@@ -28,13 +27,14 @@ from streams.errors import (
 )
 from streams.internal_messages import ProfileChanged
 from streams.messages import Cause, Recommendation, RecommendationRequest
-from streams.records import Outgoing
 from streams.rejected_requests import rejected_request
 from streams.settings import Settings
 from streams.topic_names import TopicNames
 from workers.backoff import while_down
-from workers.erased_people import ErasedPeople, since_header
+from workers.erased_people import ErasedPeople
 from workers.list_makers import ListMaker, MadeList
+from workers.list_making import ListMaking
+from workers.list_publishing import ListPublishing
 from workers.list_refiner import RefinesLists
 from workers.ports import Delivery, Publisher
 from workers.query_reader import Asked, QueriesOff, ReadsQueries
@@ -46,9 +46,8 @@ from workers.recommend_requests import (
     shortfall_for,
 )
 from workers.role_metrics import RecommendMetrics
-from workers.state.exposures import decode_exposures, exposures_key, shown_ms
 from workers.state.profile import profile_key, stored_profile, stored_version
-from workers.state.store import NewestList, StateStore
+from workers.state.store import StateStore
 from workers.wanted_lists import Answer, ReadyRequest, WantedList, asked_at, covering, lacks_event
 
 STAGE = "recommend"
@@ -56,8 +55,6 @@ KNOWN_VERSIONS = 200_000
 AFTER_EVENT_POLL_S = 0.01
 # Of the time until a request's deadline, what refining leaves at least, so that the list goes out in time.
 KEPT_TO_SEND_S = 0.05
-# Lists made in one pass over the index, some milliseconds of the event loop's time.
-LISTS_AT_ONCE = 8
 
 _log = structlog.get_logger()
 
@@ -88,7 +85,6 @@ class Recommender:
         refiner: RefinesLists | None = None,
         erased: ErasedPeople | None = None,
     ) -> None:
-        self._lists = lists
         self._queries = queries or QueriesOff()
         self._refiner = refiner
         self._on_change = on_change
@@ -97,10 +93,12 @@ class Recommender:
         self._topics = topics
         self._settings = settings.recommend
         self._max_cause_age = timedelta(seconds=settings.recommend.max_cause_age_s)
-        self._keep_list_s = round(settings.recommend.list_retention_days * 86_400)
         self._now = now
         self._metrics = metrics
         self._erased = erased or ErasedPeople(settings.privacy)
+        keep_s = round(settings.recommend.list_retention_days * 86_400)
+        self._making = ListMaking(lists, self._queries, store, self._erased, metrics)
+        self._publishing = ListPublishing(store, publisher, topics.recommendations, keep_s, self._erased)
         self._versions: OrderedDict[str, tuple[int, int]] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -161,7 +159,7 @@ class Recommender:
         plain = ListQuery(count=self._settings.list_count)
         causes = [Cause(kind="event", id=change.cause.event_id) for change in loud]
         contexts = [change.applied[-1].context if change.applied else {} for change in loud]
-        made = await self._make(
+        made = await self._making.make(
             [
                 WantedList(profile, cause, plain, change.cause.occurred_at, context)
                 for change, profile, cause, context in zip(loud, profiles, causes, contexts, strict=True)
@@ -171,7 +169,7 @@ class Recommender:
             Answer(self._recommendation(profile, cause, one), newest=True, since_ms=profile.since_ms)
             for profile, cause, one in zip(profiles, causes, made, strict=True)
         ]
-        await self._send(answers)
+        await self._publishing.send(answers)
         for change in loud:
             self._metrics.event_answered(change.cause.published_at, self._now())
         for delivery in deliveries:
@@ -280,7 +278,7 @@ class Recommender:
 
     async def _lists_for(self, due: Sequence[ReadyRequest]) -> list[MadeList]:
         causes = [Cause(kind="request", id=one.request.request_id) for one in due]
-        return await self._make(
+        return await self._making.make(
             [
                 WantedList(
                     one.profile,
@@ -310,7 +308,7 @@ class Recommender:
             )
             for one, made_list in zip(due, made, strict=True)
         ]
-        await self._send(answers)
+        await self._publishing.send(answers)
         for one in due:
             self._metrics.request_answered(asked_at(one.delivery), self._now(), stale=stale)
             if one.asked is not None:
@@ -350,53 +348,12 @@ class Recommender:
             (value,) = await self._store.load([profile_key(asked.user_id)])
             # Its version alone: what is refused may be so because the profile cannot be read.
             profile = Profile(asked.user_id, stored_version(value))
-            records.append(self._outgoing(self._recommendation(profile, cause, refused)))
+            records.append(self._publishing.record(self._recommendation(profile, cause, refused)))
         self._metrics.refused(error.reason)
         await self._publisher.publish(records)
         delivery.done()
 
     # Lists
-
-    async def _make(self, wanted: Sequence[WantedList]) -> list[MadeList]:
-        """A list for each; what else runs on the event loop gets its turn in between."""
-        made: list[MadeList] = []
-        for begin in range(0, len(wanted), LISTS_AT_ONCE):
-            part = wanted[begin : begin + LISTS_AT_ONCE]
-            part, shown = await self._current(part)
-            # From here to the finished lists nothing else runs: no list is made of two vector spaces.
-            orders = [one.order(shown.get(one.profile.user_id, {})) for one in part]
-            with self._metrics.time_lists(len(part)):
-                made += self._lists.make(orders)
-            await asyncio.sleep(0)
-        return made
-
-    async def _current(
-        self, part: Sequence[WantedList]
-    ) -> tuple[Sequence[WantedList], dict[str, Mapping[str, int]]]:
-        """What is wanted, as of the vector space that serves now; and what was shown before."""
-        while True:
-            shown = await self._shown(part)
-            space = self._queries.space
-            if all(one.asked is None or one.asked.space == space for one in part):
-                return part, shown
-            part = [
-                one
-                if one.asked is None or one.asked.space == space
-                else one.with_asked(await self._queries.read(one.asked.words))
-                for one in part
-            ]
-
-    async def _shown(self, wanted: Sequence[WantedList]) -> dict[str, Mapping[str, int]]:
-        """User → item → when it was last shown, by the exposure log, where lists heed it."""
-        if not self._lists.wants_shown:
-            return {}
-        user_ids = list(dict.fromkeys(one.profile.user_id for one in wanted))
-        stored = await self._store.load([exposures_key(user_id) for user_id in user_ids])
-        return {
-            state.user_id: shown_ms(state)
-            for state in map(decode_exposures, user_ids, stored)
-            if not self._erased.is_void(state.user_id, state.since_ms)
-        }
 
     def _recommendation(
         self,
@@ -411,25 +368,3 @@ class Recommender:
         if not made.result.complete:
             self._metrics.short()
         return recommendation(profile, cause, made, self._now(), stale=stale, explain=explain, asked=asked)
-
-    def _outgoing(self, recommendation: Recommendation, since_ms: int = 0) -> Outgoing:
-        record = outgoing(self._topics.recommendations, recommendation)
-        return msgspec.structs.replace(record, headers=since_header(since_ms)) if since_ms else record
-
-    async def _send(self, answers: Sequence[Answer]) -> None:
-        """Publish lists, and keep each user's newest one for page views."""
-        if not answers:
-            return
-        records = [self._outgoing(answer.recommendation, answer.since_ms) for answer in answers]
-        newest = [
-            self._newest(answer, record.value or b"")
-            for answer, record in zip(answers, records, strict=True)
-            if answer.newest and not self._erased.is_void(answer.recommendation.user_id, answer.since_ms)
-        ]
-        await asyncio.gather(
-            self._publisher.publish(records), self._store.put_newest_lists(newest, self._keep_list_s)
-        )
-
-    def _newest(self, answer: Answer, encoded: bytes) -> NewestList:
-        user_id, version = answer.recommendation.user_id, answer.recommendation.profile_version
-        return NewestList(user_id, version, encoded, self._erased.hash_of(user_id), answer.since_ms)

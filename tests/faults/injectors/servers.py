@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from abc import abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -149,11 +150,11 @@ class _RedisAnswers(_OfWorld):
             self.end(redis)
             return self._refused(redis.info("errorstats")) - self._felt
 
-    def begin(self, redis: object) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def begin(self, redis: object) -> None: ...
 
-    def end(self, redis: object) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def end(self, redis: object) -> None: ...
 
     def _refused(self, stats: dict[str, Any]) -> int:
         """All errors but for scripts that Redis does not have yet; errors within scripts count as ``ERR``."""

@@ -237,7 +237,7 @@ async def test_an_answer_waits_for_an_event_and_else_says_stale() -> None:
 
 async def test_lists_that_heed_what_was_shown_are_told_by_the_exposure_log() -> None:
     bench = Bench()
-    bench.role._lists = HeedingLists()
+    bench.role._making._lists = HeedingLists()
     shown = ShownList("list-1", 5_000_000, 5_000, "m", None, None, ("item-1", "item-4"))
     value = encode_exposures(Exposures("anna", 1, (shown,)))
     write = Write(exposures_key("anna"), MISSING, value)
@@ -355,7 +355,7 @@ async def test_words_read_into_another_space_are_read_anew_before_the_list_is_ma
         return await load(keys)
 
     bench.store.load = load_while_another_model_comes  # type: ignore[method-assign]
-    bench.role._lists.wants_shown = True  # type: ignore[misc]
+    bench.role._making._lists.wants_shown = True  # type: ignore[misc]
     (listed,) = await bench.feed(asked(query="item-4", count=1))
     assert queries.space == "second"
     assert ids(listed) == ["item-3"]

@@ -1,0 +1,62 @@
+"""Lists on their way out: published, and each person's newest one kept for page views."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+
+from streams.codec import outgoing
+from streams.messages import Recommendation
+from streams.records import Outgoing
+from workers.erased_people import ErasedPeople, since_header
+from workers.ports import Publisher
+from workers.state.store import NewestList, StateStore
+from workers.wanted_lists import Answer
+
+
+class ListPublishing:
+    """Publishes lists.
+
+    Args:
+        topic: The full name of `recommendations`.
+        keep_s: How long a newest list is kept.
+        erased: Who was forgotten: of them no list is kept.
+    """
+
+    def __init__(
+        self, store: StateStore, publisher: Publisher, topic: str, keep_s: int, erased: ErasedPeople
+    ) -> None:
+        self._store = store
+        self._publisher = publisher
+        self._topic = topic
+        self._keep_s = keep_s
+        self._erased = erased
+
+    def record(self, recommendation: Recommendation, since_ms: int = 0) -> Outgoing:
+        """The record of a list for the life of a person that began at ``since_ms``."""
+        record = outgoing(self._topic, recommendation)
+        return msgspec.structs.replace(record, headers=since_header(since_ms)) if since_ms else record
+
+    async def send(self, answers: Sequence[Answer]) -> None:
+        """Publish lists, and keep each person's newest one.
+
+        Raises:
+            DependencyDownError: State or Kafka does not answer.
+        """
+        if not answers:
+            return
+        records = [self.record(answer.recommendation, answer.since_ms) for answer in answers]
+        newest = [
+            self._newest(answer, record.value or b"")
+            for answer, record in zip(answers, records, strict=True)
+            if answer.newest and not self._erased.is_void(answer.recommendation.user_id, answer.since_ms)
+        ]
+        await asyncio.gather(
+            self._publisher.publish(records), self._store.put_newest_lists(newest, self._keep_s)
+        )
+
+    def _newest(self, answer: Answer, encoded: bytes) -> NewestList:
+        user_id, version = answer.recommendation.user_id, answer.recommendation.profile_version
+        return NewestList(user_id, version, encoded, self._erased.hash_of(user_id), answer.since_ms)
