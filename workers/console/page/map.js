@@ -140,6 +140,8 @@ export function mount(main, context) {
     const id = data.item_ids[at];
     draw();
     if (!items.has(id)) {
+      // What is shown is always what a like would go to.
+      card.hidden = true;
       try { const found = await get('/api/items', { id }); items.set(id, found.items[0] ?? { item_id: id, title: data.titles[at], media: [] }); } catch { return; }
     }
     if ((hover ?? chosen) !== at) return;
