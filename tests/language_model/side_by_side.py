@@ -134,21 +134,17 @@ def table(measured: list[Measured]) -> str:
 
 
 def examples(measured: Measured) -> str:
-    """Words side by side, each template's sentence once at most, from lists throughout."""
+    """Words side by side: one item of a list, from lists throughout, no item and no sentence twice."""
     lines = ["| item | template | language model | how |", "|---|---|---|---|"]
     seen: set[str] = set()
-    step = max(1, len(measured.facts) // 40)
-    for facts, templates, written in list(
-        zip(measured.facts, measured.templates, measured.written, strict=True)
-    )[::step]:
+    rows = list(zip(measured.facts, measured.templates, measured.written, strict=True))
+    for facts, templates, written in rows[:: max(1, len(rows) // (3 * SHOWN))]:
         for item, template, text, how in zip(facts, templates, written.texts, written.how, strict=True):
-            reason = item.reasons[0].kind if item.reasons else ""
-            if reason in seen or len(lines) >= SHOWN + 2:
-                continue
-            seen.add(reason)
-            lines.append(f"| {item.title or item.item_id} | {template} | {text} | {how} |")
-        if len(seen) >= 6:
-            seen.clear()
+            title = item.title or item.item_id
+            if seen.isdisjoint((title, template)) and len(lines) < SHOWN + 2:
+                seen.update((title, template))
+                lines.append(f"| {title} | {template} | {text} | {how} |")
+                break
     return "\n".join(lines)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import secrets
 import time
@@ -120,14 +121,15 @@ def test_what_people_do_together_reaches_a_stranger_s_list_and_survives_a_restar
 def test_one_writer_learns_and_a_successor_goes_on(shop: Shop) -> None:
     shop.await_list("nobody", lambda answer: len(answer["items"]) == 20)
     shop.stream.start("learn")
+    numbers = itertools.count()
 
     def act_until_steps(steps: int) -> None:
         deadline = time.monotonic() + 90
-        number = 0
         while not (found := shop.writers()) or found[-1][1] < steps:
             assert time.monotonic() < deadline, (found[-3:], shop.stream.log_of("learn")[-3_000:])
-            number += 1
-            shop.act(f"person-{number % 7}", f"garden-{number % 8}", f"music-{(number + 3) % 8}")
+            number = next(numbers)
+            # Always what somebody has not chosen yet: from anything else nothing is to be learned.
+            shop.act(f"person-{number // 8}", f"garden-{number % 8}", f"music-{(number + 3) % 8}")
 
     act_until_steps(10)
     first = shop.writers()
