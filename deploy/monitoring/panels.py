@@ -126,13 +126,15 @@ ROWS: tuple[Row, ...] = (
                 ),
             ),
             Panel(
-                "Short, stale and refused",
-                "Lists with fewer items than asked for, answers before their event, refused requests.",
+                "Short, stale, refused and refined",
+                "Lists with fewer items than asked for, answers before their event, refused requests, and what "
+                "became of lists that a language model was asked to refine.",
                 "ops",
                 (
                     Query(_rate("freshet_lists_short_total"), "short"),
                     Query(_rate("freshet_lists_stale_total"), "stale"),
                     Query(_rate("freshet_requests_refused_total", "reason"), "refused: {{reason}}"),
+                    Query(_rate("freshet_lists_refined_total", "outcome"), "refined: {{outcome}}"),
                 ),
             ),
         ),
