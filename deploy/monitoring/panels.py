@@ -127,8 +127,8 @@ ROWS: tuple[Row, ...] = (
             ),
             Panel(
                 "Short, stale, refused and refined",
-                "Lists with fewer items than asked for, answers before their event, refused requests, and what "
-                "became of lists that a language model was asked to refine.",
+                "Lists with fewer items than asked for, answers before their event, refused requests, and "
+                "what became of lists that a language model was asked to refine.",
                 "ops",
                 (
                     Query(_rate("freshet_lists_short_total"), "short"),
