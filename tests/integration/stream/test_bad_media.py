@@ -263,9 +263,11 @@ def test_a_decoder_that_dies_while_it_decodes(stack: Stack, tag: str) -> None:
 
 
 def test_a_decoder_that_hangs(stack: Stack, tag: str) -> None:
+    sound = {"kind": "audio", "uri": stack.file_uri("sea-waves-*.ogg")}
+    # One that has decoded: a child that is stopped while it comes up has much longer.
+    stack.publish_item(f"{tag}-before", media=[sound])
+    stack.await_modalities(f"{tag}-before", "audio")
     (decoder,) = children(stack.pid("audio"))
     os.kill(decoder, signal.SIGSTOP)
-    letter = refused(
-        stack, tag, {"kind": "audio", "uri": stack.file_uri("sea-waves-*.ogg")}, "decoder_crashed"
-    )
+    letter = refused(stack, tag, sound, "decoder_crashed")
     assert "6 s" in letter["detail"]
