@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import sys
 import threading
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import TypeVar
+
+from workers.daemon_thread import DaemonThread
 
 Found = TypeVar("Found")
 
@@ -45,26 +46,13 @@ async def in_background(work: Callable[[], Found], name: str) -> Found:
         What ``work`` returns; what it raises is raised. Cancelled, it does not wait for the work's end, and
         neither does the process.
     """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[Found] = loop.create_future()
 
-    def tell(found: Found | None, failure: BaseException | None) -> None:
-        if done.done():
-            return  # nobody waits any more
-        if failure is None:
-            done.set_result(cast(Found, found))
-        else:
-            done.set_exception(failure)
+    def run() -> Found:
+        _step_back()
+        return work()
 
-    def run() -> None:
-        found, failure = None, None
-        try:
-            _step_back()
-            found = work()
-        except BaseException as error:
-            failure = error
-        with contextlib.suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(tell, found, failure)
-
-    threading.Thread(target=run, name=name, daemon=True).start()
-    return await done
+    thread = DaemonThread(name)
+    try:
+        return await thread.run(run)
+    finally:
+        thread.close()

@@ -17,7 +17,7 @@ import structlog
 
 from streams.errors import ConfigurationError
 from streams.language_model_settings import LanguageModelSettings
-from workers.language_model.daemon_thread import DaemonThread
+from workers.daemon_thread import DaemonThread
 from workers.language_model.transport import Completion, Message, NoAnswerError, Outcome
 
 # Where exports for ONNX Runtime keep their graph, as Optimum and transformers.js have it.

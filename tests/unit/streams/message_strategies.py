@@ -62,7 +62,7 @@ def _of(info: Any) -> st.SearchStrategy[Any]:
             return st.dictionaries(_of(info.key_type), _of(info.value_type), max_size=_MAX_ELEMENTS)
         case inspect.UnionType():
             return st.one_of([_of(option) for option in info.types])
-    raise NotImplementedError(info)
+    raise TypeError(f"a field of a type that has no strategy yet: {info}")
 
 
 def _struct(info: inspect.StructType) -> st.SearchStrategy[Any]:

@@ -51,9 +51,13 @@ class DaemonThread:
         self._waiting.put(do)
         return future
 
+    def close(self) -> None:
+        """Take no more; what waits already is done, and nobody waits for it."""
+        self._waiting.put(None)
+
     async def end(self, within_s: float) -> None:
         """Take no more; wait for what it works on, so long at most."""
-        self._waiting.put(None)
+        self.close()
         await asyncio.to_thread(self._thread.join, within_s)
 
     def _work(self) -> None:
