@@ -30,7 +30,7 @@ ENCODERS: dict[Modality, str] = {"text": "words", "image": "pixels", "audio": "s
 
 
 class Bench:
-    def __init__(self) -> None:
+    def __init__(self, *, now_s: float = 1_800_000_000.0) -> None:
         self.publisher = FakePublisher()
         self.fusion = LinearFusion(
             {"text": EncoderSpec("words", "t", 128), "image": EncoderSpec("pixels", "i", 64)}
@@ -45,6 +45,7 @@ class Bench:
             topics=TOPICS,
             settings=Settings(),
             metrics=FuseMetrics(),
+            now_s=lambda: now_s,
         )
         self.offset = 0
 
@@ -184,7 +185,7 @@ async def test_a_store_that_has_lost_its_state_does_not_keep_later_modalities_fr
     assert index.take(held.value or b"")
 
     # What compaction has left of the topic is fewer changes than there were.
-    after = Bench()
+    after = Bench(now_s=1_800_000_001.0)
     (again,) = await after.feed(declared(4), feature(1, "text", 128))
     (late,) = await after.feed(feature(4, "image", 64))
     index.take(again.value or b"")
