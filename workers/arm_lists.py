@@ -24,6 +24,9 @@ class CascadeLists:
         model: The name that lists carry.
     """
 
+    # Nothing is shared between them.
+    lists_at_once = 1
+
     def __init__(self, index: ItemIndex, cascade: Ranks, settings: ListSettings, model: str) -> None:
         self._index = index
         self._cascade = cascade
@@ -69,6 +72,11 @@ class ArmLists:
         self._makers = {
             arm.name: _ArmMaker(arm, _maker(index, cascade, arm, settings, space)) for arm in experiment.arms
         }
+
+    @property
+    def lists_at_once(self) -> int:
+        """See `ListMaker.lists_at_once`."""
+        return min(one.maker.lists_at_once for one in self._makers.values())
 
     @property
     def wants_shown(self) -> bool:

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 from workers.daemon_thread import DaemonThread
@@ -14,6 +15,7 @@ from workers.daemon_thread import DaemonThread
 Found = TypeVar("Found")
 
 LOWEST_PRIORITY = 19
+_AUTOGROUP = Path("/proc/self/autogroup")
 
 
 def _step_back() -> None:
@@ -26,11 +28,19 @@ def _step_back() -> None:
 def step_back(nice: int) -> None:
     """Give way to other processes of the machine: what this thread starts from now on does so too.
 
+    Linux may share the cores out between sessions first (sched_autogroup, see sched(7)): what a process
+    gives way by counts only against others of its session, unless the session itself gives way. So a process
+    that leads one, as every child of a supervisor does, sets both.
+
     Args:
         nice: By how much, from 0 to 19; nothing where the system has no such thing.
     """
     if hasattr(os, "nice"):
-        os.nice(nice)
+        with contextlib.suppress(OSError):
+            os.nice(nice)
+    if sys.platform == "linux" and os.getsid(0) == os.getpid():
+        with contextlib.suppress(OSError):
+            _AUTOGROUP.write_text(str(nice))
 
 
 async def in_background(work: Callable[[], Found], name: str) -> Found:

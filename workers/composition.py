@@ -14,6 +14,7 @@ from streams.settings import Settings
 from streams.topic_names import TopicNames
 from workers.backoff import while_down
 from workers.defects import poison_to_dead_letters
+from workers.garbage_collection import settle
 from workers.metered import MeteredProcessor, MeteredPublisher
 from workers.ports import Publisher
 from workers.roles import ROLES, Role
@@ -88,6 +89,7 @@ async def _run_once(
         wiring = await unless_stopped(stop, wire(role, around))
         if wiring is None:
             return False
+        settle()
 
         runner = RoleRunner(
             settings,

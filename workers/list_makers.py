@@ -24,6 +24,10 @@ class ListMaker(Protocol):
     """Makes lists."""
 
     @property
+    def lists_at_once(self) -> int:
+        """How many lists are best made in one call, ≥ 1; no more than takes some milliseconds."""
+
+    @property
     def wants_shown(self) -> bool:
         """Whether it heeds what was shown before."""
 
@@ -44,6 +48,8 @@ class BaseLists:
     """
 
     wants_shown = False
+    # One pass over the index serves them all.
+    lists_at_once = 8
 
     def __init__(self, index: ItemIndex, settings: RankingSettings, model: str) -> None:
         self._index = index

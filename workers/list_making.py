@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from workers.erased_people import ErasedPeople
 from workers.list_makers import ListMaker, MadeList
@@ -12,9 +12,6 @@ from workers.role_metrics import RecommendMetrics
 from workers.state.exposures import decode_exposures, exposures_key, shown_ms
 from workers.state.store import StateStore
 from workers.wanted_lists import WantedList
-
-# Lists made in one pass over the index, some milliseconds of the event loop's time.
-LISTS_AT_ONCE = 8
 
 
 class ListMaking:
@@ -42,26 +39,27 @@ class ListMaking:
 
     async def make(self, wanted: Sequence[WantedList]) -> list[MadeList]:
         """A list for each; what else runs on the event loop gets its turn in between."""
-        made: list[MadeList] = []
-        for begin in range(0, len(wanted), LISTS_AT_ONCE):
-            part = wanted[begin : begin + LISTS_AT_ONCE]
-            part, shown = await self._current(part)
+        return [one async for part in self.parts(wanted) for one in part]
+
+    async def parts(self, wanted: Sequence[WantedList]) -> AsyncIterator[list[MadeList]]:
+        """A list for each, in order, a few at a time: what is made can go out before the rest is."""
+        shown = await self._shown(wanted)
+        at_once = self._lists.lists_at_once
+        for begin in range(0, len(wanted), at_once):
+            part = await self._current(wanted[begin : begin + at_once])
             # From here to the finished lists nothing else runs: no list is made of two vector spaces.
             orders = [one.order(shown.get(one.profile.user_id, {})) for one in part]
             with self._metrics.time_lists(len(part)):
-                made += self._lists.make(orders)
+                made = self._lists.make(orders)
+            yield made
             await asyncio.sleep(0)
-        return made
 
-    async def _current(
-        self, part: Sequence[WantedList]
-    ) -> tuple[Sequence[WantedList], dict[str, Mapping[str, int]]]:
-        """What is wanted, as of the vector space that serves now; and what was shown before."""
+    async def _current(self, part: Sequence[WantedList]) -> Sequence[WantedList]:
+        """What is wanted, as of the vector space that serves now."""
         while True:
-            shown = await self._shown(part)
             space = self._queries.space
             if all(one.asked is None or one.asked.space == space for one in part):
-                return part, shown
+                return part
             part = [
                 one
                 if one.asked is None or one.asked.space == space
@@ -71,7 +69,7 @@ class ListMaking:
 
     async def _shown(self, wanted: Sequence[WantedList]) -> dict[str, Mapping[str, int]]:
         """User → item → when it was last shown, by the exposure log, where lists heed it."""
-        if not self._lists.wants_shown:
+        if not wanted or not self._lists.wants_shown:
             return {}
         user_ids = list(dict.fromkeys(one.profile.user_id for one in wanted))
         stored = await self._store.load([exposures_key(user_id) for user_id in user_ids])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from types import TracebackType
+from typing import Self
 
 import msgspec
 
@@ -14,6 +16,45 @@ from workers.erased_people import ErasedPeople, since_header
 from workers.ports import Publisher
 from workers.state.store import NewestList, StateStore
 from workers.wanted_lists import Answer
+
+# Time for what was made to be on its way, before the next takes the event loop.
+HEAD_START_S = 0.001
+
+
+class Sending:
+    """What is sent while more is made; left, once all of it has arrived."""
+
+    def __init__(self) -> None:
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        """Nothing is on its way yet."""
+        return self
+
+    async def send(self, one: Coroutine[None, None, None]) -> None:
+        """Begin to send; what it raises is raised when this is left."""
+        task = asyncio.create_task(one)
+        self._tasks.append(task)
+        await asyncio.wait([task], timeout=HEAD_START_S)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Wait for all of it, whatever happened; cancelled, it is given up.
+
+        Raises:
+            DependencyDownError: Some did not arrive.
+        """
+        if isinstance(error, asyncio.CancelledError):
+            for task in self._tasks:
+                task.cancel()
+        failures = [
+            one
+            for one in await asyncio.gather(*self._tasks, return_exceptions=True)
+            if isinstance(one, BaseException)
+        ]
+        if error is None and failures:
+            raise failures[0]
 
 
 class ListPublishing:

@@ -21,6 +21,11 @@ class LiveLists:
         self._maker = maker
 
     @property
+    def lists_at_once(self) -> int:
+        """See `ListMaker.lists_at_once`."""
+        return self._maker.lists_at_once
+
+    @property
     def wants_shown(self) -> bool:
         """See `ListMaker.wants_shown`."""
         return self._maker.wants_shown

@@ -11,6 +11,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 
 import structlog
 
@@ -34,7 +35,7 @@ from workers.backoff import while_down
 from workers.erased_people import ErasedPeople
 from workers.list_makers import ListMaker, MadeList
 from workers.list_making import ListMaking
-from workers.list_publishing import ListPublishing
+from workers.list_publishing import ListPublishing, Sending
 from workers.list_refiner import RefinesLists
 from workers.ports import Delivery, Publisher
 from workers.query_reader import Asked, QueriesOff, ReadsQueries
@@ -159,21 +160,28 @@ class Recommender:
         plain = ListQuery(count=self._settings.list_count)
         causes = [Cause(kind="event", id=change.cause.event_id) for change in loud]
         contexts = [change.applied[-1].context if change.applied else {} for change in loud]
-        made = await self._making.make(
-            [
-                WantedList(profile, cause, plain, change.cause.occurred_at, context)
-                for change, profile, cause, context in zip(loud, profiles, causes, contexts, strict=True)
-            ]
-        )
-        answers = [
-            Answer(self._recommendation(profile, cause, one), newest=True, since_ms=profile.since_ms)
-            for profile, cause, one in zip(profiles, causes, made, strict=True)
+        wanted = [
+            WantedList(profile, cause, plain, change.cause.occurred_at, context)
+            for change, profile, cause, context in zip(loud, profiles, causes, contexts, strict=True)
         ]
-        await self._publishing.send(answers)
-        for change in loud:
-            self._metrics.event_answered(change.cause.published_at, self._now())
+        of = iter(zip(loud, profiles, causes, strict=True))
+        async with Sending() as sending:
+            async for made in self._making.parts(wanted):
+                part = list(zip(islice(of, len(made)), made, strict=True))
+                await sending.send(self._answer_part(part))
         for delivery in deliveries:
             delivery.done()
+
+    async def _answer_part(
+        self, part: Sequence[tuple[tuple[ProfileChanged, Profile, Cause], MadeList]]
+    ) -> None:
+        answers = [
+            Answer(self._recommendation(profile, cause, one), newest=True, since_ms=profile.since_ms)
+            for (_, profile, cause), one in part
+        ]
+        await self._publishing.send(answers)
+        for (change, _, _), _ in part:
+            self._metrics.event_answered(change.cause.published_at, self._now())
 
     def _is_silent(self, change: ProfileChanged) -> bool:
         """Whether no list is wanted: the profile is older than one already served, or the event is old."""

@@ -1,38 +1,44 @@
-"""Processor time of one list with the whole cascade on, without Kafka, on a synthetic catalogue.
+"""Processor time of one event with the whole cascade on, without Kafka, on a synthetic catalogue.
 
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m tests.benchmarks.cascade_list_time --items 10000
 
-20,000 events of 2,000 people on items around 200 centres are taken in; then lists of 20 are made with caps,
-diversity, a place for new items, exploration and reasons. Models of sources are not trained here.
+20,000 events of 2,000 people on items around 200 centres are taken in, and the models of sources are trained
+on them (`--untrained`: not, for a start). Then each event is learned from, as the learn role does, taken
+in, and followed by a list of 20 with caps, diversity, a place for new items, exploration and reasons.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import numpy as np
 
 from models.cascade import Interaction, Person
 from models.cascade.cascade import Cascade
+from models.cascade.learner import Learner
 from models.cascade.lists import ListSettings, cascade_list
-from models.cascade.settings import CascadeSettings
+from models.cascade.settings import CascadeSettings, LearnSettings
 from models.profile import Profile, ProfileEvent, TransitionSettings, apply_event, new_profile
 from models.ranking import ListOrder, ListQuery
+from models.ranking.eligibility import eligible_rows
 from models.reranking import RerankSettings
 from models.retrieval import ItemIndex
 from workers.bench.catalogue import World
 
 EVENTS = 20_000
 PEOPLE = 2_000
-LISTS = 200
+LISTS = 300
 
 
 def main() -> None:
     """Measure, and print percentiles in milliseconds of processor time."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--items", type=int, default=10_000)
+    parser.add_argument("--untrained", action="store_true", help="without trained models of sources")
     options = parser.parse_args()
     index = ItemIndex()
     world = World(options.items, index.dimension, PEOPLE)
@@ -63,14 +69,35 @@ def main() -> None:
             diversity=0.1, max_per_attribute={"category": 8}, new_item_slots=1, exploration="epsilon"
         )
     )
-    taken_ms = []
-    for number, profile in enumerate(list(profiles.values())[:LISTS]):
-        order = ListOrder(profile, ListQuery(count=20), now_ms + number, seed=number)
+    learner = Learner(cascade, LearnSettings())
+    if not options.untrained:
         started = time.process_time()
-        cascade_list(index, cascade, order, settings)
-        taken_ms.append(1_000 * (time.process_time() - started))
-    p50, p95, p99 = np.percentile(taken_ms, [50, 95, 99])
-    print(f"{options.items:,} items, a list: p50 {p50:.1f}, p95 {p95:.1f}, p99 {p99:.1f} ms")
+        learner.refit()
+        print(f"training: {time.process_time() - started:.1f} s")
+    taken_ms: dict[str, list[float]] = {"learn": [], "observe": [], "list": []}
+
+    def timed(name: str, act: Callable[[], object]) -> None:
+        started = time.process_time()
+        act()
+        taken_ms[name].append(1_000 * (time.process_time() - started))
+
+    for number in range(LISTS):
+        now_ms += 20_000
+        event = world.event(begin + timedelta(milliseconds=now_ms - begin_ms))
+        user_id, item_id = event.user_id, event.item_id
+        before = profiles.get(user_id) or new_profile(user_id)
+        person = Person.of(before, now_ms)
+        interaction = Interaction(user_id, item_id, "like", 2.0, now_ms)
+        eligible = eligible_rows(index, before, ListQuery())
+        timed("learn", partial(learner.learn, person, interaction, eligible))
+        timed("observe", partial(cascade.observe, person, interaction))
+        happened = ProfileEvent(event.event_id, item_id, "like", now_ms)
+        profiles[user_id], _ = apply_event(before, happened, TransitionSettings())
+        order = ListOrder(profiles[user_id], ListQuery(count=20), now_ms, seed=number)
+        timed("list", partial(cascade_list, index, cascade, order, settings))
+    for name, each in taken_ms.items():
+        p50, p95, p99 = np.percentile(each, [50, 95, 99])
+        print(f"{options.items:,} items, {name}: p50 {p50:.2f}, p95 {p95:.2f}, p99 {p99:.2f} ms")
 
 
 if __name__ == "__main__":

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import os
 import signal
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -63,14 +61,14 @@ def require_extra() -> None:
 
 
 async def _serve(settings: Settings) -> None:
+    from workers.background import step_back
     from workers.child_process import announce_port
     from workers.console.serve import serve
     from workers.data_folder import default_data_folder
     from workers.workers_file import FILE_NAME
 
     # Where workers share the machine, they come first.
-    with suppress(OSError):
-        os.nice(NICENESS)
+    step_back(NICENESS)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

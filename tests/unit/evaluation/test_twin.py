@@ -53,6 +53,7 @@ class StandInLists:
     """Lists of the stand-in cascade."""
 
     wants_shown = False
+    lists_at_once = 2
 
     def __init__(self, cascade: StandInCascade) -> None:
         self._cascade = cascade

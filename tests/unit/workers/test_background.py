@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -40,3 +42,24 @@ async def test_what_the_work_raises_is_raised() -> None:
 
     with pytest.raises(ValueError, match="no history"):
         await in_background(fail, "long")
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="sessions do not share the cores out")
+def test_a_process_that_leads_a_session_steps_back_for_others_with_it() -> None:
+    code = (
+        "from pathlib import Path; from workers.background import step_back; step_back(7);"
+        "import os; print(os.getpriority(os.PRIO_PROCESS, 0), Path('/proc/self/autogroup').read_text())"
+    )
+
+    def told(*, leads: bool) -> list[str]:
+        run = subprocess.run(
+            [sys.executable, "-c", code], start_new_session=leads, capture_output=True, text=True, check=True
+        )
+        return run.stdout.split()
+
+    own, *session = told(leads=True)
+    assert own == "7"
+    # Nothing is told where the process has no session's share, as in a control group of its own.
+    assert session == [] or session[-1] == "7"
+    # Others of this session do not step back.
+    assert told(leads=False)[-1] != "7" or not session

@@ -49,6 +49,7 @@ class HeedingLists:
     """Lists of what was not shown before, as `ListMaker` sees them."""
 
     wants_shown = True
+    lists_at_once = 2
 
     def make(self, orders: Sequence[ListOrder]) -> list[MadeList]:
         return [

@@ -1,0 +1,36 @@
+"""What a worker holds from its start on is not looked at again and again."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from workers.garbage_collection import YOUNG_OBJECTS, settle
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    threshold = gc.get_threshold()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*threshold)
+
+
+def test_what_is_there_is_left_out_of_passes() -> None:
+    held = [[number] for number in range(1_000)]
+    settle()
+    assert gc.get_freeze_count() >= len(held)
+    assert not any(one is held for one in gc.get_objects())
+    assert gc.get_threshold()[0] == YOUNG_OBJECTS
+
+
+def test_cycles_made_later_are_still_collected() -> None:
+    settle()
+    cycle: list[object] = []
+    cycle.append(cycle)
+    assert sys.getrefcount(cycle) == 3
+    del cycle
+    assert gc.collect() >= 1
