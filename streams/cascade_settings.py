@@ -54,6 +54,13 @@ class InteractionSettings(_Section):
     replay_events: int = Field(
         100_000, ge=0, description="Newest events of all histories from which a starting worker builds this."
     )
+    gather_s: float = Field(
+        0.1,
+        ge=0.0,
+        le=10.0,
+        description="For so long what others do is gathered before it is taken in, together; "
+        "a list always knows of its own cause.",
+    )
 
 
 class SourceSettings(_Section):

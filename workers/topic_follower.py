@@ -51,6 +51,8 @@ class TopicFollower:
         batch_records: Records of one read, at most: what is taken holds the event loop.
         gate: Nothing is read while it is not set.
         loop_share: Of the event loop's time, what taking records may hold at most; above 0, to 1.
+        gather_s: How long to wait after a read before the next, so that it brings more at once: each costs
+            a round trip, whatever it brings. Not before the start is complete.
     """
 
     def __init__(
@@ -64,7 +66,9 @@ class TopicFollower:
         batch_records: int = READ_RECORDS,
         gate: asyncio.Event | None = None,
         loop_share: float = 1.0,
+        gather_s: float = 0.0,
     ) -> None:
+        self._gather_s = gather_s
         self._rest = 1.0 / loop_share - 1.0
         self._settings = settings
         self._topic = topic
@@ -143,8 +147,9 @@ class TopicFollower:
             began_s = loop.time()
             for partition, records in batches.items():
                 self._take_of(consumer, partition, records, targets.get(partition) if targets else None)
-            if batches and self._rest:
-                await asyncio.sleep(self._rest * (loop.time() - began_s))
+            if batches and (self._rest or self._gather_s):
+                gather_s = self._gather_s if self._caught_up.is_set() else 0.0
+                await asyncio.sleep(max(self._rest * (loop.time() - began_s), gather_s))
             if targets is not None and not self._caught_up.is_set():
                 # The consumer's own position also passes what compaction or a marker left out.
                 here = {partition: await consumer.position(partition) for partition in targets}

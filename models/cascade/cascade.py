@@ -150,17 +150,26 @@ class Cascade(Knowledge):
     ) -> Candidates:
         """Candidates from all sources with their signals; see `rank`."""
         signals, wanted = self._signals(person), budgets or {}
-        cached = self._cached_candidates
-        if (
-            cached is not None
-            and cached[0] is signals
-            and cached[2] == wanted
-            and np.array_equal(cached[1], eligible)
-        ):
-            return cached[3]
-        candidates = self._complete(signals, self._proposals(signals, eligible, wanted))
-        self._cached_candidates = (signals, eligible.copy(), dict(wanted), candidates)
-        return candidates
+        return self._at_hand(signals, eligible, wanted) or self._keep(
+            signals, eligible, wanted, self._proposals(signals, eligible, wanted)
+        )
+
+    def candidates_with(
+        self, person: Person, eligible: NDArray[np.bool_], row: int
+    ) -> tuple[Candidates, int] | None:
+        """Candidates, and where a row of the index stands among them; None where no source proposes it.
+
+        That is known before the signals of all of them are computed.
+        """
+        signals = self._signals(person)
+        found = self._at_hand(signals, eligible, {})
+        if found is None:
+            proposals = self._proposals(signals, eligible, {})
+            if row not in proposals.rows:
+                return None
+            found = self._keep(signals, eligible, {}, proposals)
+        places = (found.rows == row).nonzero()[0]
+        return (found, int(places[0])) if len(places) else None
 
     def explain(self, person: Person, ranking: Ranking, positions: Sequence[int]) -> list[tuple[Reason, ...]]:
         """Why each of these positions has its score; contributions sum to it."""
@@ -227,6 +236,30 @@ class Cascade(Knowledge):
         if self._cached is None or self._cached[0] != key:
             self._cached = (key, Signals.of(self, person))
         return self._cached[1]
+
+    def _at_hand(
+        self, signals: Signals, eligible: NDArray[np.bool_], budgets: Mapping[str, int]
+    ) -> Candidates | None:
+        """The last candidates, where the same are asked for."""
+        cached = self._cached_candidates
+        is_same = (
+            cached is not None
+            and cached[0] is signals
+            and cached[2] == budgets
+            and np.array_equal(cached[1], eligible)
+        )
+        return cached[3] if cached is not None and is_same else None
+
+    def _keep(
+        self,
+        signals: Signals,
+        eligible: NDArray[np.bool_],
+        budgets: Mapping[str, int],
+        proposals: Proposals,
+    ) -> Candidates:
+        candidates = self._complete(signals, proposals)
+        self._cached_candidates = (signals, eligible.copy(), dict(budgets), candidates)
+        return candidates
 
     def _proposals(
         self, signals: Signals, eligible: NDArray[np.bool_], budgets: Mapping[str, int]

@@ -50,39 +50,37 @@ def explain(
     """The reasons of each position, the largest first; their contributions sum to its score."""
     recent = situation.recent.rows[:_NAMED_ENTRIES]
     past_items = [situation.memory.items.item_id(row) for row in recent.tolist()]
-    company = _company(situation, recent)
+    past_rows = np.array([index.item_rows.get(item_id, -1) for item_id in past_items], np.int64)
     vectors = np.zeros((len(recent), index.dimension), np.float32)
-    for at, item_id in enumerate(past_items):
-        row = index.item_rows.get(item_id)
-        if row is not None:
-            vectors[at] = index.vectors[row]
-    # Of all positions at once: small products cost more by their number than by their size.
-    listed = index.vectors[ranking.rows[list(positions)]]
-    similar = {
-        modality: np.maximum(vectors[:, block] @ listed[:, block].T, 0.0)
-        for modality, block in BLOCK_ROWS.items()
-    }
-    taste_parts = None if own is None else np.maximum(own.coefficients * (listed @ own.item_vectors.T), 0.0)
+    vectors[past_rows >= 0] = index.vectors[past_rows[past_rows >= 0]]
+    rows = ranking.rows[list(positions)]
+    # Of all positions at once: small products and sorts cost more by their number than by their size.
+    listed = index.vectors[rows]
+    # What nobody has used yet has no company.
+    used = [situation.memory.items.get(item_id) for item_id in index.item_ids(rows.tolist())]
+    known = np.array([row is not None for row in used], np.bool_)
+    company = np.zeros((len(used), len(recent)), np.float32)
+    company[known] = _company(situation, recent)[:, [row for row in used if row is not None]].T
+    shares = {"covisitation": _Shares.of(past_items, company, reason_items)}
+    for modality, block in BLOCK_ROWS.items():
+        similar = np.maximum(listed[:, block] @ vectors[:, block].T, 0.0)
+        shares[f"content.{modality}"] = _Shares.of(past_items, similar, reason_items)
+    if own is not None:
+        parts = np.maximum(own.coefficients * (listed @ own.item_vectors.T), 0.0)
+        shares["taste"] = _Shares.of(own.item_ids, parts, reason_items)
     explained = []
     for at, position in enumerate(positions):
-        row = int(ranking.rows[position])
-        memory_row = situation.memory.items.get(index.item_id(row))
         found: list[Reason] = []
         for family, amount in zip(ranking.part_names, ranking.parts[position].tolist(), strict=True):
             if not amount:
                 continue
-            group, _, modality = family.partition(".")
-            if group == "covisitation":
-                named = _Shares(past_items, company[:, -1 if memory_row is None else memory_row])
-                found += _shared(group, group, amount, named, reason_items)
-            elif group == "content":
-                named = _Shares(past_items, similar[_MODALITY_OF[modality]][:, at])
-                found += _shared(group, group, amount, named, reason_items, _MODALITY_OF[modality])
-            elif group == "taste" and own is not None and taste_parts is not None:
-                named = _Shares(own.item_ids, taste_parts[at])
-                found += _shared("similar_item", group, amount, named, reason_items)
-            else:
+            named = shares.get(family)
+            if named is None:
                 found.append(Reason(family, amount))
+                continue
+            group, _, about = family.partition(".")
+            kind = "similar_item" if group == "taste" else group
+            found += named.reasons(at, kind, group, amount, _MODALITY_OF.get(about))
         explained.append(_summing_to(float(ranking.scores[position]), found))
     return explained
 
@@ -102,33 +100,36 @@ def _company(situation: Situation, recent: NDArray[np.int64]) -> NDArray[np.floa
 
 @dataclass(frozen=True, slots=True)
 class _Shares:
-    """Past items, and in which proportion they stand behind something; none below 0."""
+    """Past items that stand behind listed ones, and in which proportion; those that count most, first."""
 
     item_ids: Sequence[str]
-    values: NDArray[np.floating]
+    totals: list[float]
+    best: list[list[int]]
+    values: list[list[float]]
 
+    @classmethod
+    def of(cls, item_ids: Sequence[str], values: NDArray[np.floating], most: int) -> _Shares:
+        """``values``: none below 0, [listed, past items]; ``most`` of them are named."""
+        best = np.argsort(-values, axis=1, kind="stable")[:, :most]
+        largest = np.take_along_axis(values, best, axis=1)
+        return cls(item_ids, values.sum(axis=1).tolist(), best.tolist(), largest.tolist())
 
-def _shared(
-    kind: str,
-    rest_kind: str,
-    amount: float,
-    shares: _Shares,
-    reason_items: int,
-    modality: Modality | None = None,
-) -> list[Reason]:
-    total = float(shares.values.sum())
-    if total <= 0.0 or not reason_items:
-        return [Reason(rest_kind, amount, modality=modality)]
-    best = np.argsort(-shares.values, kind="stable")[:reason_items].tolist()
-    named = [
-        Reason(kind, amount * float(shares.values[at]) / total, shares.item_ids[at], modality=modality)
-        for at in best
-        if shares.values[at] > 0
-    ]
-    rest = amount - math.fsum(reason.contribution for reason in named)
-    if abs(rest) <= 1e-9 * max(1.0, abs(amount)):
-        return named
-    return [*named, Reason(rest_kind, rest, modality=modality)]
+    def reasons(
+        self, at: int, kind: str, rest_kind: str, amount: float, modality: Modality | None
+    ) -> list[Reason]:
+        """An amount of the listed item ``at``, shared out; the rest is of ``rest_kind``."""
+        total = self.totals[at]
+        if total <= 0.0 or not self.best[at]:
+            return [Reason(rest_kind, amount, modality=modality)]
+        named = [
+            Reason(kind, amount * value / total, self.item_ids[past], modality=modality)
+            for past, value in zip(self.best[at], self.values[at], strict=True)
+            if value > 0
+        ]
+        rest = amount - math.fsum(reason.contribution for reason in named)
+        if abs(rest) <= 1e-9 * max(1.0, abs(amount)):
+            return named
+        return [*named, Reason(rest_kind, rest, modality=modality)]
 
 
 def _summing_to(score: float, found: list[Reason]) -> tuple[Reason, ...]:

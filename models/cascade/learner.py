@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -95,12 +95,12 @@ class Learner:
         row = index.item_rows.get(interaction.item_id)
         if row is None or weight <= 0.0 or row >= len(eligible) or not eligible[row]:
             return LearnStep(None)
-        candidates = self._cascade.candidates(person, eligible)
-        target = np.flatnonzero(candidates.rows == row)
-        if not len(target) or len(candidates.rows) < 2:
+        found = self._cascade.candidates_with(person, eligible, row)
+        if found is None or len(found[0].rows) < 2:
             # The sources, not the ranker, would have to be better.
             return LearnStep(None)
-        lesson = (candidates.standardised, candidates.gates, int(target[0]), weight)
+        candidates, target = found
+        lesson = (candidates.standardised, candidates.gates, target, weight)
         own = [
             head.learn(*lesson, self._online)
             for objective, head in self._heads.items()
@@ -271,7 +271,7 @@ class Learner:
         model.fit(histories, epochs=epochs, seed=seed, learning_rate=rate)
         return TrainedItem2Vec(model, known)
 
-    def _attributes(self, item_ids: list[str]) -> list[dict[str, AttributeValue]]:
+    def _attributes(self, item_ids: list[str]) -> list[Mapping[str, AttributeValue]]:
         index = self._cascade.index
         rows = [index.item_rows.get(item_id) for item_id in item_ids]
         return [{} if row is None else index.attributes(row) for row in rows]

@@ -35,10 +35,10 @@ class CapCounter:
 
     def add(self, candidate: int) -> None:
         """The list now has this candidate."""
-        for name, value, holders in self._shared.of(candidate):
+        for name, value in self._shared.of(candidate):
             self._counts[name, value] += 1
             if self._counts[name, value] >= self._caps[name]:
-                self._excess[holders] += 1
+                self._excess[self._shared.holders(name, value)] += 1
                 self._any_reached = True
 
     def fits(self, candidate: int) -> bool:

@@ -82,8 +82,8 @@ class AttributeDistances:
     def to(self, candidate: int) -> NDArray[np.float32]:
         """See `Distances.to`."""
         row = np.ones(self._shared.size, np.float32)
-        for _, _, holders in self._shared.of(candidate):
-            row[holders] = 0.0
+        for name, value in self._shared.of(candidate):
+            row[self._shared.holders(name, value)] = 0.0
         return row
 
 

@@ -25,24 +25,29 @@ class SharedValues:
 
     def __init__(self, names: Iterable[str], attributes: Sequence[Mapping[str, AttributeValue]]) -> None:
         self.size = len(attributes)
+        self._names = tuple(names)
         self._attributes = attributes
-        self._holders = {name: _holders(name, attributes) for name in names}
+        self._found: dict[str, dict[Hashable, NDArray[np.int64]]] = {}
 
-    def of(self, candidate: int) -> Iterator[tuple[str, Hashable, NDArray[np.int64]]]:
-        """The values of a candidate: the attribute, the value, and the candidates that have it."""
-        for name, holders in self._holders.items():
+    def of(self, candidate: int) -> Iterator[tuple[str, Hashable]]:
+        """The values of a candidate: the attribute and the value."""
+        for name in self._names:
             value = self._attributes[candidate].get(name)
             if value is not None:
                 for key in _keys(value):
-                    yield name, key, holders[key]
+                    yield name, key
+
+    def holders(self, name: str, value: Hashable) -> NDArray[np.int64]:
+        """The candidates that have a value which some of them have, int64 [≤ m]."""
+        found = self._found.get(name)
+        if found is None:
+            # Only now: most lists reach no cap.
+            found = self._found[name] = _holders(name, self._attributes)
+        return found[value]
 
     def known(self) -> NDArray[np.bool_]:
         """Which candidates have any of the values, bool [m]."""
-        known = np.zeros(self.size, np.bool_)
-        for holders in self._holders.values():
-            for who in holders.values():
-                known[who] = True
-        return known
+        return np.array([any(True for _ in self.of(candidate)) for candidate in range(self.size)], np.bool_)
 
 
 def _holders(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from itertools import repeat
 from typing import Any
 
@@ -37,6 +38,9 @@ _MAX_POPULARITY = 1e30
 _encode = msgspec.msgpack.Encoder().encode
 _NO_ATTRIBUTES = _encode({})
 _decode: Callable[[bytes], dict[str, Any]] = msgspec.msgpack.Decoder().decode
+# Each list reads the attributes of hundreds of candidates, and many stand in the lists of many people.
+_KEPT_ATTRIBUTES, _KEPT_BYTES = 16_384, 512
+_decode_kept: Callable[[bytes], Mapping[str, AttributeValue]] = lru_cache(_KEPT_ATTRIBUTES)(_decode)
 
 
 class ItemIndex:
@@ -130,9 +134,10 @@ class ItemIndex:
         """The row of an item; None where it is not here."""
         return self._row_of.get(item_id)
 
-    def attributes(self, row: int) -> dict[str, AttributeValue]:
+    def attributes(self, row: int) -> Mapping[str, AttributeValue]:
         """The attributes of the item in a row."""
-        return _decode(self._attributes[row])
+        encoded = self._attributes[row]
+        return _decode_kept(encoded) if len(encoded) <= _KEPT_BYTES else _decode(encoded)
 
     def upsert(
         self,

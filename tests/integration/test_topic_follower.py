@@ -23,11 +23,13 @@ class Reading:
     def __init__(self, servers: str, topic: str, **options: object) -> None:
         self.taken: list[tuple[int, int]] = []
         self.start_records = -1
+        self.reads = 0
         self.follower = TopicFollower(
             settings_for(servers, ""), topic, self._take, on_caught_up=self._caught_up, **options
         )
 
     def _take(self, records: Sequence[ConsumerRecord]) -> None:
+        self.reads += 1
         self.taken += [(record.partition, record.offset) for record in records]
 
     def _caught_up(self) -> None:
@@ -90,6 +92,29 @@ async def test_the_start_may_end_earlier_and_a_gate_holds_what_follows(
         assert len(reading.taken) == 20
         gate.set()
         await until(lambda: len(reading.taken) == 21, "what the gate held")
+    finally:
+        await reading.follower.stop()
+
+
+async def test_what_comes_one_by_one_is_gathered(kafka: KafkaServer, topic_prefix: str) -> None:
+    servers, topic = kafka.bootstrap_servers, f"{topic_prefix}gather"
+    await create_topic(servers, topic, 1)
+    await publish(servers, topic, 0, 3)
+    reading = Reading(servers, topic, gather_s=3.0, batch_records=1)
+    await reading.follower.start()
+    assert reading.start_records == 3, "nothing waits at the start"
+    await reading.follower.stop()
+
+    reading = Reading(servers, topic, gather_s=3.0)
+    await reading.follower.start()
+    try:
+        await publish(servers, topic, 0, 1)
+        await until(lambda: len(reading.taken) == 4, "the next")
+        reads = reading.reads
+        await publish(servers, topic, 0, 10)
+        await until(lambda: len(reading.taken) == 14, "what was gathered")
+        # What was fetched before the pause may come apart from what came in it.
+        assert reading.reads - reads <= 2
     finally:
         await reading.follower.stop()
 

@@ -173,6 +173,7 @@ def _lockstep(ranker: str) -> Flags:
     return {
         "recommend": recommend,
         "rerank": {"exploration": "none"},
+        "interactions": {"gather_s": 0.0},
         # By events alone.
         "learn": {"publish_s": _NEVER_S},
     }

@@ -183,6 +183,7 @@ async def _follow_people(
         take,
         on_caught_up=updater.caught_up,
         batch_records=PEOPLE_AT_ONCE,
+        gather_s=around.settings.interactions.gather_s,
     )
     for part in (people, learned):
         around.resources.push_async_callback(part.stop)
