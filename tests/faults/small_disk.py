@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 
 ROOMY_BYTES = 4 << 30
+FILL_ATTEMPTS = 50
 
 
 class SmallDisk:
@@ -24,9 +26,17 @@ class SmallDisk:
 
     def fill(self) -> None:
         """Not a block more than there is now."""
-        found = os.statvfs(self.path)
-        used = (found.f_blocks - found.f_bfree) * found.f_frsize
-        self._resize(max(used, found.f_frsize))
+        for attempt in range(FILL_ATTEMPTS):
+            found = os.statvfs(self.path)
+            used = (found.f_blocks - found.f_bfree) * found.f_frsize
+            try:
+                self._resize(max(used, found.f_frsize))
+                return
+            except OSError:
+                # Something was written since, and a file system is not made smaller than what is in it.
+                if attempt == FILL_ATTEMPTS - 1:
+                    raise
+                time.sleep(0.01)
 
     def free(self) -> None:
         """Room again."""
