@@ -129,6 +129,11 @@ class Load:
                         self.lists[event_id] = Listed(self.due[event_id], now_s, value["model"])
         consumer.close()
 
+    @property
+    def model(self) -> str:
+        """What made the list that came last."""
+        return next(reversed(list(self.lists.values()))).model
+
     def figures(self, begin_s: float, end_s: float) -> dict[str, Any]:
         """Of the events that were due within these times."""
         due = {event for event, due_s in self.due.items() if begin_s <= due_s < end_s}
@@ -247,25 +252,26 @@ def run(items: int, rate: float, seconds: float, ranker: str) -> dict[str, dict[
                 time.sleep(seconds)
                 marks.append(time.perf_counter())
                 models("announce", str(bundle), "random@1")
+                serving = load.model
                 models("activate", "random@1")
-                await_other(load)
+                await_other(load, serving)
                 marks.append(time.perf_counter())
                 time.sleep(seconds)
                 marks.append(time.perf_counter())
                 before = len(load.lists)
+                serving = load.model
                 models("rollback")
-                await_other(load)
+                await_other(load, serving)
                 marks.append(time.perf_counter())
             assert before < len(load.lists)
             phases = ("before", "during", "after", "rollback")
             return {phase: load.figures(*marks[at : at + 2]) for at, phase in enumerate(phases)}
 
 
-def await_other(load: Load) -> None:
-    """Wait until a list is of another model than the last one was."""
-    last = list(load.lists.values())[-1].model
+def await_other(load: Load, model: str) -> None:
+    """Wait until a list is of another model than this."""
     deadline_s = time.monotonic() + SWAP_TIMEOUT_S
-    while list(load.lists.values())[-1].model == last:
+    while load.model == model:
         if time.monotonic() > deadline_s:
             raise SystemExit("no list of the new space has come")
         time.sleep(0.02)
