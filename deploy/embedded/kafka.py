@@ -25,6 +25,11 @@ _TEMPORARY_FOLDER = "tmp"
 _PROBE_TIMEOUT_S = 5.0
 
 
+def new_cluster_id() -> str:
+    """A cluster id as Kafka's own tools make them."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+
+
 class EmbeddedKafka(EmbeddedServer):
     """Apache Kafka 4.1 as one KRaft node on loopback, open to all unless ``extra_config`` adds it."""
 
@@ -36,6 +41,8 @@ class EmbeddedKafka(EmbeddedServer):
         port: int | None = None,
         *,
         heap_bytes: int = 256 << 20,
+        cluster_id: str | None = None,
+        controller_port: int | None = None,
         extra_config: Mapping[str, str] | None = None,
         **options: Any,
     ) -> None:
@@ -45,11 +52,15 @@ class EmbeddedKafka(EmbeddedServer):
             data_dir: Where topics and their messages are.
             port: The port on 127.0.0.1; a free one if None.
             heap_bytes: The largest size of Java's heap.
+            cluster_id: Of the cluster that it is a node of; its own, made up, if None.
+            controller_port: Of the listener that nodes need for each other; a free one if None.
             extra_config: Further lines of server.properties, see :func:`kafka_config.render_properties`.
             options: As of :class:`EmbeddedServer`.
         """
         super().__init__(data_dir, port, **options)
         self._heap_bytes = heap_bytes
+        self._wanted_cluster_id = cluster_id
+        self._controller_port = controller_port
         self._extra_config = dict(extra_config or {})
 
     @property
@@ -59,7 +70,8 @@ class EmbeddedKafka(EmbeddedServer):
 
     def _command(self) -> list[str]:
         java = self._java_command()
-        properties = render_properties(self.port, free_port(other_than=self.port), self._extra_config)
+        controller_port = self._controller_port or free_port(other_than=self.port)
+        properties = render_properties(self.port, controller_port, self._extra_config)
         (self.data_dir / _CONFIG_FILE).write_text(properties, encoding="ascii")
         (self.data_dir / _TEMPORARY_FOLDER).mkdir(exist_ok=True)
         if not self._meta_properties.exists():
@@ -88,7 +100,7 @@ class EmbeddedKafka(EmbeddedServer):
 
     def _format_storage(self, java: list[str]) -> None:
         self._on_progress("preparing Kafka's data folder (first time only)")
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+        cluster_id = self._wanted_cluster_id or new_cluster_id()
         log_start = self.log_path.stat().st_size if self.log_path.exists() else 0
         # `=`: an id may begin with a dash.
         arguments = ["format", "--ignore-formatted", f"--cluster-id={cluster_id}", f"--config={_CONFIG_FILE}"]

@@ -1,0 +1,81 @@
+"""Three Kafka nodes on loopback, each broker and controller, that keep a copy of everything each."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from deploy.embedded import EmbeddedKafka
+from deploy.embedded.kafka import new_cluster_id
+from deploy.embedded.ports import LOOPBACK, free_port
+
+NODES = 3
+
+
+class KafkaCluster:
+    """A context manager: nothing is left running. What is written needs two of the three copies."""
+
+    def __init__(self, folder: Path) -> None:
+        cluster_id = new_cluster_id()
+        ports: list[int] = []
+        while len(ports) < 2 * NODES:
+            port = free_port()
+            if port not in ports:
+                ports.append(port)
+        clients, controllers = ports[:NODES], ports[NODES:]
+        copies = {"default", "offsets.topic", "transaction.state.log", "share.coordinator.state.topic"}
+        self.nodes = [
+            EmbeddedKafka(
+                folder / f"node-{number + 1}",
+                clients[number],
+                start_timeout_s=120.0,
+                cluster_id=cluster_id,
+                controller_port=controllers[number],
+                extra_config={
+                    "node.id": str(number + 1),
+                    "controller.quorum.voters": ",".join(
+                        f"{at + 1}@{LOOPBACK}:{port}" for at, port in enumerate(controllers)
+                    ),
+                    "min.insync.replicas": str(NODES - 1),
+                    "transaction.state.log.min.isr": str(NODES - 1),
+                    **{f"{name}.replication.factor": str(NODES) for name in copies},
+                },
+            )
+            for number in range(NODES)
+        ]
+        # The kernel ends a server together with the thread that started it.
+        self._threads = [ThreadPoolExecutor(1) for _ in range(NODES)]
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """All nodes."""
+        return ",".join(node.address for node in self.nodes)
+
+    def __enter__(self) -> Self:
+        """Start all at once: alone none is a majority."""
+        starting = [thread.submit(node.start) for thread, node in zip(self._threads, self.nodes, strict=True)]
+        try:
+            for one in starting:
+                one.result()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def kill(self, number: int) -> None:
+        """A node dies, and stays away."""
+        self.nodes[number].kill()
+
+    def start(self, number: int) -> None:
+        """It is back, with its data."""
+        self._threads[number].submit(self.nodes[number].start).result()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for node in self.nodes:
+            node.kill()
+        for thread in self._threads:
+            thread.shutdown()
