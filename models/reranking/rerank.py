@@ -22,8 +22,9 @@ depends on the input alone, and propensities stay exact.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,7 +103,7 @@ def rerank(
     places = min(count, len(order))
     policy = policy_of(settings, pool.relevance, pool.positives, random)
     deadlines = _deadlines(pool, scores[order], places, count, settings)
-    listed = _fill(pool, places, policy, Slots(deadlines))
+    listed = _filled(pool, places, policy, Slots(deadlines))
     return [_item(ruled, order[one.candidate], one) for one in listed]
 
 
@@ -174,12 +175,13 @@ def _deadlines(
         slots = within_margin(new, known, places, slots, settings.new_item_margin)
     if not slots:
         return []
-    base = _fill(pool, places, Greedy(), Slots([]))
-    enough = sum(bool(pool.is_new[one.candidate]) for one in base) >= slots
+    # Looked at place by place, and no further than is needed to know.
+    base = _filled(pool, places, Greedy(), Slots([]))
+    enough = sum(1 for _ in islice((one for one in base if pool.is_new[one.candidate]), slots)) == slots
     return latest_deadlines(slots, places) if enough else spread_deadlines(slots, places)
 
 
-def _fill(pool: _Pool, places: int, policy: Policy, slots: Slots) -> list[_Listed]:
+def _filled(pool: _Pool, places: int, policy: Policy, slots: Slots) -> Iterator[_Listed]:
     """The pins, then place by place."""
     growing = _Growing(pool, slots, places)
     certain = None if isinstance(policy, Greedy) else 1.0
@@ -187,10 +189,9 @@ def _fill(pool: _Pool, places: int, policy: Policy, slots: Slots) -> list[_Liste
         if len(growing.listed) == places:
             break
         if growing.caps is None or growing.caps.fits(candidate):
-            growing.add(_Listed(candidate, certain, ("pin",)))
+            yield growing.add(_Listed(candidate, certain, ("pin",)))
     while len(growing.listed) < places:
-        growing.add(growing.next(policy))
-    return growing.listed
+        yield growing.add(growing.next(policy))
 
 
 class _Growing:
@@ -210,7 +211,7 @@ class _Growing:
             else SummedDistances(pool.relevance, pool.distances, settings.diversity, places)
         )
 
-    def add(self, one: _Listed) -> None:
+    def add(self, one: _Listed) -> _Listed:
         self.listed.append(one)
         self._remaining[one.candidate] = False
         if self._is_new[one.candidate]:
@@ -219,6 +220,7 @@ class _Growing:
             self.caps.add(one.candidate)
         if self._marginal is not None:
             self._marginal.add(one.candidate)
+        return one
 
     def next(self, policy: Policy) -> _Listed:
         """Who comes next, and why."""

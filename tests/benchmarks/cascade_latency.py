@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaProducer
 from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 from rich.table import Table
@@ -36,6 +35,7 @@ from streams.internal_messages import ItemVector, ItemVersion
 from streams.settings import Settings, load_settings
 from streams.topic_admin import create_topics
 from streams.topic_names import TopicNames
+from tests.benchmarks.load import Load, latencies
 from workers.encoders_in_use import encoder_registry, fusion_in_use
 from workers.supervisor import Supervisor
 
@@ -43,6 +43,7 @@ CENTRES = 200
 PEOPLE = 2_000
 HISTORY_EVENTS = 12_000
 READY_TIMEOUT_S = 300.0
+WARM_UP_S = 10.0
 # Of the recommend role.
 HISTOGRAMS = ("freshet_list_seconds", "freshet_list_processor_seconds", "freshet_observe_seconds")
 
@@ -76,17 +77,15 @@ class World:
             )
             yield message.item_id, encode(message)
 
-    def event(self, number: int, occurred_at: datetime) -> dict[str, Any]:
+    def event(self) -> dict[str, Any]:
         """Somebody likes something to their taste; what many like, more."""
         person = int(self._random.integers(0, PEOPLE))
         mine = self._by_centre[int(self._random.choice(self._tastes[person]))]
         item = int(mine[min(len(mine) - 1, int(self._random.exponential(len(mine) / 4)))])
         return {
-            "event_id": f"e-{number}",
             "user_id": f"person-{person}",
             "item_id": f"item-{item}",
             "action": "like",
-            "occurred_at": occurred_at.isoformat(),
         }
 
 
@@ -113,7 +112,11 @@ class Run:
             self._producer.send(self._vectors_topic, key=item_id.encode(), value=value)
         begin = datetime.now(UTC) - timedelta(days=20)
         for number in range(HISTORY_EVENTS):
-            self._send(self._world.event(number, begin + timedelta(seconds=60 * number)))
+            occurred_at = (begin + timedelta(seconds=60 * number)).isoformat()
+            event = {**self._world.event(), "event_id": f"e-{number}", "occurred_at": occurred_at}
+            self._producer.send(
+                self._names.events, key=event["user_id"].encode(), value=json.dumps(event).encode()
+            )
         self._producer.flush()
         self._supervisor.start("profile")
         self._supervisor.wait_ready()
@@ -130,62 +133,24 @@ class Run:
 
     def measure(self, rate: float, seconds: float) -> dict[str, float]:
         """Events at the rate; percentiles of what they took."""
-        arrived: dict[str, float] = {}
-        stop, reading = threading.Event(), threading.Event()
-        reader = threading.Thread(target=self._read, args=(arrived, stop, reading))
-        reader.start()
-        reading.wait()
-        warm_up = round(10 * rate)
-        due: dict[str, float] = {}
-        before: dict[str, dict[float, float]] = {}
-        started = time.perf_counter()
-        for number in range(warm_up + round(rate * seconds)):
-            due_s = started + number / rate
-            time.sleep(max(0.0, due_s - time.perf_counter()))
-            if number == warm_up:
-                before = self._histograms()
-            event = self._world.event(HISTORY_EVENTS + number, datetime.now(UTC))
-            if number >= warm_up:
-                due[event["event_id"]] = due_s
-            self._send(event)
-        self._producer.flush()
-        time.sleep(2.0)
-        stop.set()
-        reader.join()
+
+        def act(number: int) -> dict[str, Any]:
+            return self._world.event()
+
+        with Load(self._settings, rate, act) as load:
+            time.sleep(WARM_UP_S)
+            before, begin_s = self._histograms(), time.perf_counter()
+            time.sleep(seconds)
+            end_s = time.perf_counter()
         found: dict[str, float] = {}
         for name, counts in self._histograms().items():
             grown = {bound: count - before[name].get(bound, 0.0) for bound, count in counts.items()}
             for share in (0.5, 0.95, 0.99):
                 if grown[float("inf")]:
                     found[f"{name}_p{round(100 * share)}_ms"] = 1_000 * percentile(grown, share)
-        latency_ms = [1_000 * (arrived[one] - at) for one, at in due.items() if one in arrived]
-        found["lists"] = len(latency_ms)
-        if not latency_ms:
-            raise SystemExit("no list came while events came at the rate: the machine is too slow for it")
-        for share in (50, 95, 99):
-            found[f"event_to_list_p{share}_ms"] = float(np.percentile(latency_ms, share))
+        events, lists = load.due_between(begin_s, end_s)
+        found |= {"events": events, "lists": len(lists), **latencies(lists, "event_to_list_")}
         return found
-
-    def _send(self, event: dict[str, Any]) -> None:
-        self._producer.send(
-            self._names.events, key=event["user_id"].encode(), value=json.dumps(event).encode()
-        )
-
-    def _read(self, arrived: dict[str, float], stop: threading.Event, reading: threading.Event) -> None:
-        topic = self._names.recommendations
-        consumer = KafkaConsumer(bootstrap_servers=self._settings.kafka.bootstrap_servers)
-        partitions = [TopicPartition(topic, one) for one in consumer.partitions_for_topic(topic)]
-        consumer.assign(partitions)
-        consumer.seek_to_end(*partitions)
-        for partition in partitions:
-            consumer.position(partition)
-        reading.set()
-        while not stop.is_set():
-            for records in consumer.poll(timeout_ms=20).values():
-                now = time.perf_counter()
-                for record in records:
-                    arrived.setdefault(json.loads(record.value)["cause"]["id"], now)
-        consumer.close()
 
     def _families(self, role: str) -> list[Any]:
         (worker,) = [one for one in self._supervisor.workers() if one.role == role]

@@ -23,15 +23,12 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-import numpy as np
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from rich.console import Console
 from rich.table import Table
 
@@ -39,6 +36,7 @@ from deploy.demo.catalogue import load_catalogue
 from deploy.embedded.ports import free_port
 from streams.client import FreshetClient
 from streams.topic_names import TopicNames
+from tests.benchmarks.load import Listed, Load, latencies
 from tests.unit.explaining.chat_server import ChatServer
 from workers.demo.stage import stage, wait_until_encoded
 from workers.flags import Flags, merged
@@ -56,73 +54,29 @@ ENDPOINT: Final = "endpoint killed"
 PHASES: Final = (EVERYTHING, CONSOLE, EXPLAIN, ENDPOINT)
 
 
-class Load:
-    """Events at a fixed rate, and the lists that answer them."""
+def acts(item_ids: Sequence[str]) -> Callable[[int], dict[str, str]]:
+    """Few people view anything; seeded."""
+    choose = random.Random(7)
 
-    def __init__(self, deployment: LocalDeployment, item_ids: Sequence[str], rate: float) -> None:
-        kafka = deployment.settings.kafka.bootstrap_servers
-        names = TopicNames(deployment.settings.topics.prefix)
-        self._topic, self._lists, self._words = names.events, names.recommendations, names.explanations
-        self._item_ids, self._rate = item_ids, rate
-        self._random = random.Random(7)
-        self._producer = KafkaProducer(bootstrap_servers=kafka, linger_ms=0)
-        self._consumer = KafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="latest")
-        partitions = [
-            TopicPartition(topic, one)
-            for topic in (self._lists, self._words)
-            for one in self._consumer.partitions_for_topic(topic)
-        ]
-        self._consumer.assign(partitions)
-        self._consumer.seek_to_end(*partitions)
-        self._due: dict[str, tuple[float, str]] = {}
+    def act(number: int) -> dict[str, str]:
+        user_id = f"load-{choose.randrange(PEOPLE)}"
+        return {"user_id": user_id, "item_id": choose.choice(item_ids), "action": "view"}
+
+    return act
+
+
+class Words:
+    """Counts of explanations that came, by phase."""
+
+    def __init__(self) -> None:
         self.phase = "warm-up"
-        self.latencies_ms: dict[str, list[float]] = {}
         self.explained: Counter[str] = Counter()
         self.by_model: Counter[str] = Counter()
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._send), threading.Thread(target=self._read)]
 
-    def __enter__(self) -> Load:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-        self._producer.close()
-        self._consumer.close()
-
-    def _send(self) -> None:
-        began, number = time.perf_counter(), 0
-        while not self._stop.is_set():
-            due = began + number / self._rate
-            time.sleep(max(0.0, due - time.perf_counter()))
-            event_id, user = f"load-{number}", f"load-{self._random.randrange(PEOPLE)}"
-            event = {
-                "event_id": event_id,
-                "user_id": user,
-                "item_id": self._random.choice(self._item_ids),
-                "action": "view",
-                "occurred_at": datetime.now(UTC).isoformat(),
-            }
-            self._due[event_id] = (due, self.phase)
-            self._producer.send(self._topic, key=user.encode(), value=json.dumps(event).encode())
-            number += 1
-
-    def _read(self) -> None:
-        while not self._stop.is_set():
-            for partition, records in self._consumer.poll(timeout_ms=50).items():
-                now = time.perf_counter()
-                for record in records:
-                    if partition.topic == self._words:
-                        self.explained[self.phase] += 1
-                        self.by_model[self.phase] += MODEL in json.loads(record.value)["generator"]
-                        continue
-                    found = self._due.pop(json.loads(record.value)["cause"]["id"], None)
-                    if found is not None:
-                        self.latencies_ms.setdefault(found[1], []).append(1_000 * (now - found[0]))
+    def take(self, value: bytes) -> None:
+        """One explanation."""
+        self.explained[self.phase] += 1
+        self.by_model[self.phase] += MODEL in json.loads(value)["generator"]
 
 
 @contextmanager
@@ -201,6 +155,8 @@ def measure(rate: float, seconds: float, rounds: int, pages: int) -> dict[str, d
     """All phases in turn."""
     catalogue = load_catalogue()
     used_s = dict.fromkeys(PHASES, 0.0)
+    times: dict[str, list[tuple[float, float]]] = {phase: [] for phase in PHASES}
+    words = Words()
     port = free_port()
     flags: Flags = {
         "console": {"port": 0},
@@ -238,7 +194,9 @@ def measure(rate: float, seconds: float, rounds: int, pages: int) -> dict[str, d
         try:
             for part in (ENDPOINT, EXPLAIN, CONSOLE):
                 start(part)
-            with Load(deployment, [item.item_id for item in catalogue.items], rate) as load:
+            explanations = TopicNames(settings.topics.prefix).explanations
+            act = acts([item.item_id for item in catalogue.items])
+            with Load(settings, rate, act, {explanations: words.take}) as load:
                 time.sleep(10.0)
                 for _ in range(rounds):
                     for phase in PHASES:
@@ -246,10 +204,11 @@ def measure(rate: float, seconds: float, rounds: int, pages: int) -> dict[str, d
                             stop(phase)
                         time.sleep(SETTLE_S)
                         before = processor_s(pid)
-                        load.phase = phase
+                        words.phase, begin_s = phase, time.perf_counter()
                         time.sleep(seconds)
                         used_s[phase] += processor_s(pid) - before
-                        load.phase = "between"
+                        times[phase].append((begin_s, time.perf_counter()))
+                        words.phase = "between"
                         if phase != EVERYTHING:
                             start(phase)
                         deployment.poll()
@@ -258,18 +217,18 @@ def measure(rate: float, seconds: float, rounds: int, pages: int) -> dict[str, d
         finally:
             for part in list(running):
                 stop(part)
-    return {phase: figures(load, phase, used_s[phase]) for phase in PHASES}
+    lists = {phase: [one for pair in times[phase] for one in load.due_between(*pair)[1]] for phase in PHASES}
+    return {phase: figures(lists[phase], words, phase, used_s[phase]) for phase in PHASES}
 
 
-def figures(load: Load, phase: str, used_s: float) -> dict[str, float]:
+def figures(lists: Sequence[Listed], words: Words, phase: str, used_s: float) -> dict[str, float]:
     """What is told of a phase."""
-    values = np.array(load.latencies_ms[phase])
     return {
-        "lists": float(len(values)),
-        **{f"p{share}_ms": float(np.percentile(values, share)) for share in (50, 95, 99)},
-        "recommend_ms_a_list": 1_000 * used_s / len(values),
-        "explained_lists": float(load.explained[phase]),
-        "with_words_of_the_model": float(load.by_model[phase]),
+        "lists": float(len(lists)),
+        **latencies(lists),
+        "recommend_ms_a_list": 1_000 * used_s / len(lists),
+        "explained_lists": float(words.explained[phase]),
+        "with_words_of_the_model": float(words.by_model[phase]),
     }
 
 

@@ -21,11 +21,9 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -40,6 +38,7 @@ from streams.internal_messages import FeatureMessage, ItemDeclared, ItemFeature,
 from streams.settings import Settings, load_settings
 from streams.topic_admin import create_topics
 from streams.topic_names import TopicNames
+from tests.benchmarks.load import Load
 from tests.unit.swap.random_fusion import write_bundle
 from workers.encoders_in_use import encoder_registry, fusion_in_use, specs_in_use
 from workers.feature_records import feature_record
@@ -52,104 +51,32 @@ SWAP_TIMEOUT_S = 600.0
 READY_TIMEOUT_S = 300.0
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A list that came: when it was due and read, and what made it."""
+def acts(items: int) -> Callable[[int], dict[str, Any]]:
+    """Anybody likes anything; seeded."""
+    random = np.random.default_rng(11)
 
-    due_s: float
-    read_s: float
-    model: str
+    def act(number: int) -> dict[str, Any]:
+        user, item = (int(random.integers(0, limit)) for limit in (PEOPLE, items))
+        return {"user_id": f"person-{user}", "item_id": f"item-{item}", "action": "like"}
+
+    return act
 
 
-class Load:
-    """Events at a rate, and their lists, until it is stopped."""
-
-    def __init__(self, settings: Settings, items: int, rate: float) -> None:
-        self._settings = settings
-        self._names = TopicNames(settings.topics.prefix)
-        self._items = items
-        self._rate = rate
-        self._random = np.random.default_rng(11)
-        self._stop, self._reading = threading.Event(), threading.Event()
-        self._threads = [threading.Thread(target=one) for one in (self._read, self._publish)]
-        self.due: dict[str, float] = {}
-        self.lists: dict[str, Listed] = {}
-
-    def __enter__(self) -> Load:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _publish(self) -> None:
-        self._reading.wait()
-        producer = KafkaProducer(bootstrap_servers=self._settings.kafka.bootstrap_servers, linger_ms=1)
-        started_s, number = time.perf_counter(), 0
-        while not self._stop.is_set():
-            due_s = started_s + number / self._rate
-            time.sleep(max(0.0, due_s - time.perf_counter()))
-            user, item = (int(self._random.integers(0, limit)) for limit in (PEOPLE, self._items))
-            event = {
-                "event_id": f"e-{number}",
-                "user_id": f"person-{user}",
-                "item_id": f"item-{item}",
-                "action": "like",
-                "occurred_at": datetime.now(UTC).isoformat(),
-            }
-            self.due[event["event_id"]] = due_s
-            producer.send(self._names.events, key=event["user_id"].encode(), value=json.dumps(event).encode())
-            number += 1
-        producer.flush()
-        time.sleep(2.0)
-        producer.close()
-
-    def _read(self) -> None:
-        topic = self._names.recommendations
-        consumer = KafkaConsumer(bootstrap_servers=self._settings.kafka.bootstrap_servers)
-        partitions = [TopicPartition(topic, one) for one in consumer.partitions_for_topic(topic)]
-        consumer.assign(partitions)
-        consumer.seek_to_end(*partitions)
-        for partition in partitions:
-            consumer.position(partition)
-        self._reading.set()
-        end_s = None
-        while end_s is None or time.perf_counter() < end_s:
-            if end_s is None and self._stop.is_set():
-                end_s = time.perf_counter() + 3.0
-            for records in consumer.poll(timeout_ms=20).values():
-                now_s = time.perf_counter()
-                for record in records:
-                    value = json.loads(record.value)
-                    event_id = value["cause"]["id"]
-                    if event_id in self.due and event_id not in self.lists:
-                        self.lists[event_id] = Listed(self.due[event_id], now_s, value["model"])
-        consumer.close()
-
-    @property
-    def model(self) -> str:
-        """What made the list that came last."""
-        return next(reversed(list(self.lists.values()))).model
-
-    def figures(self, begin_s: float, end_s: float) -> dict[str, Any]:
-        """Of the events that were due within these times."""
-        due = {event for event, due_s in self.due.items() if begin_s <= due_s < end_s}
-        found = [one for event, one in self.lists.items() if event in due]
-        latency_ms = [1_000 * (one.read_s - one.due_s) for one in found]
-        reads = sorted(one.read_s for one in found)
-        return {
-            "seconds": end_s - begin_s,
-            "events": len(due),
-            "lists that did not come": len(due) - len(found),
-            "p50 ms": float(np.percentile(latency_ms, 50)),
-            "p99 ms": float(np.percentile(latency_ms, 99)),
-            "greatest ms": max(latency_ms),
-            "longest without a list ms": 1_000 * float(np.diff(reads).max()),
-            "lists by model": dict(Counter(one.model for one in found)),
-        }
+def figures(load: Load, begin_s: float, end_s: float) -> dict[str, Any]:
+    """Of the events that were due within these times."""
+    events, found = load.due_between(begin_s, end_s)
+    latency_ms = [one.latency_ms for one in found]
+    reads = sorted(one.read_s for one in found)
+    return {
+        "seconds": end_s - begin_s,
+        "events": events,
+        "lists that did not come": events - len(found),
+        "p50 ms": float(np.percentile(latency_ms, 50)),
+        "p99 ms": float(np.percentile(latency_ms, 99)),
+        "greatest ms": max(latency_ms),
+        "longest without a list ms": 1_000 * float(np.diff(reads).max()),
+        "lists by model": dict(Counter(one.model for one in found)),
+    }
 
 
 def features(items: int, dimension: int, encoder: str) -> Iterator[FeatureMessage]:
@@ -246,7 +173,7 @@ def run(items: int, rate: float, seconds: float, ranker: str) -> dict[str, dict[
             for role in ("profile", "recommend", *(("learn",) if ranker == "cascade" else ())):
                 supervisor.start(role)
             supervisor.wait_ready(READY_TIMEOUT_S)
-            with Load(settings, items, rate) as load:
+            with Load(settings, rate, acts(items)) as load:
                 time.sleep(WARM_UP_S)
                 marks = [time.perf_counter()]
                 time.sleep(seconds)
@@ -265,7 +192,7 @@ def run(items: int, rate: float, seconds: float, ranker: str) -> dict[str, dict[
                 marks.append(time.perf_counter())
             assert before < len(load.lists)
             phases = ("before", "during", "after", "rollback")
-            return {phase: load.figures(*marks[at : at + 2]) for at, phase in enumerate(phases)}
+            return {phase: figures(load, *marks[at : at + 2]) for at, phase in enumerate(phases)}
 
 
 def await_other(load: Load, model: str) -> None:
