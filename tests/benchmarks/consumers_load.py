@@ -129,7 +129,7 @@ def explain_role(deployment: LocalDeployment, flags: Flags) -> Iterator[None]:
     """A worker of the explain role."""
     own = {
         "kafka": {"bootstrap_servers": deployment.settings.kafka.bootstrap_servers},
-        "redis": {"url": deployment.settings.redis.url},
+        "redis": {"url": deployment.settings.redis.url.get_secret_value()},
     }
     with Supervisor(flags=merged(flags, own), log_folder=deployment.log_folder, say=print) as supervisor:
         supervisor.start("explain")
