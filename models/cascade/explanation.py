@@ -56,11 +56,8 @@ def explain(
     rows = ranking.rows[list(positions)]
     # Of all positions at once: small products and sorts cost more by their number than by their size.
     listed = index.vectors[rows]
-    # What nobody has used yet has no company.
     used = [situation.memory.items.get(item_id) for item_id in index.item_ids(rows.tolist())]
-    known = np.array([row is not None for row in used], np.bool_)
-    company = np.zeros((len(used), len(recent)), np.float32)
-    company[known] = _company(situation, recent)[:, [row for row in used if row is not None]].T
+    company = _company(situation, recent)[:, [-1 if row is None else row for row in used]].T
     shares = {"covisitation": _Shares.of(past_items, company, reason_items)}
     for modality, block in BLOCK_ROWS.items():
         similar = np.maximum(listed[:, block] @ vectors[:, block].T, 0.0)

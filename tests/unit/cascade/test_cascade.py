@@ -182,6 +182,24 @@ def test_parts_and_reasons_sum_to_the_score() -> None:
     assert named <= {*SOMEBODY.item_ids, None}
 
 
+def test_no_past_item_stands_behind_the_company_of_what_nobody_has_used() -> None:
+    made, _, _ = played()
+    made.index.upsert("fresh", made.index.vectors[3], created_at_ms=START_MS, attributes={})
+    # The item that was used last of all does stand in company of one of theirs.
+    made.index.upsert("last", made.index.vectors[4], created_at_ms=START_MS, attributes={})
+    made.observe(person("u99", [("i1", 2.0, 0.0)], 30.0), event("u99", "last", 30.0, 2.0))
+    fresh = made.index.item_rows["fresh"]
+    ranking = made.rank_rows(SOMEBODY, np.arange(made.index.rows))
+    named = {
+        int(row): [one.item_id for one in reasons if one.kind == "covisitation" and one.item_id]
+        for row, reasons in zip(
+            ranking.rows, made.explain(SOMEBODY, ranking, range(len(ranking))), strict=True
+        )
+    }
+    assert named.pop(fresh) == []
+    assert any(named.values())
+
+
 def test_rows_that_were_asked_for_have_the_scores_of_the_same_candidates() -> None:
     made, _, _ = played()
     ranking = made.rank(SOMEBODY, everything(made))
