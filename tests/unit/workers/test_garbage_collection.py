@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -34,3 +35,18 @@ def test_cycles_made_later_are_still_collected() -> None:
     assert sys.getrefcount(cycle) == 3
     del cycle
     assert gc.collect() >= 1
+
+
+def test_what_was_left_out_is_let_go_of_when_a_role_begins_anew() -> None:
+    class Held:
+        itself: Held
+
+    held = Held()
+    held.itself = held
+    gone = weakref.ref(held)
+    settle()
+    del held
+    gc.collect()
+    assert gone() is not None, "it was left out"
+    settle()
+    assert gone() is None
