@@ -176,7 +176,7 @@ FIELD_DESCRIPTIONS: dict[str, dict[str, str]] = {
         "detail": "What was wrong and where.",
         "attempts": "How often it was tried.",
         "failed_at": "When it was given up.",
-        "payload": "The value as base64; left out over 512 kB.",
+        "payload": "The value as base64; left out over 512 kB, and where there are very many.",
     },
     "DeadLetterSource": {
         "topic": "The full name.",

@@ -116,3 +116,8 @@ DEAD_LETTERS = counter(
     "Dead letters that were published, by stage and reason.",
     ("stage", "reason"),
 )
+LETTERS_WITHOUT_PAYLOAD = counter(
+    "freshet_dead_letters_without_payload_total",
+    "records",
+    "Dead letters whose payload was left out: too many (`topics.dead_letter_bytes_per_minute`).",
+)

@@ -88,6 +88,11 @@ class TopicSettings(_Section):
     item_partitions: int = Field(12, ge=1, le=1_000)
     retention_days: float = Field(7.0, gt=0)
     delete_retention_hours: float = Field(24.0, gt=0)
+    dead_letter_bytes_per_minute: int = Field(
+        64 * MEBIBYTE,
+        ge=0,
+        description="Of one worker; beyond, dead letters over 4 kB come without their payload.",
+    )
 
 
 class MediaSettings(_Section):

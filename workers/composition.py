@@ -15,6 +15,7 @@ from streams.topic_names import TopicNames
 from workers.backoff import while_down
 from workers.defects import poison_to_dead_letters
 from workers.garbage_collection import settle
+from workers.letter_payloads import LimitedPayloads
 from workers.metered import MeteredProcessor, MeteredPublisher
 from workers.ports import Publisher
 from workers.roles import ROLES, Role
@@ -43,7 +44,8 @@ async def run_role(role: Role, settings: Settings, stop: asyncio.Event, ready: C
         ready(health.port)
         await unless_stopped(stop, while_down("start", store.check))
         kafka = await resources.enter_async_context(KafkaPublisher(settings))
-        publisher = MeteredPublisher(kafka, role, topics.dead_letters)
+        limited = LimitedPayloads(kafka, topics.dead_letters, settings.topics.dead_letter_bytes_per_minute)
+        publisher = MeteredPublisher(limited, role, topics.dead_letters)
         is_lost = False
         gaps: set[tuple[SourcePartition, int]] = set()
         while not stop.is_set():

@@ -94,7 +94,10 @@ ROWS: tuple[Row, ...] = (
                 "Dead letters",
                 "What could not be processed, by stage and reason; `freshet dead-letters list` shows each.",
                 "ops",
-                (Query(_rate("freshet_dead_letters_total", "stage, reason"), "{{stage}} {{reason}}"),),
+                (
+                    Query(_rate("freshet_dead_letters_total", "stage, reason"), "{{stage}} {{reason}}"),
+                    Query(_rate("freshet_dead_letters_without_payload_total"), "without their payload"),
+                ),
             ),
         ),
     ),
