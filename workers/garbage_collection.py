@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import gc
 
-# Python's own 700 lets it look at young objects several times while one list is made.
-YOUNG_OBJECTS = 10_000
-
 
 def settle() -> None:
     """Leave what is there out of the collector's passes from now on; takes tenths of a second itself.
@@ -19,5 +16,3 @@ def settle() -> None:
     gc.unfreeze()
     gc.collect()
     gc.freeze()
-    _, *older = gc.get_threshold()
-    gc.set_threshold(YOUNG_OBJECTS, *older)
