@@ -95,8 +95,8 @@ def recommended(up: Up, *flags: str) -> list[str]:
     return [item["item_id"] for item in json.loads(done.stdout)["items"]]
 
 
-def explained(up: Up) -> None:
-    """Ask for words, as JSON and for a person."""
+def explained(up: Up) -> bool:
+    """Ask for words, as JSON and for a person; whether both say the same, as once nothing new comes."""
     done = up.freshet("recommend", "anna", "--json", "--explain")
     assert done.returncode == 0, done.stderr
     answer, words = map(json.loads, done.stdout.splitlines())
@@ -104,7 +104,7 @@ def explained(up: Up) -> None:
     assert [one["item_id"] for one in words["items"]] == [one["item_id"] for one in answer["items"]]
     shown = up.freshet("recommend", "anna", "--explain")
     assert "words by template@1" in shown.stderr
-    assert all(one["text"] in shown.stdout for one in words["items"])
+    return all(one["text"] in shown.stdout for one in words["items"])
 
 
 def publish_items(up: Up, *flags: str) -> None:
@@ -133,7 +133,7 @@ def test_up_serves_survives_a_killed_worker_and_leaves_nothing(tmp_path: Path) -
         assert {role for role in ROLES if up.worker_pid(role) in up.pids} == set(ROLES)
         publish_items(up)
         assert eventually(lambda: len(recommended(up)) == 3)
-        explained(up)
+        assert eventually(lambda: explained(up))
 
         killed = up.worker_pid("profile")
         os.kill(killed, signal.SIGKILL)
