@@ -164,10 +164,10 @@ class Recommender:
             WantedList(profile, cause, plain, change.cause.occurred_at, context)
             for change, profile, cause, context in zip(loud, profiles, causes, contexts, strict=True)
         ]
-        of = iter(zip(loud, profiles, causes, strict=True))
+        unanswered = iter(zip(loud, profiles, causes, strict=True))
         async with Sending() as sending:
             async for made in self._making.parts(wanted):
-                part = list(zip(islice(of, len(made)), made, strict=True))
+                part = list(zip(islice(unanswered, len(made)), made, strict=True))
                 await sending.send(self._answer_part(part))
         for delivery in deliveries:
             delivery.done()
