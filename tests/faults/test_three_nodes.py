@@ -10,18 +10,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
 from deploy.embedded import EmbeddedRedis
-from streams.codec import decode_value, encode
-from streams.internal_messages import ItemVector, ItemVersion
+from streams.codec import decode_value
 from streams.settings import load_settings
 from streams.topic_admin import create_topics
 from streams.topic_names import TopicNames
 from streams.topics import PROFILES
 from tests.faults.kafka_cluster import NODES, KafkaCluster
+from workers.bench.catalogue import World
 from workers.encoders_in_use import encoder_registry, fusion_in_use
 from workers.supervisor import Supervisor
 
@@ -89,7 +88,9 @@ def test_a_node_that_is_lost_loses_nothing(cluster: KafkaCluster, tmp_path: Path
         space = fusion_in_use(settings, encoder_registry(settings))
         create_topics(settings, [space.space])
         producer = KafkaProducer(bootstrap_servers=cluster.bootstrap_servers, acks="all", retries=100)
-        publish_items(producer, names.item_vectors(space.space), space.dimension)
+        for item in World(ITEMS, space.dimension, PEOPLE).vectors(names.item_vectors(space.space)):
+            producer.send(item.topic, key=item.key, value=item.value)
+        producer.flush()
         topics = Topics(cluster.bootstrap_servers, names.profiles, names.recommendations)
         with Supervisor(flags=flags, log_folder=tmp_path / "logs") as supervisor:
             for role in ("profile", "recommend"):
@@ -118,24 +119,6 @@ def test_a_node_that_is_lost_loses_nothing(cluster: KafkaCluster, tmp_path: Path
             assert all(one["complete"] for one in lists)
         topics.close()
         producer.close()
-
-
-def publish_items(producer: KafkaProducer, topic: str, dimension: int) -> None:
-    random = np.random.default_rng(3)
-    for number in range(ITEMS):
-        vector = random.normal(size=dimension)
-        message = ItemVector(
-            item_id=f"item-{number}",
-            version=ItemVersion(1, 0, number, 0),
-            revision=1,
-            vector=(vector / np.linalg.norm(vector)).astype("<f2").tobytes(),
-            modalities=["text"],
-            title=f"Item {number}",
-            attributes={},
-            created_at=datetime.now(UTC),
-        )
-        producer.send(topic, key=message.item_id.encode(), value=encode(message))
-    producer.flush()
 
 
 def act(producer: KafkaProducer, topic: str, seconds: float, *, first: int) -> Counter[str]:

@@ -117,11 +117,12 @@ def test_media_that_cannot_be_decoded(stack: Stack, tag: str, name: str) -> None
     assert ("payload" in letter) == (len(data) < 350_000)
 
 
-def test_decoders_are_held_to_a_limit_on_memory(stack: Stack, tag: str) -> None:
+@pytest.mark.parametrize("kind", GOOD)
+def test_decoders_are_held_to_a_limit_on_memory(stack: Stack, tag: str, kind: str) -> None:
     # One that has just decoded: where the last medium was its end, none is there until the next.
-    stack.publish_item(tag, media=[{"kind": "image", "uri": stack.file_uri(GOOD["image"])}])
-    stack.await_modalities(tag, "image")
-    decoders = children(stack.pid("image"))
+    stack.publish_item(tag, media=[{"kind": kind, "uri": stack.file_uri(GOOD[kind])}])
+    stack.await_modalities(tag, kind)
+    decoders = children(stack.pid(kind))
     assert decoders
     assert all(address_space_limit_bytes(pid) <= DECODE_MEMORY_BYTES for pid in decoders)
 

@@ -142,3 +142,5 @@ def test_one_writer_learns_and_a_successor_goes_on(shop: Shop) -> None:
     assert both == sorted(both), "a successor has a higher epoch, and steps go on"
     assert both[: len(first)] == first
     assert both[-1][0] > first[-1][0]
+    epochs = {epoch for epoch, _ in both}
+    assert epochs == set(range(first[0][0], both[-1][0] + 1)), "each takes over from the one before"
