@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,20 +48,32 @@ async def test_what_the_work_raises_is_raised() -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="sessions do not share the cores out")
 def test_a_process_that_leads_a_session_steps_back_for_others_with_it() -> None:
-    code = (
-        "from pathlib import Path; from workers.background import step_back; step_back(7);"
-        "import os; print(os.getpriority(os.PRIO_PROCESS, 0), Path('/proc/self/autogroup').read_text())"
-    )
+    code = """
+import json, os
+from pathlib import Path
+from workers.background import step_back
 
-    def told(*, leads: bool) -> list[str]:
+def told():
+    # Nothing is told where the process has no session's share, as in a control group of its own.
+    share = Path("/proc/self/autogroup").read_text().split()
+    return os.getpriority(os.PRIO_PROCESS, 0), share[-1] if share else None
+
+before = told()
+step_back(5)
+print(json.dumps([before, told()]))
+"""
+
+    def before_and_after(*, leads: bool) -> tuple[list[Any], list[Any]]:
         run = subprocess.run(
             [sys.executable, "-c", code], start_new_session=leads, capture_output=True, text=True, check=True
         )
-        return run.stdout.split()
+        before, after = json.loads(run.stdout)
+        return before, after
 
-    own, *session = told(leads=True)
-    assert own == "7"
-    # Nothing is told where the process has no session's share, as in a control group of its own.
-    assert session == [] or session[-1] == "7"
+    # Whoever runs the tests may have stepped back: a new session begins anew, a new process does not.
+    before, after = before_and_after(leads=True)
+    assert after[0] == min(before[0] + 5, 19)
+    assert after[1] in ("5", None)
     # Others of this session do not step back.
-    assert told(leads=False)[-1] != "7" or not session
+    before, after = before_and_after(leads=False)
+    assert after == [min(before[0] + 5, 19), before[1]]
