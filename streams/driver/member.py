@@ -17,6 +17,7 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from streams.consumer import Consumer
 from streams.driver.delivery import SourcePartition
+from streams.driver.fetch_by_id import ClientFetchingById
 from streams.driver.in_flight import Assignment, Batch
 from streams.driver.positions import PartitionState
 from streams.kafka_connection import aiokafka_arguments
@@ -81,11 +82,18 @@ class KafkaMember:
         self._least_share = least_share
         self._on_doubt = on_doubt
         self._sessions: dict[TopicPartition, Assignment] = {}
+        self._fetching = ClientFetchingById(consumer._client, self._topic_id, on_doubt)
+        self._consumer._client = self._fetching
         self._turn = 0
         # What of each assignment was read last, and what of it is known to be of the right topic: aiokafka's
         # `FetchResult`, one response of the broker, which is handed out in parts.
         self._read: dict[Assignment, Any] = {}
         self._known: dict[Assignment, Any] = {}
+
+    def _topic_id(self, partition: TopicPartition) -> str | None:
+        """The id of the topic in which the offsets of an open assignment count."""
+        assignment = self._sessions.get(partition)
+        return None if assignment is None else assignment.source.topic_uuid
 
     def _alive(self) -> Any:
         """The consumer, unless it is stopped or broken for good.
@@ -233,7 +241,7 @@ class KafkaMember:
         return batches
 
     async def _confirmed(self, batches: Sequence[Batch]) -> list[Batch]:
-        """Drop what was read of a topic that is not the one its offsets were counted in.
+        """Drop what was read by name, of a topic that is not the one its offsets were counted in.
 
         Asked after the fetch, and of the broker that served it, the answer holds for what was fetched, also
         for those that are handed out later.
@@ -275,6 +283,8 @@ class KafkaMember:
         return confirmed
 
     def _is_known(self, assignment: Assignment) -> bool:
+        if TopicPartition(assignment.source.topic, assignment.source.partition) not in self._fetching.by_name:
+            return True
         read = self._read.get(assignment)
         return read is not None and self._known.get(assignment) is read
 

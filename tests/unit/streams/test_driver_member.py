@@ -42,6 +42,13 @@ def member_of(consumer: FakeConsumer, doubts: list[bool]) -> KafkaMember:
     return KafkaMember(made, 100, on_doubt=lambda: doubts.append(True))
 
 
+def reading_by_name(consumer: FakeConsumer, doubts: list[bool]) -> KafkaMember:
+    """Of a Kafka before 3.1."""
+    member = member_of(consumer, doubts)
+    member._fetching.by_name |= consumer.assignment()
+    return member
+
+
 def batch(topic: str, uuid: str) -> Batch:
     return Batch(Assignment(SourcePartition(topic, uuid, 0), 5, 9), 5, 7, [], 9)
 
@@ -57,7 +64,7 @@ async def test_what_was_fetched_of_a_topic_with_another_id_is_dropped(
 
     monkeypatch.setattr("streams.driver.member.fetch_topic_ids", ids)
     doubts: list[bool] = []
-    member = member_of(FakeConsumer(), doubts)
+    member = reading_by_name(FakeConsumer(), doubts)
     old, new = batch("t", "old"), batch("other", "new")
     assert await member._confirmed([old, new]) == [new]
     assert doubts == [True]
@@ -75,7 +82,7 @@ async def test_the_id_is_asked_once_for_what_one_answer_of_the_broker_brought(
         return dict.fromkeys(topics, "new")
 
     monkeypatch.setattr("streams.driver.member.fetch_topic_ids", ids)
-    member = member_of(FakeConsumer(), [])
+    member = reading_by_name(FakeConsumer(), [])
     part = batch("t", "new")
     assert await member.start_at(3, {part.assignment: 5})
     member._read[part.assignment] = first = object()
@@ -100,11 +107,31 @@ async def test_where_the_id_cannot_be_asked_for_the_records_are_fetched_again(
 
     monkeypatch.setattr("streams.driver.member.fetch_topic_ids", no_answer)
     consumer = FakeConsumer()
-    member = member_of(consumer, [])
+    member = reading_by_name(consumer, [])
     fetched = batch("t", "old")
     assert await member.start_at(3, {fetched.assignment: 5})
     assert await member._confirmed([fetched]) == []
     assert consumer.sought == [(TopicPartition("t", 0), 5), (TopicPartition("t", 0), 5)]
+
+
+async def test_what_kafka_read_by_id_needs_no_asking(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nobody(*args: object, **arguments: object) -> dict[str, str]:
+        raise AssertionError("asked for an id")
+
+    monkeypatch.setattr("streams.driver.member.fetch_topic_ids", nobody)
+    member = member_of(FakeConsumer(), [])
+    fetched = [batch("t", "a"), batch("other", "b")]
+    assert await member._confirmed(fetched) == fetched
+
+
+async def test_a_partition_has_an_id_once_it_is_positioned() -> None:
+    member = member_of(FakeConsumer(), [])
+    partition = TopicPartition("t", 0)
+    assert member._topic_id(partition) is None
+    assert await member.start_at(3, {batch("t", "old").assignment: 5})
+    assert member._topic_id(partition) == "old"
+    member.forget()
+    assert member._topic_id(partition) is None
 
 
 async def test_positions_of_an_earlier_generation_are_not_taken() -> None:
