@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from streams.driver import Delivery, Processor
+from streams.driver import Delivery, Finish, Processor
 
 
 class ByTopic:
@@ -33,3 +33,11 @@ class ByTopic:
             own = [delivery for delivery in deliveries if delivery.record.topic == topic]
             if own:
                 await part.process(own)
+
+    async def begin(self, deliveries: Sequence[Delivery]) -> Finish | None:
+        """See `OverlappingProcessor`: where all are of one topic, and its part can."""
+        topics = {delivery.record.topic for delivery in deliveries}
+        if len(topics) > 1:
+            return None
+        begin = getattr(self._parts.get(topics.pop()), "begin", None)
+        return None if begin is None else await begin(deliveries)

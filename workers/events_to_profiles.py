@@ -20,6 +20,7 @@ from models.profile import (
 )
 from streams.codec import decode_record, encode
 from streams.dead_letters import dead_letter_outgoing
+from streams.driver import Finish
 from streams.errors import BadInputError
 from streams.internal_messages import AppliedEvent, EventCause, ProfileChanged
 from streams.messages import Event
@@ -31,7 +32,7 @@ from workers.erased_people import ErasedPeople
 from workers.event_times import counted_time
 from workers.fenced import FencedRole, Plan
 from workers.model_settings import transition_settings
-from workers.ports import Publisher
+from workers.ports import Delivery, Publisher
 from workers.role_metrics import ProfileMetrics
 from workers.state.profile import profile_key, stored_profile
 from workers.state.store import (
@@ -106,6 +107,10 @@ class ProfileUpdater(FencedRole):
         self._max_skew = timedelta(seconds=settings.profile.max_event_clock_skew_s)
         self._now = now
         self._metrics = metrics
+
+    async def begin(self, deliveries: Sequence[Delivery]) -> Finish:
+        """See `OverlappingProcessor`."""
+        return await self._begun(deliveries)
 
     async def plan(self, records: Sequence[Record], is_applied: Sequence[bool]) -> ProfilePlan:
         """Apply what is not applied yet; see `FencedRole.plan`."""

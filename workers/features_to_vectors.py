@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from models.errors import EncoderOutputError
 from models.fusion import Fusion
 from streams.codec import encode
+from streams.driver import Finish
 from streams.errors import DefectError
 from streams.fields import Modality
 from streams.internal_messages import FeatureMessage, ItemVector
@@ -22,7 +23,7 @@ from streams.settings import Settings
 from streams.topic_names import TopicNames
 from workers.feature_records import VERSION_HEADER
 from workers.fenced import FencedRole, Plan
-from workers.ports import Publisher
+from workers.ports import Delivery, Publisher
 from workers.role_metrics import FuseMetrics
 from workers.state.item import ItemState, apply, decode_item_state, encode_item_state, item_key
 from workers.state.store import MISSING, VERSION_BYTES, StateStore, Write
@@ -62,6 +63,10 @@ class ItemFuser(FencedRole):
         self._metrics = metrics
         self._vectors_topic = topics.item_vectors(fusion.space)
         self._withdrawn_for_s = math.ceil(settings.topics.delete_retention_hours * 3_600)
+
+    async def begin(self, deliveries: Sequence[Delivery]) -> Finish:
+        """See `OverlappingProcessor`."""
+        return await self._begun(deliveries)
 
     async def plan(self, records: Sequence[Record], is_applied: Sequence[bool]) -> Plan:
         """Apply the features to their items; every item touched is published as it then is."""

@@ -21,7 +21,7 @@ from functools import lru_cache
 
 import structlog
 
-from streams.driver import SourcePartition
+from streams.driver import Finish, SourcePartition
 from streams.errors import DependencyDownError
 from streams.records import Outgoing, Record
 from workers.erased_people import ErasedPeople
@@ -128,13 +128,26 @@ class FencedRole(ABC):
             DependencyDownError: State or Kafka does not answer, or other workers keep interfering;
                 nothing is given back, so the batch comes again.
         """
-        records = [delivery.record for delivery in deliveries]
-        plan = await self._apply(records)
-        if plan.outgoing:
-            await self._publisher.publish(plan.outgoing)
-        await self.published(plan)
-        for delivery in deliveries:
-            delivery.done()
+        finish = await self._begun(deliveries)
+        await finish()
+
+    async def _begun(self, deliveries: Sequence[Delivery]) -> Finish:
+        """Apply a batch; what is left is to publish its output, and to give the deliveries back.
+
+        For a role to be an `OverlappingProcessor` with. Outputs of one key stay in order, as one batch's are
+        published after those before it have arrived. Where they do not, its records come again: its effects
+        are there, and its outputs tell of the state as it is then.
+        """
+        plan = await self._apply([delivery.record for delivery in deliveries])
+
+        async def finish() -> None:
+            if plan.outgoing:
+                await self._publisher.publish(plan.outgoing)
+            await self.published(plan)
+            for delivery in deliveries:
+                delivery.done()
+
+        return finish
 
     def note_fences(self, fences: Mapping[str, int | None]) -> None:
         """Take note of fences as they stand where reading starts: one that is lower later is noticed."""

@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from models.lifecycle import Lifecycle
-from streams.driver import Delivery, Processor, RoleRunner
+from streams.driver import Delivery, Finish, Processor, RoleRunner
 from workers.active_models import ActiveModels, LoadedModel, ModelParts, Status
 
 _LONGEST_REST_S = 1.0
@@ -50,6 +50,10 @@ class PacedProcessor:
         rest_s = (perf_counter() - began_s) * (1.0 / self._share() - 1.0)
         if rest_s > 0:
             await asyncio.sleep(min(rest_s, _LONGEST_REST_S))
+
+    async def begin(self, deliveries: Sequence[Delivery]) -> Finish | None:
+        """Never: what it rests by is the time from beginning to end."""
+        return None
 
     def __getattr__(self, name: str) -> Any:
         # The hooks that a processor may have: the driver looks whether they are there.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
 from typing import Any
 
 import msgspec
 
-from streams.driver import Delivery, Processor
+from streams.driver import Delivery, Finish, Processor
 from streams.metrics import BATCH_RECORDS, DEAD_LETTERS, PROCESS_SECONDS, RECORDS_IN, RECORDS_OUT
 from streams.records import Outgoing
 from workers.ports import Publisher
@@ -20,6 +20,9 @@ class MeteredProcessor:
 
     def __init__(self, processor: Processor, role: str) -> None:
         self._processor = processor
+        begin: Callable[[Sequence[Delivery]], Awaitable[Finish | None]] | None
+        begin = getattr(processor, "begin", None)
+        self._begin = begin
         self._role = role
         self._batch_records = BATCH_RECORDS.labels(role)
         self._seconds = PROCESS_SECONDS.labels(role)
@@ -34,14 +37,36 @@ class MeteredProcessor:
 
     async def process(self, deliveries: Sequence[Delivery]) -> None:
         """See `Processor`."""
-        self._batch_records.observe(len(deliveries))
-        for topic, records in Counter(delivery.record.topic for delivery in deliveries).items():
-            RECORDS_IN.labels(self._role, topic).inc(records)
+        self._note(deliveries)
         started = perf_counter()
         try:
             await self._processor.process(deliveries)
         finally:
             self._seconds.observe(perf_counter() - started)
+
+    async def begin(self, deliveries: Sequence[Delivery]) -> Finish | None:
+        """See `OverlappingProcessor`. A batch's time ends when it is finished, waits for others included."""
+        if self._begin is None:
+            return None
+        started = perf_counter()
+        begun = await self._begin(deliveries)
+        if begun is None:
+            return None
+        finish = begun
+        self._note(deliveries)
+
+        async def finished() -> None:
+            try:
+                await finish()
+            finally:
+                self._seconds.observe(perf_counter() - started)
+
+        return finished
+
+    def _note(self, deliveries: Sequence[Delivery]) -> None:
+        self._batch_records.observe(len(deliveries))
+        for topic, records in Counter(delivery.record.topic for delivery in deliveries).items():
+            RECORDS_IN.labels(self._role, topic).inc(records)
 
     def __getattr__(self, name: str) -> Any:
         # The hooks that a processor may have: the driver looks whether they are there.

@@ -2,6 +2,7 @@
 
 from streams.driver.delivery import (
     Delivery,
+    Finish,
     GapHandler,
     PartitionListener,
     PoisonHandler,
@@ -13,6 +14,7 @@ from streams.driver.runner import PartitionStats, RoleRunner, RunnerState, Runne
 
 __all__ = [
     "Delivery",
+    "Finish",
     "GapHandler",
     "PartitionListener",
     "PartitionStats",

@@ -41,6 +41,9 @@ class Delivery(msgspec.Struct, eq=False, gc=False):
             self.finisher(self)
 
 
+Finish = Callable[[], Awaitable[None]]
+
+
 class Processor(Protocol):
     """A role's logic. All calls come from one event loop."""
 
@@ -61,6 +64,23 @@ class Processor(Protocol):
                 hands them in again.
             Exception: A defect: the driver hands the records in one by one; one that fails alone is
                 given to ``on_poison``.
+        """
+
+
+class OverlappingProcessor(Protocol):
+    """A processor whose outputs of one batch may be on their way while it works on the next."""
+
+    async def begin(self, deliveries: Sequence[Delivery]) -> Finish | None:
+        """Do what `Processor.process` does, but for waiting until all has arrived.
+
+        Returns:
+            What waits for that, and calls `Delivery.done`: called once all before it has ended, beside the
+            next `begin`; never beside `process`. None where these records do not allow it, and nothing was
+            done: they are given to `process`, once all before them has ended.
+
+        Raises:
+            Exception: What was begun for these records has ended; they are given to `process`. So they are
+                where what was returned raises.
         """
 
 

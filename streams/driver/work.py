@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import random
 from asyncio import sleep
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 
 import structlog
 
-from streams.driver.delivery import Delivery, PoisonHandler, Processor
+from streams.driver.delivery import Delivery, Finish, PoisonHandler, Processor
 from streams.driver.in_flight import InFlight
 from streams.errors import ConfigurationError, DependencyDownError
 
@@ -23,6 +25,9 @@ log = structlog.get_logger(__name__)
 
 class WorkLoop:
     """One `Processor.process` call after the other.
+
+    Of a processor that has `OverlappingProcessor.begin`, one batch at most is on its way while the next is
+    worked on.
 
     A dependency that is down, or does not let us in, pauses the loop; a defect costs one record, which
     goes to ``on_poison``.
@@ -41,13 +46,48 @@ class WorkLoop:
         self._processor = processor
         self._on_poison = on_poison
         self._batch_records = batch_records
+        begin: Callable[[Sequence[Delivery]], Awaitable[Finish | None]] | None
+        begin = getattr(processor, "begin", None)
+        self._begin = begin
+        self._turn = asyncio.Lock()
+        self._finishing: asyncio.Task[None] | None = None
         self.paused_since_s: float | None = None
 
     async def run(self) -> None:
         """Work until cancelled."""
-        while True:
-            await self._process(await self._in_flight.take(self._batch_records))
+        try:
+            while True:
+                await self._work(await self._in_flight.take(self._batch_records))
+        finally:
+            if self._finishing is not None:
+                self._finishing.cancel()
+                await asyncio.gather(self._finishing, return_exceptions=True)
+
+    async def _work(self, deliveries: Sequence[Delivery]) -> None:
+        finish: Finish | None = None
+        if self._begin is not None:
+            async with self._turn:
+                # What is wrong shows once more in `process`, where it is dealt with.
+                with contextlib.suppress(Exception):
+                    finish = await self._begin(deliveries)
+        if self._finishing is not None:
+            await self._finishing
+            self._finishing = None
+        if finish is None:
+            await self._process(self._open(deliveries))
             self.paused_since_s = None
+        else:
+            self._finishing = asyncio.create_task(self._finish(deliveries, finish))
+            # On its way before the next takes the event loop.
+            await sleep(0)
+
+    async def _finish(self, deliveries: Sequence[Delivery], finish: Finish) -> None:
+        try:
+            await finish()
+        except Exception:
+            async with self._turn:
+                await self._process(self._open(deliveries))
+        self.paused_since_s = None
 
     async def _process(self, deliveries: Sequence[Delivery]) -> None:
         remaining = deliveries

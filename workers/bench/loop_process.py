@@ -18,7 +18,7 @@ import msgspec
 from aiokafka.client import AIOKafkaClient
 
 from deploy import die_with_parent
-from streams.driver import Delivery, RoleRunner
+from streams.driver import Delivery, Finish, RoleRunner
 from streams.errors import DefectError
 from streams.kafka_connection import aiokafka_arguments
 from streams.logging_setup import configure_logging
@@ -109,6 +109,11 @@ class _Timed:
     async def process(self, deliveries: Sequence[Delivery]) -> None:
         self._clock.start()
         await self._processor.process(deliveries)
+
+    async def begin(self, deliveries: Sequence[Delivery]) -> Finish | None:
+        begin = getattr(self._processor, "begin", None)
+        self._clock.start()
+        return None if begin is None else await begin(deliveries)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._processor, name)

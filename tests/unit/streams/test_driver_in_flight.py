@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from streams.driver import Delivery, SourcePartition
+from streams.driver import Delivery, Finish, SourcePartition
 from streams.driver.in_flight import Assignment, Batch, InFlight
 from streams.driver.work import WorkLoop
 from streams.errors import ConfigurationError, DependencyDownError
@@ -190,3 +191,129 @@ async def test_a_record_that_fails_alone_is_poison() -> None:
     processor = NeverOne()
     assert await work_through(processor, 5) == [1]
     assert processor.calls == [[0, 1, 2], [0], [1], [2], [3, 4]]
+
+
+class Overlapping:
+    """Lets a test say when what a batch has sent arrives; by offset of the batch's first record."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, int]] = []
+        self.may_arrive: dict[int, asyncio.Event] = defaultdict(asyncio.Event)
+        self.begin_fails: set[int] = set()
+        self.finish_fails: set[int] = set()
+        self.alone: set[int] = set()
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    async def begin(self, deliveries: Sequence[Delivery]) -> Finish | None:
+        first = deliveries[0].record.offset
+        if first in self.alone:
+            return None
+        self.told.append(("begin", first))
+        if first in self.begin_fails:
+            raise DependencyDownError("Redis is down")
+
+        async def finish() -> None:
+            self.told.append(("finish", first))
+            try:
+                await self.may_arrive[first].wait()
+            except asyncio.CancelledError:
+                self.told.append(("given up", first))
+                raise
+            if first in self.finish_fails:
+                deliveries[0].done()
+                raise DependencyDownError("Kafka is down")
+            self.told.append(("arrived", first))
+            for delivery in deliveries:
+                delivery.done()
+
+        return finish
+
+    async def process(self, deliveries: Sequence[Delivery]) -> None:
+        self.told.append(("process", deliveries[0].record.offset))
+        for delivery in deliveries:
+            delivery.done()
+
+
+@contextlib.asynccontextmanager
+async def working(processor: Overlapping, records: int) -> AsyncIterator[Assignment]:
+    """A loop over batches of two."""
+    in_flight = InFlight(max_records=100, max_bytes=10_000)
+    assignment = opened(in_flight)
+
+    async def on_poison(delivery: Delivery, error: Exception) -> None:
+        raise AssertionError(error)
+
+    running = asyncio.create_task(WorkLoop("role", in_flight, processor, on_poison, batch_records=2).run())
+    fill(in_flight, assignment, 0, records)
+    try:
+        await settled()
+        yield assignment
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def settled() -> None:
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+async def test_one_batch_is_on_its_way_while_the_next_is_worked_on() -> None:
+    processor = Overlapping()
+    async with working(processor, 6) as assignment:
+        # The third waits until the first has arrived, and so does what the second has to send.
+        assert processor.told == [("begin", 0), ("finish", 0), ("begin", 2)]
+        processor.may_arrive[0].set()
+        await settled()
+        assert processor.told[3:] == [("arrived", 0), ("finish", 2), ("begin", 4)]
+        assert assignment.tracker.committable == 2
+        processor.may_arrive[2].set()
+        processor.may_arrive[4].set()
+        await settled()
+        assert processor.told[6:] == [("arrived", 2), ("finish", 4), ("arrived", 4)]
+        assert assignment.tracker.committable == 6
+
+
+async def test_what_has_not_arrived_is_processed_again_before_later_batches_are_sent() -> None:
+    processor = Overlapping()
+    processor.finish_fails = {0}
+    async with working(processor, 4) as assignment:
+        processor.may_arrive[0].set()
+        processor.may_arrive[2].set()
+        await settled()
+        # Offset 0 was done when it failed.
+        again = [("process", 1), ("finish", 2), ("arrived", 2)]
+        assert processor.told == [("begin", 0), ("finish", 0), ("begin", 2), *again]
+        assert assignment.tracker.committable == 4
+
+
+async def test_what_has_not_arrived_is_processed_again_though_nothing_comes_after_it() -> None:
+    processor = Overlapping()
+    processor.finish_fails = {0}
+    async with working(processor, 2) as assignment:
+        processor.may_arrive[0].set()
+        await settled()
+        assert processor.told == [("begin", 0), ("finish", 0), ("process", 1)]
+        assert assignment.tracker.committable == 2
+
+
+async def test_what_cannot_be_begun_is_processed_alone() -> None:
+    processor = Overlapping()
+    processor.begin_fails, processor.alone = {2}, {4}
+    async with working(processor, 6) as assignment:
+        assert processor.told == [("begin", 0), ("finish", 0), ("begin", 2)]
+        processor.may_arrive[0].set()
+        await settled()
+        assert processor.told[3:] == [("arrived", 0), ("process", 2), ("process", 4)]
+        assert assignment.tracker.committable == 6
+
+
+async def test_a_loop_that_ends_gives_up_what_is_on_its_way() -> None:
+    processor = Overlapping()
+    async with working(processor, 4) as assignment:
+        assert processor.told == [("begin", 0), ("finish", 0), ("begin", 2)]
+    assert processor.told[3:] == [("given up", 0)]
+    assert assignment.tracker.committable == 0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from streams.dead_letters import dead_letter_outgoing
-from streams.driver import Delivery
+from streams.driver import Delivery, Finish
 from streams.errors import DependencyDownError, InvalidError
 from streams.metrics import REGISTRY
 from streams.records import Outgoing
@@ -68,3 +68,33 @@ async def test_a_role_is_counted_and_keeps_its_hooks() -> None:
     assert await metered.partitions_revoked([]) == "hooked"
     assert getattr(metered, "partitions_assigned", None) is None
     assert getattr(MeteredProcessor(_Role(), "r3"), "partitions_revoked", None) is None
+
+
+class _Overlapping(_Role):
+    async def begin(self, deliveries: Sequence[Delivery]) -> Finish | None:
+        if deliveries[0].record.topic == "t.alone":
+            return None
+
+        async def finish() -> None:
+            self.seen += deliveries
+
+        return finish
+
+
+async def test_a_role_whose_batches_overlap_is_counted_once_a_batch() -> None:
+    inner = _Overlapping()
+    metered = MeteredProcessor(inner, "r4")
+    delivery = Delivery(record("t.a", b"v"), lambda _: None)
+    finish = await metered.begin([delivery])
+    assert finish is not None
+    assert inner.seen == []
+    assert value("freshet_process_seconds_count", role="r4") == 0
+    await finish()
+    assert inner.seen == [delivery]
+    assert value("freshet_records_in_total", role="r4", topic="t.a") == 1
+    assert value("freshet_batch_records_count", role="r4") == 1
+    assert value("freshet_process_seconds_count", role="r4") == 1
+    # What it does not begin is counted when it is processed.
+    assert await metered.begin([Delivery(record("t.alone", b"v"), lambda _: None)]) is None
+    assert await MeteredProcessor(_Role(), "r4").begin([delivery]) is None
+    assert value("freshet_batch_records_count", role="r4") == 1
