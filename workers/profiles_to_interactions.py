@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
 import structlog
 from aiokafka import ConsumerRecord
@@ -25,6 +26,8 @@ from workers.erased_people import ErasedPeople
 
 # People whose version is remembered; of one who was forgotten, a change is taken as it comes.
 KNOWN_PEOPLE = 500_000
+# At the start, records of so many bytes are held undecoded.
+HELD_BYTES = 64 << 20
 
 _log = structlog.get_logger()
 
@@ -36,6 +39,17 @@ class Step:
     person: Person
     interaction: Interaction
     profile: Profile
+
+
+class _Head(msgspec.Struct):
+    """What of a changed profile says whether a newer one is known."""
+
+    user_id: str
+    version: int
+    since_ms: int = 0
+
+
+_head_decoder = msgspec.msgpack.Decoder(_Head)
 
 
 class InteractionUpdater:
@@ -66,6 +80,9 @@ class InteractionUpdater:
         self._versions: OrderedDict[str, tuple[int, int]] = OrderedDict()
         self._histories: dict[str, Person] | None = {}
         self._collected = 0
+        # Each person's newest record read at the start: a topic that is not compacted yet holds many others.
+        self._newest: dict[str, tuple[tuple[int, int], ConsumerRecord]] = {}
+        self._newest_bytes = 0
         self.applied = 0
 
     def take(self, records: Sequence[ConsumerRecord]) -> None:
@@ -73,13 +90,40 @@ class InteractionUpdater:
         for record in records:
             if record.value is None:
                 continue
-            try:
-                change = decode_value(record.value, PROFILES)
-            except BadInputError as error:
-                where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-                _log.error("not a changed profile: passed over", **where, problem=str(error))
-                continue
-            self.try_change(change)
+            if self._histories is None:
+                self._take(record)
+            else:
+                self._hold(record)
+
+    def _hold(self, record: ConsumerRecord) -> None:
+        """Keep the newest of each person, undecoded."""
+        try:
+            head = _head_decoder.decode(record.value)
+        except msgspec.MsgspecError:
+            self._take(record)
+            return
+        life = (head.since_ms, head.version)
+        held, older = self._newest.get(head.user_id, ((0, 0), None))
+        if life <= held:
+            return
+        self._newest[head.user_id] = (life, record)
+        self._newest_bytes += len(record.value) - (0 if older is None else len(older.value))
+        if self._newest_bytes > HELD_BYTES:
+            self._take_held()
+
+    def _take_held(self) -> None:
+        held, self._newest, self._newest_bytes = self._newest, {}, 0
+        for _, record in held.values():
+            self._take(record)
+
+    def _take(self, record: ConsumerRecord) -> None:
+        try:
+            change = decode_value(record.value, PROFILES)
+        except BadInputError as error:
+            where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+            _log.error("not a changed profile: passed over", **where, problem=str(error))
+            return
+        self.try_change(change)
 
     def try_change(self, changed: ProfileChanged) -> None:
         """As `change`; a change that cannot be taken costs itself alone."""
@@ -120,6 +164,7 @@ class InteractionUpdater:
 
         What they did since is kept, where it was taken before.
         """
+        self._take_held()
         known = self._versions.get(user_id)
         if known is not None and known[0] >= at_ms:
             return 0
@@ -134,6 +179,7 @@ class InteractionUpdater:
     def caught_up(self) -> None:
         """All that was there at the start has been read: build on it, and take events from now on."""
         if self._histories is not None:
+            self._take_held()
             self._trim()
             self._build(list(self._histories.values()))
             self._histories = None
