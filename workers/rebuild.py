@@ -15,11 +15,10 @@ from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from models.errors import ProfileStateError
-from models.profile import decode_profile
+from models.profile import Profile, decode_profile, encode_profile
 from streams.codec import decode_value
 from streams.consumer import Consumer
 from streams.errors import BadInputError, DependencyDownError
-from streams.internal_messages import ProfileChanged
 from streams.kafka_connection import aiokafka_arguments
 from streams.settings import Settings
 from streams.topic_names import TopicNames
@@ -67,17 +66,16 @@ async def restore_profiles(
         ends = await consumer.end_offsets(partitions)
         await consumer.seek_to_beginning(*partitions)
         while any([await consumer.position(one) < ends[one] for one in partitions]):
-            newest: dict[str, ProfileChanged] = {}
+            newest: dict[str, Profile] = {}
             batches = await consumer.getmany(timeout_ms=500, max_records=BATCH_PROFILES)
             for records in batches.values():
                 for record in records:
-                    change = _change(record)
-                    if change is None or erased.is_void(change.user_id, change.since_ms):
+                    profile = _profile(record)
+                    if profile is None or erased.is_void(profile.user_id, profile.since_ms):
                         continue
-                    held = newest.get(change.user_id)
-                    version = (change.since_ms, change.version)
-                    if held is None or version > (held.since_ms, held.version):
-                        newest[change.user_id] = change
+                    held = newest.get(profile.user_id)
+                    if held is None or _age(profile) > _age(held):
+                        newest[profile.user_id] = profile
             restored += await _write_newer(store, list(newest.values()))
     except (KafkaError, OSError) as error:
         raise DependencyDownError(f"Kafka failed while profiles were restored: {error!r}") from error
@@ -129,30 +127,32 @@ async def restore_erasures(
     await erased.refresh(store)
 
 
-def _change(record: ConsumerRecord) -> ProfileChanged | None:
+def _age(profile: Profile) -> tuple[int, int, int]:
+    """Grows with every change of a profile: a repeated event moves its position alone."""
+    return profile.since_ms, profile.version, sum(profile.applied.values())
+
+
+def _profile(record: ConsumerRecord) -> Profile | None:
     """The profile in a record; None for a null, and for what no profile can be read from."""
     if record.value is None:
         return None
     try:
-        change = decode_value(record.value, PROFILES)
-        decode_profile(change.state)
+        return decode_profile(decode_value(record.value, PROFILES).state)
     except (BadInputError, ProfileStateError) as error:
         where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
         _log.error("not a profile: passed over", **where, problem=str(error))
         return None
-    return change
 
 
-async def _write_newer(store: StateStore, changes: list[ProfileChanged]) -> int:
-    stored = await store.load([profile_key(change.user_id) for change in changes])
+async def _write_newer(store: StateStore, profiles: list[Profile]) -> int:
+    stored = await store.load([profile_key(profile.user_id) for profile in profiles])
     written = 0
-    for change, value in zip(changes, stored, strict=True):
-        expected = MISSING if value is None else value[:VERSION_BYTES]
-        version = pack_version(change.version)
-        held_since_ms = stored_profile(change.user_id, value).since_ms
-        if (change.since_ms, version) <= (held_since_ms, expected):
+    for profile, value in zip(profiles, stored, strict=True):
+        if _age(profile) <= _age(stored_profile(profile.user_id, value)):
             continue
-        write = Write(profile_key(change.user_id), expected, version + change.state)
+        expected = MISSING if value is None else value[:VERSION_BYTES]
+        encoded = pack_version(profile.version) + encode_profile(profile)
+        write = Write(profile_key(profile.user_id), expected, encoded)
         # One by one, so that a worker that updates one of them meanwhile costs only that one.
         written += await store.commit("restore", StateChange(writes=[write]))
     return written

@@ -125,7 +125,8 @@ class Effect(msgspec.Struct, frozen=True):
     """What an event did.
 
     ``duplicate``: its id is among the last 256. ``already_applied``: this profile has its source position
-    behind it. Both leave the profile as it was. ``weight`` is the event's, also where it had no effect.
+    behind it. Neither has an effect; the former moves the source position. ``weight`` is the event's, also
+    where it had no effect.
     """
 
     kind: Literal["applied", "duplicate", "already_applied"]
@@ -140,7 +141,7 @@ class Effect(msgspec.Struct, frozen=True):
 def apply_event(
     profile: Profile, event: ProfileEvent, settings: TransitionSettings
 ) -> tuple[Profile, Effect]:
-    """The profile after one event. The same object where the event had no effect."""
+    """The profile after one event; the same object where nothing changed, not even ``applied``."""
     after, (effect,) = apply_events(profile, (event,), settings)
     return after, effect
 
@@ -186,6 +187,9 @@ class _Draft:
                 return Effect("already_applied", weight)
         digest = hash64(event.event_id)
         if contains_hash(self.recent_events, digest):
+            if source is not None:
+                # Read again from the start, long after, its event may not be among the recent ones any more.
+                self._advance(source_key, source.offset)
             return Effect("duplicate", weight)
         self.version += 1
         _append_bounded(self.recent_events, digest, RECENT_EVENTS)
@@ -203,7 +207,7 @@ class _Draft:
         return Effect("applied", weight)
 
     def finish(self, before: Profile) -> Profile:
-        if self.version == before.version:
+        if self.version == before.version and self.applied == before.applied:
             return before
         return Profile(
             before.user_id,

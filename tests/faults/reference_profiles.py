@@ -105,6 +105,8 @@ class Reference:
         self.event_ids.add(value["event_id"])
         profile = self.profiles.setdefault(value["user_id"], ReferenceProfile())
         profile.partitions.add(record.partition)
+        # A repeated event moves it as well, as long after its event may be among the recent ones no more.
+        profile.applied[record.partition] = max(record.offset, profile.applied.get(record.partition, -1))
         digest = _hash(value["event_id"])
         if digest in profile.recent:
             profile.duplicates += 1
@@ -119,7 +121,6 @@ class Reference:
             weight *= min(1.0, max(-1.0, share))
         profile.version += 1
         profile.recent = [*profile.recent, digest][-REMEMBERED_EVENTS:]
-        profile.applied[record.partition] = max(record.offset, profile.applied.get(record.partition, -1))
         profile.counts[action] = profile.counts.get(action, 0) + 1
         profile.positives += weight > 0
         profile.negatives += weight < 0

@@ -177,6 +177,20 @@ def test_an_event_id_counts_again_once_256_others_came_after_it() -> None:
     assert [effect.kind for effect in effects] == ["applied"]
 
 
+def test_a_repeated_event_read_again_long_after_is_not_applied() -> None:
+    """The last of its partition: the person's further events came from another one."""
+    first = event(0, event_id="e", source=SourcePosition(TOPIC, 0, 7))
+    repeated = event(0, event_id="e", source=SourcePosition(TOPIC, 0, 8))
+    others = [event(number, source=SourcePosition(TOPIC, 1, number)) for number in range(1, 300)]
+    profile = profile_of(first)
+    after, (effect,) = apply_events(profile, [repeated], SETTINGS)
+    assert (effect.kind, effect.changed, after.version) == ("duplicate", False, profile.version)
+    later, _ = apply_events(after, others, SETTINGS)
+    again, effects = apply_events(later, [first, repeated, *others], SETTINGS)
+    assert {effect.kind for effect in effects} == {"already_applied"}
+    assert again is later
+
+
 def test_source_partitions_are_bounded_and_those_used_last_are_kept() -> None:
     positions = [SourcePosition(TOPIC, partition, 7) for partition in range(20)]
     profile = profile_of(*(event(number, source=source) for number, source in enumerate(positions)))

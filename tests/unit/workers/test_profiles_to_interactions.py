@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import numpy as np
+import pytest
+from aiokafka import ConsumerRecord
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,8 +20,10 @@ from models.profile import (
     encode_profile,
     new_profile,
 )
+from streams.codec import encode
 from streams.internal_messages import AppliedEvent, EventCause, ProfileChanged
 from tests.unit.workers.fakes import NOW
+from workers import profiles_to_interactions
 from workers.profiles_to_interactions import InteractionUpdater, Step
 
 SETTINGS = TransitionSettings(history_items=10)
@@ -141,3 +145,47 @@ def test_the_start_holds_the_newest_events_of_all(people: list[list[int]], repla
     bench.updater.caught_up()
     kept: Sequence[float] = sorted(np.concatenate([person.times_ms for person in bench.built] or [[]]))
     assert list(kept) == sorted(everything)[len(everything) - min(len(everything), replay_events) :]
+
+
+def read(*changes: ProfileChanged) -> list[ConsumerRecord]:
+    return [
+        ConsumerRecord("profiles", 0, offset, 0, 0, b"key", encode(change), None, 4, 0, ())
+        for offset, change in enumerate(changes)
+    ]
+
+
+@pytest.mark.parametrize("held_bytes", [0, 1 << 20])
+def test_at_the_start_each_person_s_newest_record_counts(
+    monkeypatch: pytest.MonkeyPatch, held_bytes: int
+) -> None:
+    """Also where a worker that lost its partition published an older one after it."""
+    monkeypatch.setattr(profiles_to_interactions, "HELD_BYTES", held_bytes)
+    bench = Bench()
+    first, second = bench.act(applied(1)), bench.act(applied(2), applied(3))
+    other = bench.act(applied(4), user="ben")
+    bench.updater.take(read(first, second, other, first))
+    assert not bench.built
+    bench.updater.caught_up()
+    assert [(one.user_id, one.item_ids) for one in bench.built] == [
+        ("anna", ("item-1", "item-2", "item-3")),
+        ("ben", ("item-4",)),
+    ]
+    # From here on the next change is known to be the next.
+    bench.updater.take(read(second, bench.act(applied(5))))
+    assert [step.interaction.item_id for step in bench.steps] == ["item-5"]
+
+
+def test_a_person_forgotten_while_reading_is_not_built_on() -> None:
+    bench = Bench()
+    bench.updater.take(read(bench.act(applied(1)), bench.act(applied(2), user="ben")))
+    bench.updater.forget("anna", 5)
+    bench.updater.caught_up()
+    assert [one.user_id for one in bench.built] == ["ben"]
+
+
+def test_what_is_no_changed_profile_is_passed_over_at_the_start_too() -> None:
+    bench = Bench()
+    broken = ConsumerRecord("profiles", 0, 0, 0, 0, b"key", b"\xc1", None, 4, 0, ())
+    bench.updater.take([broken, *read(bench.act(applied(1)))])
+    bench.updater.caught_up()
+    assert len(bench.built) == 1

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from aiokafka import ConsumerRecord
 
-from models.profile import encode_profile, new_profile
+from models.profile import Profile, encode_profile, new_profile
 from streams.codec import encode
 from streams.errors import DependencyDownError
 from streams.internal_messages import EventCause, ProfileChanged
@@ -15,8 +16,9 @@ from streams.settings import KafkaSettings, Settings
 from streams.topic_names import TopicNames
 from tests.unit.workers.fakes import NOW
 from workers.erased_people import ErasedPeople
-from workers.rebuild import _change, restore_profiles
+from workers.rebuild import _profile, _write_newer, restore_profiles
 from workers.state.memory_store import MemoryStateStore
+from workers.state.profile import profile_key, stored_profile
 
 
 def changed(state: bytes) -> ProfileChanged:
@@ -30,12 +32,25 @@ def record(value: bytes | None) -> ConsumerRecord:
 
 @pytest.mark.parametrize("value", [None, b"not MessagePack", encode(changed(b"no profile"))])
 def test_what_is_no_profile_is_passed_over(value: bytes | None) -> None:
-    assert _change(record(value)) is None
+    assert _profile(record(value)) is None
 
 
 def test_a_profile_is_read() -> None:
-    change = changed(encode_profile(new_profile("anna")))
-    assert _change(record(encode(change))) == change
+    profile = new_profile("anna")
+    assert _profile(record(encode(changed(encode_profile(profile))))) == profile
+
+
+async def test_of_one_version_the_positions_of_repeated_events_are_written_too() -> None:
+    """As the last of a partition they stand in the newest record alone."""
+    store = MemoryStateStore()
+    older = Profile("anna", version=3, applied={"topic/0": 4})
+    newer = msgspec.structs.replace(older, applied={"topic/0": 5})
+    assert await _write_newer(store, [older]) == 1
+    assert await _write_newer(store, [older]) == 0
+    assert await _write_newer(store, [newer]) == 1
+    assert await _write_newer(store, [older]) == 0
+    (value,) = await store.load([profile_key("anna")])
+    assert stored_profile("anna", value) == newer
 
 
 async def test_kafka_away_is_a_dependency_down(unused_tcp_port_factory: Callable[[], int]) -> None:
