@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from types import TracebackType
+from typing import Self
 
 import msgspec
 
@@ -20,40 +22,39 @@ HEAD_START_S = 0.001
 
 
 class Sending:
-    """What is sent while more is made."""
+    """What is sent while more is made; left, once all of it has arrived."""
 
     def __init__(self) -> None:
         self._tasks: list[asyncio.Task[None]] = []
 
+    async def __aenter__(self) -> Self:
+        """Nothing is on its way yet."""
+        return self
+
     async def send(self, one: Coroutine[None, None, None]) -> None:
-        """Begin to send; what it raises is raised by `arrived`."""
+        """Begin to send; what it raises is raised when this is left."""
         task = asyncio.create_task(one)
         self._tasks.append(task)
         await asyncio.wait([task], timeout=HEAD_START_S)
 
-    async def ended(self) -> list[BaseException]:
-        """Wait until none of it is on its way any more; cancelled, it is given up.
-
-        Returns:
-            What was raised.
-        """
-        found = await asyncio.gather(*self._tasks, return_exceptions=True)
-        return [one for one in found if isinstance(one, BaseException)]
-
-    async def arrived(self) -> None:
-        """Wait until all of it has arrived; cancelled, it is given up.
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Wait for all of it, whatever happened; cancelled, it is given up.
 
         Raises:
-            DependencyDownError: Some did not.
+            DependencyDownError: Some did not arrive.
         """
-        failures = await self.ended()
-        if failures:
+        if isinstance(error, asyncio.CancelledError):
+            for task in self._tasks:
+                task.cancel()
+        failures = [
+            one
+            for one in await asyncio.gather(*self._tasks, return_exceptions=True)
+            if isinstance(one, BaseException)
+        ]
+        if error is None and failures:
             raise failures[0]
-
-    def give_up(self) -> None:
-        """Send no further."""
-        for task in self._tasks:
-            task.cancel()
 
 
 class ListPublishing:

@@ -19,7 +19,6 @@ from models.profile import Profile, decode_profile
 from models.ranking import ListQuery, ListResult
 from streams.codec import decode_record
 from streams.dead_letters import dead_letter_outgoing
-from streams.driver import Finish
 from streams.errors import (
     BadInputError,
     ConfigurationError,
@@ -129,7 +128,7 @@ class Recommender:
         """
         changes = [one for one in deliveries if one.record.topic == self._topics.profiles]
         requests = [one for one in deliveries if one.record.topic != self._topics.profiles]
-        await (await self._begin_changes(changes))()
+        await self._answer_changes(changes)
         try:
             await self._answer_requests(requests)
         except (DependencyDownError, ConfigurationError):
@@ -140,16 +139,9 @@ class Recommender:
             _log.exception("defect while answering a request")
             await self._refuse(requests[0], ModelFailedError(f"{type(error).__name__}: {error}"))
 
-    async def begin(self, deliveries: Sequence[Delivery]) -> Finish | None:
-        """See `OverlappingProcessor`: where there are changes alone."""
-        if any(one.record.topic != self._topics.profiles for one in deliveries):
-            return None
-        return await self._begin_changes(deliveries)
-
     # Events
 
-    async def _begin_changes(self, deliveries: Sequence[Delivery]) -> Finish:
-        """Make the lists, and begin to send them."""
+    async def _answer_changes(self, deliveries: Sequence[Delivery]) -> None:
         newest: dict[str, ProfileChanged] = {}
         covered = 0
         for delivery in deliveries:
@@ -173,24 +165,12 @@ class Recommender:
             for change, profile, cause, context in zip(loud, profiles, causes, contexts, strict=True)
         ]
         unanswered = iter(zip(loud, profiles, causes, strict=True))
-        sending = Sending()
-        try:
+        async with Sending() as sending:
             async for made in self._making.parts(wanted):
                 part = list(zip(islice(unanswered, len(made)), made, strict=True))
                 await sending.send(self._answer_part(part))
-        except Exception:
-            await sending.ended()
-            raise
-        except BaseException:
-            sending.give_up()
-            raise
-
-        async def finish() -> None:
-            await sending.arrived()
-            for delivery in deliveries:
-                delivery.done()
-
-        return finish
+        for delivery in deliveries:
+            delivery.done()
 
     async def _answer_part(
         self, part: Sequence[tuple[tuple[ProfileChanged, Profile, Cause], MadeList]]
