@@ -161,7 +161,9 @@ class TrainedSequence:
         except (msgspec.MsgspecError, ValueError, TypeError, KeyError) as error:
             raise ModelError(f"a stored sequence model cannot be read: {error}") from None
         if model.items != len(stored.item_ids):
-            raise ModelError(f"a stored sequence model has {model.items} items, and {len(stored.item_ids)} ids")
+            raise ModelError(
+                f"a stored sequence model has {model.items} items, and {len(stored.item_ids)} ids"
+            )
         return cls(model, stored.item_ids, stored.columns)
 
 
@@ -200,7 +202,9 @@ class TrainedItem2Vec:
         except (msgspec.MsgspecError, ValueError, TypeError, KeyError) as error:
             raise ModelError(f"a stored item2vec model cannot be read: {error}") from None
         if model.items != len(stored.item_ids):
-            raise ModelError(f"a stored item2vec model has {model.items} items, and {len(stored.item_ids)} ids")
+            raise ModelError(
+                f"a stored item2vec model has {model.items} items, and {len(stored.item_ids)} ids"
+            )
         return cls(model, stored.item_ids)
 
 

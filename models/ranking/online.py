@@ -41,7 +41,7 @@ _LONG_WINDOWS = 8.0
 
 
 class _Stored(msgspec.Struct, array_like=True):
-    """The learner as it is kept; the arrays are float64, little-endian, in the order of `OnlineLearner.state`."""
+    """The learner as it is kept; arrays are float64, little-endian, in the order of `OnlineLearner.state`."""
 
     shape: tuple[int, int]
     arrays: list[bytes]

@@ -42,7 +42,7 @@ class ItemRegression:
 
 
 class _Stored(msgspec.Struct, array_like=True):
-    """Of each item's weights the ``kept`` largest: their columns, int32, and values, float16; little-endian."""
+    """Of each item's weights the ``kept`` largest: columns, int32, and values, float16; little-endian."""
 
     item_ids: tuple[str, ...]
     kept: int

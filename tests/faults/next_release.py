@@ -1,8 +1,8 @@
 """A release after this one, made for tests: the same code, and what a next release may add by the contract.
 
-Every struct that can be written down gets a further field, at its end and with a default: messages in JSON and
-in MessagePack, states in Redis, parameters that were learned. It is always written, so a test can see that the
-newer release was there. Structs that refuse unknown fields are left as they are: they are what people write, and a
+Every struct that can be written down gets a further field, at its end and with a default: messages in JSON
+and in MessagePack, states in Redis, parameters that were learned. It is always written, so a test sees that
+the newer release was there. Structs that refuse unknown fields are left as they are: people write them, and a
 misspelt end of a range must not be ignored.
 """
 
@@ -43,13 +43,15 @@ def make_next_release(repository: Path, folder: Path) -> list[str]:
 def with_further_fields(source: str) -> tuple[str, list[str]]:
     """A module with a field more in each struct, and the names of these."""
     lines = source.splitlines(keepends=True)
-    structs = [one for one in ast.walk(ast.parse(source)) if isinstance(one, ast.ClassDef) and _is_struct(one)]
+    classes = [one for one in ast.walk(ast.parse(source)) if isinstance(one, ast.ClassDef)]
+    structs = [one for one in classes if _is_struct(one)]
     # From the last on, so that the numbers of the lines before stay.
     for struct in sorted(structs, key=lambda one: -one.lineno):
         fields = [one for one in struct.body if isinstance(one, ast.AnnAssign)]
         # After the docstring, where there is no field.
         after = (fields or struct.body)[-1 if fields else 0]
-        assert after.col_offset == 4 and after.end_lineno is not None, struct.name
+        assert after.col_offset == 4, f"{struct.name} is within something"
+        assert after.end_lineno is not None
         lines.insert(after.end_lineno, _LINE)
     if structs:
         # Not every module has it that has messages.

@@ -1,7 +1,7 @@
 """A sample of everything that workers of different releases read of each other, in Kafka and in Redis.
 
 `python -m tests.faults.stored_samples` writes them as the release that is on the path does, as JSON: by name,
-base64. With such JSON on its input and `--read` it reads those, and writes what it has understood in its own way.
+base64. With such JSON on its input and `--read` it reads those, and writes in its own way what it understood.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A rolling upgrade under load, and the way back: both releases share topics and Redis, and the books balance."""
+"""A rolling upgrade under load, and the way back: releases share topics and Redis, and the books balance."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def report(folder: Path) -> Report:
         grave=["rolling upgrade", "rolling downgrade"],
         light=0,
         light_every_s=1.0,
-        # Training takes processor time; that models of each release are read by the other, test_next_release says.
+        # Training takes processor time; test_next_release shows that models of one release are read by another.
         settings={"learn": {"first_refit_events": 1_000_000}},
         say=print,
     ).run()
