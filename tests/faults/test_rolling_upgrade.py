@@ -38,7 +38,7 @@ def report(folder: Path) -> Report:
         grave=["rolling upgrade", "rolling downgrade"],
         light=0,
         light_every_s=1.0,
-        # Training takes processor time; test_next_release shows that models of one release are read by another.
+        # Training takes processor time; test_next_release has models of one release read by another.
         settings={"learn": {"first_refit_events": 1_000_000}},
         say=print,
     ).run()
