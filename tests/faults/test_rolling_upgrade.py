@@ -11,10 +11,10 @@ import pytest
 from tests.faults.run import FaultRun, Report
 
 # In the order in which messages flow: for a while each role reads what a later release has written.
-ROLES = ["text", "fuse", "profile", "profile", "learn", "recommend", "join"]
-EVENTS, EVENTS_PER_S = 6_000, 150.0
+ROLES = ["text", "fuse", "profile", "profile", "recommend", "join"]
+EVENTS, EVENTS_PER_S = 4_500, 100.0
 WRITTEN = (
-    *("item-features", "item-vectors", "profiles", "learned", "recommendations", "outcomes", "dead-letters"),
+    *("item-features", "item-vectors", "profiles", "recommendations", "outcomes", "dead-letters"),
     *("profile in Redis", "item in Redis", "exposures in Redis"),
 )
 
@@ -38,8 +38,6 @@ def report(folder: Path) -> Report:
         grave=["rolling upgrade", "rolling downgrade"],
         light=0,
         light_every_s=1.0,
-        # Training takes processor time; test_next_release has models of one release read by another.
-        settings={"learn": {"first_refit_events": 1_000_000}},
         say=print,
     ).run()
     # Shown where a test fails.
