@@ -14,7 +14,7 @@ from tests.faults.run import FaultRun, Report
 ROLES = ["text", "fuse", "profile", "profile", "recommend", "join"]
 EVENTS, EVENTS_PER_S = 4_500, 100.0
 WRITTEN = (
-    *("item-features", "item-vectors", "profiles", "recommendations", "outcomes", "dead-letters"),
+    *("item-features", "item-vectors", "profiles", "recommendations", "outcomes"),
     *("profile in Redis", "item in Redis", "exposures in Redis"),
 )
 
