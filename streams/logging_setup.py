@@ -6,7 +6,9 @@ import logging
 import os
 import re
 import sys
-from collections.abc import MutableMapping
+import time
+from collections import OrderedDict
+from collections.abc import Callable, MutableMapping
 from typing import Any, Literal, TextIO
 
 import structlog
@@ -28,6 +30,9 @@ _LIBRARY_LEVELS = {
     "libav": logging.ERROR,
 }
 
+_REPEAT_S = 10.0
+# Some lines have their values in them already.
+_MAX_KINDS = 200
 _REDACTED = "***"
 _SECRET_NAMES = re.compile(r"password|passwd|secret|token|(api|hash)_?key|credential", re.IGNORECASE)
 # The user part of a URL: `redis://user:password@host`.
@@ -70,6 +75,7 @@ def configure_logging(
             structlog.dev.ConsoleRenderer(colors=colours, pad_event_to=0),
         ]
     handler = logging.StreamHandler(out)
+    handler.addFilter(LibraryRepeats())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
@@ -95,6 +101,38 @@ def configure_logging(
         cache_logger_on_first_use=False,
     )
     logging.captureWarnings(True)
+
+
+class LibraryRepeats(logging.Filter):
+    """Lets through one line in ten seconds of each kind that Kafka's clients write, and how many it left out.
+
+    While Kafka is away aiokafka says so some eighty times a second. A kind is a logger, a level and the text
+    before its values are put in.
+
+    Args:
+        clock: Seconds that only grow.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        # When the next is let through, and how many were left out.
+        self._kinds: OrderedDict[tuple[str, int, str], tuple[float, int]] = OrderedDict()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is written."""
+        if not record.name.startswith(("aiokafka", "kafka")) or not isinstance(record.msg, str):
+            return True
+        kind = (record.name, record.levelno, record.msg)
+        next_s, left_out = self._kinds.pop(kind, (0.0, 0))
+        now_s = self._clock()
+        is_due = now_s >= next_s
+        self._kinds[kind] = (now_s + _REPEAT_S, 0) if is_due else (next_s, left_out + 1)
+        if len(self._kinds) > _MAX_KINDS:
+            self._kinds.popitem(last=False)
+        if is_due and left_out:
+            record.msg += f" (and {left_out} more of this kind since the last)"
+        return is_due
 
 
 class _Bind:

@@ -49,6 +49,9 @@ TITLES = gauge("freshet_explain_titles", "items", "Items whose titles the explai
 class ExplainMetrics(LanguageModelMetrics):
     """Of the explain role, its generator and its endpoint."""
 
+    def __init__(self) -> None:
+        super().__init__("explain")
+
     def explained(self, how: Iterable[How], seconds: float) -> None:
         """A list's words are published, so many seconds after the list."""
         EXPLANATIONS.inc()

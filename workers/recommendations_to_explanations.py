@@ -24,7 +24,7 @@ from streams.records import Record
 from streams.settings import Settings
 from streams.topic_names import TopicNames
 from workers.backoff import while_down
-from workers.erased_people import ErasedPeople, since_of
+from workers.erased_people import ErasedPeople, since_header, since_of
 from workers.explain_metrics import ExplainMetrics, Skip
 from workers.explaining.backlog import Backlog
 from workers.explaining.facts import ItemText, item_facts
@@ -239,10 +239,13 @@ class Explainer:
             grounded=written.grounded,
             generated_at=self._now(),
         )
-        if self._erased.is_void(recommendation.user_id, since_of(wanted.delivery.record)):
+        since_ms = since_of(wanted.delivery.record)
+        if self._erased.is_void(recommendation.user_id, since_ms):
             self._finish(wanted.delivery)
             return
-        record = outgoing(self._topics.explanations, explanation)
+        record = msgspec.structs.replace(
+            outgoing(self._topics.explanations, explanation), headers=since_header(since_ms)
+        )
         await while_down("explain", lambda: self._publisher.publish([record]))
         self._metrics.explained(written.how, self._age_s(wanted.list_at_s))
         self._finish(wanted.delivery)

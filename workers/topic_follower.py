@@ -8,22 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
-import structlog
 from aiokafka import ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
 
 from streams.consumer import Consumer
-from streams.kafka_connection import aiokafka_arguments
 from streams.settings import Settings
-from workers.backoff import FIRST_WAIT_S, LONGEST_WAIT_S
+from workers.reading_task import ReadingTask
 
 READ_RECORDS = 2_000
 PARTITIONS_CHECK_S = 5.0
-
-_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +64,6 @@ class TopicFollower:
     ) -> None:
         self._gather_s = gather_s
         self._rest = 1.0 / loop_share - 1.0
-        self._settings = settings
         self._topic = topic
         self._take = take
         self._positions: dict[TopicPartition, int] = {}
@@ -78,8 +71,10 @@ class TopicFollower:
         self._gate = gate
         self._on_caught_up = on_caught_up
         self._batch_records = batch_records
-        self._task: asyncio.Task[None] | None = None
-        self._caught_up = asyncio.Event()
+        self._reading = ReadingTask(
+            settings, topic, self._read, offset_reset="earliest", check_s=PARTITIONS_CHECK_S
+        )
+        self._caught_up = self._reading.ready
 
     @property
     def positions(self) -> dict[int, int]:
@@ -88,45 +83,11 @@ class TopicFollower:
 
     async def start(self) -> None:
         """Read until the end positions seen at the start are reached; go on in the background."""
-        self._task = asyncio.create_task(self._follow(), name=f"follow {self._topic}")
-        caught_up = asyncio.create_task(self._caught_up.wait())
-        try:
-            await asyncio.wait([self._task, caught_up], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            caught_up.cancel()
-        if self._task.done():
-            self._task.result()
+        await self._reading.start()
 
     async def stop(self) -> None:
         """Stop following."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _follow(self) -> None:
-        """Follow for ever: Kafka away is waited out, and reading goes on where it stopped."""
-        wait_s = FIRST_WAIT_S
-        while True:
-            consumer = Consumer(
-                **aiokafka_arguments(self._settings.kafka),
-                enable_auto_commit=False,
-                auto_offset_reset="earliest",
-                metadata_max_age_ms=round(PARTITIONS_CHECK_S * 1_000),
-            )
-            try:
-                await consumer.start()
-                wait_s = FIRST_WAIT_S
-                await self._read(consumer)
-            except (KafkaError, OSError) as error:
-                _log.warning("a topic cannot be followed, trying again", topic=self._topic, error=str(error))
-            except Exception:
-                # What is held in memory would be older and older, and nobody would know.
-                _log.exception("defect: a topic cannot be followed, trying again", topic=self._topic)
-            finally:
-                with suppress(KafkaError, OSError):
-                    await consumer.stop()
-            await asyncio.sleep(wait_s)
-            wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+        await self._reading.stop()
 
     async def _read(self, consumer: Consumer) -> None:
         loop = asyncio.get_running_loop()

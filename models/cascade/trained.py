@@ -24,6 +24,21 @@ _LOWEST_GRADE, _HIGHEST_GRADE, _NEUTRAL_GRADE = 0, 5, 3.0
 _Packed = dict[str, tuple[str, list[int], bytes]]
 
 
+class _StoredSequence(msgspec.Struct, array_like=True):
+    """A sequence model as it is kept."""
+
+    item_ids: list[str]
+    columns: AttributeColumns
+    arrays: _Packed
+
+
+class _StoredItem2Vec(msgspec.Struct, array_like=True):
+    """An item2vec model as it is kept."""
+
+    item_ids: list[str]
+    arrays: _Packed
+
+
 def grades(weights: NDArray[np.float32]) -> NDArray[np.int64]:
     """Weights as grades: 3 is indifferent, 4 and 5 are good, int64 [n]."""
     rounded = np.rint(np.clip(weights + _NEUTRAL_GRADE, _LOWEST_GRADE, _HIGHEST_GRADE)).astype(np.int64)
@@ -129,28 +144,27 @@ class TrainedSequence:
         arrays = self.model.parameters()
         if self.model.content is not None:
             arrays["content"] = self.model.content
-        return msgspec.msgpack.encode((self.item_ids, self.columns, _packed(arrays)))
+        return msgspec.msgpack.encode(_StoredSequence(self.item_ids, self.columns, _packed(arrays)))
 
     @classmethod
     def decode(cls, payload: bytes, settings: SequenceSettings) -> TrainedSequence:
-        """Read what `encode` wrote.
+        """Read what `encode` wrote, in this release or another.
 
         Raises:
             ModelError: It is something else, or of another size.
         """
         try:
-            item_ids, columns, arrays = msgspec.msgpack.decode(
-                payload,
-                type=tuple[list[str], AttributeColumns, _Packed],
-            )
-            parameters = _unpacked(arrays)
+            stored = msgspec.msgpack.decode(payload, type=_StoredSequence)
+            parameters = _unpacked(stored.arrays)
             content = parameters.pop("content", None)
             model = SequenceModel.from_parameters(parameters, settings, content=content)
         except (msgspec.MsgspecError, ValueError, TypeError, KeyError) as error:
             raise ModelError(f"a stored sequence model cannot be read: {error}") from None
-        if model.items != len(item_ids):
-            raise ModelError(f"a stored sequence model has {model.items} items, and {len(item_ids)} ids")
-        return cls(model, item_ids, columns)
+        if model.items != len(stored.item_ids):
+            raise ModelError(
+                f"a stored sequence model has {model.items} items, and {len(stored.item_ids)} ids"
+            )
+        return cls(model, stored.item_ids, stored.columns)
 
 
 @dataclass(slots=True)
@@ -173,23 +187,25 @@ class TrainedItem2Vec:
 
     def encode(self) -> bytes:
         """Everything but the moments of the optimiser, as MessagePack."""
-        return msgspec.msgpack.encode((self.item_ids, _packed(self.model.parameters())))
+        return msgspec.msgpack.encode(_StoredItem2Vec(self.item_ids, _packed(self.model.parameters())))
 
     @classmethod
     def decode(cls, payload: bytes, settings: Item2VecSettings) -> TrainedItem2Vec:
-        """Read what `encode` wrote.
+        """Read what `encode` wrote, in this release or another.
 
         Raises:
             ModelError: It is something else, or of another size.
         """
         try:
-            item_ids, arrays = msgspec.msgpack.decode(payload, type=tuple[list[str], _Packed])
-            model = Item2Vec.from_parameters(_unpacked(arrays), settings)
+            stored = msgspec.msgpack.decode(payload, type=_StoredItem2Vec)
+            model = Item2Vec.from_parameters(_unpacked(stored.arrays), settings)
         except (msgspec.MsgspecError, ValueError, TypeError, KeyError) as error:
             raise ModelError(f"a stored item2vec model cannot be read: {error}") from None
-        if model.items != len(item_ids):
-            raise ModelError(f"a stored item2vec model has {model.items} items, and {len(item_ids)} ids")
-        return cls(model, item_ids)
+        if model.items != len(stored.item_ids):
+            raise ModelError(
+                f"a stored item2vec model has {model.items} items, and {len(stored.item_ids)} ids"
+            )
+        return cls(model, stored.item_ids)
 
 
 def _packed(arrays: Mapping[str, NDArray[np.generic]]) -> _Packed:

@@ -40,6 +40,15 @@ Matrix = NDArray[np.float32]
 _LONG_WINDOWS = 8.0
 
 
+class _Stored(msgspec.Struct, array_like=True):
+    """The learner as it is kept; arrays are float64, little-endian, in the order of `OnlineLearner.state`."""
+
+    shape: tuple[int, int]
+    arrays: list[bytes]
+    numbers: tuple[int, int, int]
+    means: tuple[float, float, float | None]
+
+
 @dataclass(frozen=True, slots=True)
 class OnlineSettings:
     """How far and how carefully the ranker learns.
@@ -190,7 +199,8 @@ class OnlineLearner:
         raw = [array.astype("<f8").tobytes() for array in arrays]
         numbers = (self._pending_events, self._window_events, self.steps)
         means = (self._weight, self._window_loss, self._long_loss)
-        return msgspec.msgpack.encode((self.values.shape, raw, numbers, means))
+        gates, signals = self.values.shape
+        return msgspec.msgpack.encode(_Stored((gates, signals), raw, numbers, means))
 
     def restore(self, state: bytes) -> None:
         """Go on where `state` was taken.
@@ -199,15 +209,11 @@ class OnlineLearner:
             ModelError: It is something else, or of weights of another shape.
         """
         try:
-            shape, raw, numbers, means = msgspec.msgpack.decode(
-                state,
-                type=tuple[
-                    tuple[int, int], list[bytes], tuple[int, int, int], tuple[float, float, float | None]
-                ],
-            )
+            held = msgspec.msgpack.decode(state, type=_Stored)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise ModelError(f"the state of the ranker's learner cannot be read: {error}") from None
         gates, signals = self.values.shape
+        shape, raw = held.shape, held.arrays
         shapes = [shape, shape, shape, shape, (gates, gates), (signals, signals)]
         sizes = [8 * rows * columns for rows, columns in shapes]
         if shape != self.values.shape or [len(one) for one in raw] != sizes:
@@ -219,8 +225,8 @@ class OnlineLearner:
             raise ModelError("the learner's state holds numbers that are not finite")
         self.values, self._start, self._good = (array.astype(np.float32) for array in arrays[:3])
         self._pending, self._gates, self._signals = arrays[3:]
-        self._pending_events, self._window_events, self.steps = numbers
-        self._weight, self._window_loss, self._long_loss = means
+        self._pending_events, self._window_events, self.steps = held.numbers
+        self._weight, self._window_loss, self._long_loss = held.means
 
     def _add_curvature(
         self, standardised: Matrix, gates: NDArray[np.float32], shares: NDArray[np.float32], weight: float

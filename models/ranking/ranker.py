@@ -82,9 +82,10 @@ class _Stored(msgspec.Struct, array_like=True):
 
 def encode_weights(weights: RankerWeights) -> bytes:
     """The weights as MessagePack."""
-    stored = (weights.gates, weights.signals, weights.values.astype("<f4").tobytes())
     own = {name: values.astype("<f4").tobytes() for name, values in weights.objectives.items()}
-    return msgspec.msgpack.encode((*stored, own) if own else stored)
+    return msgspec.msgpack.encode(
+        _Stored(weights.gates, weights.signals, weights.values.astype("<f4").tobytes(), own)
+    )
 
 
 def decode_weights(payload: bytes, gates: tuple[str, ...], signals: tuple[str, ...]) -> RankerWeights:

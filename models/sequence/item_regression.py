@@ -41,6 +41,15 @@ class ItemRegression:
     weights: NDArray[np.float32]
 
 
+class _Stored(msgspec.Struct, array_like=True):
+    """Of each item's weights the ``kept`` largest: columns, int32, and values, float16; little-endian."""
+
+    item_ids: tuple[str, ...]
+    kept: int
+    order: bytes
+    values: bytes
+
+
 def fit(log: EventLog, item_ids: dict[int, str], max_items: int) -> ItemRegression:
     """Fit the items used most among the events of a log.
 
@@ -104,26 +113,26 @@ def encode(model: ItemRegression, kept: int) -> bytes:
     kept = min(kept, count)
     order = np.argpartition(-np.abs(model.weights), max(kept - 1, 0), axis=1)[:, :kept]
     values = np.take_along_axis(model.weights, order, axis=1).astype("<f2")
-    return msgspec.msgpack.encode((model.item_ids, kept, order.astype("<i4").tobytes(), values.tobytes()))
+    return msgspec.msgpack.encode(
+        _Stored(model.item_ids, kept, order.astype("<i4").tobytes(), values.tobytes())
+    )
 
 
 def decode(payload: bytes) -> ItemRegression:
-    """Read what `encode` wrote.
+    """Read what `encode` wrote, in this release or another.
 
     Raises:
         ModelError: It is something else.
     """
     try:
-        item_ids, kept, order, values = msgspec.msgpack.decode(
-            payload, type=tuple[tuple[str, ...], int, bytes, bytes]
-        )
-        count = len(item_ids)
-        at = np.frombuffer(order, "<i4").reshape(count, kept)
-        weights = np.zeros((count, count), np.float32)
-        np.put_along_axis(weights, at.astype(np.int64), np.frombuffer(values, "<f2").reshape(count, kept), 1)
+        stored = msgspec.msgpack.decode(payload, type=_Stored)
+        shape = (len(stored.item_ids), stored.kept)
+        at = np.frombuffer(stored.order, "<i4").reshape(shape)
+        weights = np.zeros((len(stored.item_ids), len(stored.item_ids)), np.float32)
+        np.put_along_axis(weights, at.astype(np.int64), np.frombuffer(stored.values, "<f2").reshape(shape), 1)
     except (msgspec.MsgspecError, ValueError, IndexError) as error:
         raise ModelError(f"a stored item regression cannot be read: {error}") from None
-    return ItemRegression(item_ids, weights)
+    return ItemRegression(stored.item_ids, weights)
 
 
 def weightings(

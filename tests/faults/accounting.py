@@ -10,16 +10,17 @@ import json
 import math
 import struct
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from models.profile import Profile
 from streams.codec import decode_value
-from streams.topics import PROFILES
+from streams.topics import PROFILES, TOPICS
 from tests.faults.item_vectors import ItemVectors
 from tests.faults.load import BROKEN_EVERY, number_from
+from tests.faults.next_release import VALUE
 from tests.faults.reading import Json, ask, read_reference, read_topic
 from tests.faults.reference_outcomes import Outcomes, ShownList, expected_outcomes, shown_list
 from tests.faults.reference_profiles import ReferenceProfile, filter_bits
@@ -49,6 +50,7 @@ class Books:
         unsure: First and next number of what was in the producer's hands when an earlier run was stopped.
         was_emptied: Redis lost its data: popularity is not restored then, by design.
         models_failed: Networks were made to fail: `model_failed` is a dead letter then, and no other.
+        had_releases: Workers of the next release ran, too: what they wrote must be there.
     """
 
     world: World
@@ -57,6 +59,7 @@ class Books:
     unsure: Sequence[tuple[int, int]]
     was_emptied: bool
     models_failed: bool
+    had_releases: bool = False
 
     def check(self, say: Callable[[str], None] = lambda line: None) -> list[Check]:
         """Every check."""
@@ -82,6 +85,7 @@ class Books:
             self._items,
             self._popularity,
             self._outcomes,
+            *([self._releases] if self.had_releases else []),
             # The last, as it asks for lists.
             self._withdrawn,
         ):
@@ -350,9 +354,39 @@ class Books:
             },
         )
 
+    def _releases(self) -> Check:
+        """The next release has written, and this one beside it and after it."""
+        roles = {slot.role for slot in self.world.slots}
+        names = {
+            self.world.names.of(topic, self.world.space if topic.name == "item-vectors" else None)
+            for topic in TOPICS
+            if roles.intersection(topic.written_by) or "every role" in topic.written_by
+        }
+        found: dict[str, tuple[int, int]] = {}
+        for name in names:
+            values = [one.value for one in read_topic(self.world, name) if one.value is not None]
+            found[name] = of_releases(values)
+        with self.world.redis_client() as redis:
+            for kind, role in (("profile", "profile"), ("item", "fuse"), ("exposures", "join")):
+                if role in roles:
+                    keys = list(redis.scan_iter(f"{PREFIX}{kind}:*", count=1_000))
+                    stored: Any = redis.mget(keys) if keys else []
+                    found[f"{kind} in Redis"] = of_releases(one for one in stored if one is not None)
+        return Check(
+            "both releases have written",
+            any(all(counts) for counts in found.values()),
+            {"of_this_release_and_the_next": found},
+        )
+
     def _read(self, topic: str) -> Iterator[tuple[str, int, bytes | None]]:
         for record in read_topic(self.world, PREFIX + topic):
             yield (record.key or b"").decode(), record.offset, record.value
+
+
+def of_releases(values: Iterable[bytes]) -> tuple[int, int]:
+    """How many this release has written, and how many the next."""
+    of_next = [VALUE.encode() in value for value in values]
+    return of_next.count(False), of_next.count(True)
 
 
 def differences(found: Profile, wanted: ReferenceProfile) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec.msgpack import decode
 
 from streams.codec import decode_value
-from streams.internal_messages import ItemVersion
+from streams.internal_messages import ItemVector, ItemVersion
 from streams.topics import ITEM_VECTORS
 from workers.feature_records import VERSION_HEADER
 
@@ -28,7 +28,7 @@ class ItemVectors:
         self.held: dict[str, Any] = {}
         self.differing: set[str] = set()
         self._newest: dict[str, tuple[ItemVersion, float]] = {}
-        self._contents: dict[tuple[str, ItemVersion, int], bytes] = {}
+        self._contents: dict[tuple[str, ItemVersion, int], ItemVector] = {}
 
     def take(self, item_id: str, value: bytes | None, headers: Mapping[str, bytes]) -> None:
         """Take a record."""
@@ -38,7 +38,8 @@ class ItemVectors:
         else:
             vector = decode_value(value, ITEM_VECTORS)
             version, revision = vector.version, vector.revision
-            if self._contents.setdefault((item_id, version, revision), value) != value:
+            # As a reader has it: a later release may write more.
+            if self._contents.setdefault((item_id, version, revision), vector) != vector:
                 self.differing.add(item_id)
         newest = self._newest.get(item_id)
         if newest is not None:

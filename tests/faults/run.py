@@ -164,6 +164,7 @@ class FaultRun:
                 self._unsure,
                 was_emptied="Redis emptied" in names,
                 models_failed="ONNX session fails" in names,
+                had_releases="worker of another release" in names,
             )
             checks = [quiet, *books.check(self._say)]
         return Report(

@@ -21,6 +21,7 @@ from tests.faults.injectors.processes import (
     Kill,
     ModelFails,
     RebalanceStorm,
+    ReleaseChanged,
     Restart,
     Stall,
     Zombie,
@@ -40,7 +41,7 @@ from tests.faults.injectors.servers import (
     snapshot_of_redis,
 )
 from tests.faults.recovery import Recovery, RecoveryWatch
-from tests.faults.slot import Slot
+from tests.faults.slot import REPOSITORY, Slot
 from tests.faults.world import SESSION_TIMEOUT_S, World
 
 KILLED_PART = 0.1
@@ -60,6 +61,8 @@ GRAVE_OF_A_THOUSAND = {
     "Redis disk full": 6,
     "rebalance storm": 3,
     "rolling restart": 2,
+    "rolling upgrade": 1,
+    "rolling downgrade": 1,
     "partitions added": 2,
 }
 # Where messages flow, a fault is felt.
@@ -296,6 +299,10 @@ class Schedule:
                 return [RebalanceStorm(world.spare, 2)]
             case "rolling restart":
                 return [Restart(slot) for slot in world.slots]
+            case "rolling upgrade":
+                return [ReleaseChanged(slot, world.next_release) for slot in world.slots]
+            case "rolling downgrade":
+                return [ReleaseChanged(slot, REPOSITORY) for slot in world.slots]
             case "partitions added":
                 return [PartitionsAdded(world)]
         raise ValueError(f"there is no grave fault `{kind}`")

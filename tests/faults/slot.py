@@ -6,7 +6,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,8 @@ class Slot:
         self._folder = folder
         self._path = path
         self._say = say
+        self.release = REPOSITORY
+        """Where the code of the worker is that is started next."""
         self._supervisor: Supervisor | None = None
         self._is_stopped = False
 
@@ -66,14 +69,14 @@ class Slot:
 
     def start(self) -> None:
         """Start the worker; it is kept running until `stop`. From the main thread, as it ends with that."""
-        self._set_environment()
         self._supervisor = Supervisor(
             flags=self._flags,
             log_folder=self._folder,
             say=self._say,
             command_for=_command,
         )
-        self._supervisor.start(self.role)
+        with self._environment():
+            self._supervisor.start(self.role)
 
     def stop(self) -> bool:
         """Ask it to end (SIGTERM); whether it did by itself."""
@@ -87,8 +90,8 @@ class Slot:
     def poll(self) -> None:
         """Start it again where it has ended."""
         if self._supervisor is not None:
-            self._set_environment()
-            self._supervisor.poll()
+            with self._environment():
+                self._supervisor.poll()
 
     @property
     def is_running(self) -> bool:
@@ -142,9 +145,16 @@ class Slot:
         """The last lines of its log."""
         return self.log.read_text("utf-8", "replace")[-3_000:] if self.log.exists() else ""
 
-    def _set_environment(self) -> None:
-        os.environ[ENVIRONMENT] = str(self._path)
-        os.environ["PYTHONPATH"] = str(REPOSITORY)
+    @contextmanager
+    def _environment(self) -> Iterator[None]:
+        """That of a worker which is started within; this process has its own again afterwards."""
+        before = dict(os.environ)
+        os.environ.update({**release_environment(self.release), ENVIRONMENT: str(self._path)})
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
 
     def _send(self, number: signal.Signals) -> int:
         if self._supervisor is None:
@@ -153,6 +163,11 @@ class Slot:
         for pid in pids:
             os.kill(pid, number)
         return len(pids)
+
+
+def release_environment(folder: Path) -> dict[str, str]:
+    """In which Python takes Freshet from a folder, and the tests from here, whatever folder it runs in."""
+    return {"PYTHONPATH": f"{folder}{os.pathsep}{REPOSITORY}", "PYTHONSAFEPATH": "1"}
 
 
 def _command(role: str) -> list[str]:

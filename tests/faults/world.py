@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,6 +20,7 @@ from deploy.embedded.ports import free_port
 from streams.settings import Settings, load_settings
 from streams.topic_admin import create_topics
 from streams.topic_names import TopicNames
+from tests.faults.next_release import make_next_release
 from tests.faults.proxy import ProxyLoop
 from tests.faults.slot import REPOSITORY, Slot, proxies_for
 from tests.faults.small_disk import SmallDisk
@@ -145,6 +147,15 @@ class World:
     def slots_of(self, role: str) -> list[Slot]:
         """Those of a role."""
         return [slot for slot in self.slots if slot.role == role]
+
+    @cached_property
+    def next_release(self) -> Path:
+        """Where the code of a release after this one is."""
+        folder = self.folder / "next-release"
+        # An earlier run may have been stopped in the middle of it.
+        shutil.rmtree(folder, ignore_errors=True)
+        make_next_release(REPOSITORY, folder)
+        return folder
 
     def redis_client(self) -> redis_client.Redis:
         """Straight to Redis."""

@@ -89,7 +89,7 @@ def language_model(
     settings = invocation().settings(data.settings)
     # Signals stay with the command: a model that is asked in a thread of its own ends with it.
     with Runner() as runner, progress() as bars:
-        model = LanguageModel(unbounded(settings.language_model), LanguageModelMetrics())
+        model = LanguageModel(unbounded(settings.language_model), LanguageModelMetrics("evaluate"))
         runner.run(model.__aenter__())
         try:
             runner.run(model.is_ready())

@@ -14,6 +14,7 @@ from typing import Any, Self
 import structlog
 from aiokafka import ConsumerRecord
 
+from models.lifecycle import Lifecycle
 from streams.codec import outgoing
 from streams.errors import FreshetError
 from streams.messages import Event, Item, RecommendationRequest
@@ -34,10 +35,13 @@ from workers.encoders_in_use import encoder_registry, fusion_in_use
 from workers.media.fetch import MediaFetcher
 from workers.media.fetch_settings import MediaFetchSettings
 from workers.model_settings import ranking_settings
-from workers.serving_space import serving_space
+from workers.models_topic import taken
+from workers.serving_space import serving_space, space_of
 
 # An item is published again with each modality, and Kafka compacts late.
 VECTOR_RECORDS_AN_ITEM = 3
+# All of a topic of a few records a version; what is compacted counts as well.
+MODEL_RECORDS = 100_000
 
 _log = structlog.get_logger()
 
@@ -55,6 +59,10 @@ class Console:
         self.topics = TopicNames(settings.topics.prefix)
         fusion = self._start = fusion_in_use(settings, encoder_registry(settings))
         self.space = fusion.space
+        self._models = Lifecycle()
+        self._vectors: TopicsTail | None = None
+        self._showing = asyncio.Lock()
+        self._swaps: set[asyncio.Task[None]] = set()
         self.hub = Hub(console.max_streams, console.stream_messages)
         self.catalogue = ConsoleCatalogue(console.catalogue_items, console.media_cache_bytes)
         self.board = VectorBoard(console.catalogue_items, fusion.dimension)
@@ -76,8 +84,6 @@ class Console:
             ConfigurationError: The settings cannot work.
         """
         names, console = self.topics, self.settings.console
-        self.space, dimension = await asyncio.to_thread(self._serving)
-        self.board = VectorBoard(console.catalogue_items, dimension)
         live = TopicsTail(
             self.settings,
             "live",
@@ -86,6 +92,7 @@ class Console:
                 Tailed(names.explanations, self.lists.take_words),
                 Tailed(names.profiles, self.people.take, 2 * console.people),
                 Tailed(names.dead_letters, self.letters.take, HELD_LETTERS),
+                Tailed(names.models, self._take_models, MODEL_RECORDS),
             ],
         )
         catalogue = TopicsTail(
@@ -93,17 +100,14 @@ class Console:
             "catalogue",
             [
                 Tailed(names.items, self.catalogue.take, console.catalogue_items),
-                Tailed(
-                    names.item_vectors(self.space),
-                    self._take_vectors,
-                    VECTOR_RECORDS_AN_ITEM * console.catalogue_items,
-                ),
                 Tailed(names.item_features, self.journeys.take_features),
             ],
         )
         try:
             await self._resources.enter_async_context(self._publisher)
             await self._resources.enter_async_context(self.media)
+            self._resources.push_async_callback(self._stop_vectors)
+            await self._show_space(*await asyncio.to_thread(self._serving))
             for tail in (live, catalogue):
                 self._resources.push_async_callback(tail.stop)
                 await tail.start()
@@ -128,6 +132,37 @@ class Console:
             # The page says by itself that Kafka is away.
             _log.warning("which model serves cannot be told: taking the settings'", error=str(error))
             return self._start.space, self._start.dimension
+
+    def _take_models(self, records: Sequence[ConsumerRecord]) -> None:
+        """Follow the pointer of `models`: another space may serve from now on."""
+        for record in records:
+            self._models = taken(self._models, record.key, record.value, record.offset)
+        space, dimension = space_of(self._models, self._models.active_ref, lambda: self._start)
+        task = asyncio.create_task(self._show_space(space, dimension), name="space")
+        self._swaps.add(task)
+        task.add_done_callback(self._swaps.discard)
+
+    async def _show_space(self, space: str, dimension: int) -> None:
+        """Show the items of a vector space, from now on of no other."""
+        async with self._showing:
+            if self._vectors is not None:
+                if space == self.space:
+                    return
+                _log.info("another vector space serves", before=self.space, now=space)
+                await self._vectors.stop()
+            items = self.settings.console.catalogue_items
+            self.space, self.board = space, VectorBoard(items, dimension)
+            topic = self.topics.item_vectors(space)
+            tailed = Tailed(topic, self._take_vectors, VECTOR_RECORDS_AN_ITEM * items)
+            self._vectors = TopicsTail(self.settings, "vectors", [tailed])
+            await self._vectors.start()
+
+    async def _stop_vectors(self) -> None:
+        for task in self._swaps:
+            task.cancel()
+        await asyncio.gather(*self._swaps, return_exceptions=True)
+        if self._vectors is not None:
+            await self._vectors.stop()
 
     async def event(self, event: Event) -> None:
         """Publish what somebody did.

@@ -63,8 +63,8 @@ class LiveLists:
         """Take messages of `recommendations`."""
         for record in records:
             user_id = (record.key or b"").decode(errors="replace")
-            if self._forgotten_ms and since_of(record) < self._forgotten_ms.get(hash(user_id), 0):
-                continue  # made before the person was forgotten, and read later than that
+            if self._is_void(user_id, record):
+                continue
             channel = user_channel(user_id)
             listener = self._listeners.get(user_id)
             if listener is None and not self._hub.has_followers(channel):
@@ -99,6 +99,10 @@ class LiveLists:
         if len(self._forgotten_ms) > MAX_FORGOTTEN:
             self._forgotten_ms.popitem(last=False)
 
+    def _is_void(self, user_id: str, record: ConsumerRecord) -> bool:
+        """Whether it was made before the person was forgotten, and is read later than that."""
+        return bool(self._forgotten_ms) and since_of(record) < self._forgotten_ms.get(hash(user_id), 0)
+
     def _drop(self, user_id: str) -> None:
         self._held_bytes -= len(self._held.pop(user_id, b""))
 
@@ -112,8 +116,9 @@ class LiveLists:
     def take_words(self, records: Sequence[ConsumerRecord]) -> None:
         """Take messages of `explanations`."""
         for record in records:
-            channel = user_channel((record.key or b"").decode(errors="replace"))
-            if not self._hub.has_followers(channel):
+            user_id = (record.key or b"").decode(errors="replace")
+            channel = user_channel(user_id)
+            if not self._hub.has_followers(channel) or self._is_void(user_id, record):
                 continue
             try:
                 words = decode_value(record.value or b"", EXPLANATIONS)

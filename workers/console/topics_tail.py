@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
 from aiokafka import ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
 
 from streams.consumer import Consumer
-from streams.kafka_connection import aiokafka_arguments
 from streams.settings import Settings
-from workers.backoff import FIRST_WAIT_S, LONGEST_WAIT_S
+from workers.reading_task import ReadingTask
 
 READ_RECORDS = 200
 CHECK_S = 5.0
@@ -49,12 +46,11 @@ class TopicsTail:
     """
 
     def __init__(self, settings: Settings, name: str, tailed: Sequence[Tailed]) -> None:
-        self._settings = settings
         self._name = name
         self._tailed = {one.topic: one for one in tailed}
         self._positions: dict[TopicPartition, int] = {}
-        self._task: asyncio.Task[None] | None = None
-        self._following = asyncio.Event()
+        self._timeout_s = settings.kafka.request_timeout_s
+        self._reading = ReadingTask(settings, name, self._read, offset_reset="latest", check_s=CHECK_S)
         self.skipped_records = 0
         """Records that were passed over, as they came faster than they could be taken."""
 
@@ -64,46 +60,11 @@ class TopicsTail:
         Raises:
             ConfigurationError: The settings cannot work.
         """
-        aiokafka_arguments(self._settings.kafka)
-        self._task = asyncio.create_task(self._follow(), name=f"tail {self._name}")
-        following = asyncio.create_task(self._following.wait())
-        try:
-            await asyncio.wait(
-                [self._task, following],
-                timeout=self._settings.kafka.request_timeout_s,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-        finally:
-            following.cancel()
-        if self._task.done():
-            self._task.result()
+        await self._reading.start(self._timeout_s)
 
     async def stop(self) -> None:
         """Stop following."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _follow(self) -> None:
-        wait_s = FIRST_WAIT_S
-        while True:
-            consumer = Consumer(
-                **aiokafka_arguments(self._settings.kafka),
-                enable_auto_commit=False,
-                auto_offset_reset="latest",
-                metadata_max_age_ms=round(CHECK_S * 1_000),
-            )
-            try:
-                await consumer.start()
-                wait_s = FIRST_WAIT_S
-                await self._read(consumer)
-            except (KafkaError, OSError) as error:
-                _log.warning("topics cannot be followed, trying again", tail=self._name, error=str(error))
-                await asyncio.sleep(wait_s)
-                wait_s = min(2 * wait_s, LONGEST_WAIT_S)
-            finally:
-                with suppress(KafkaError, OSError):
-                    await consumer.stop()
+        await self._reading.stop()
 
     async def _read(self, consumer: Consumer) -> None:
         loop = asyncio.get_running_loop()
@@ -112,7 +73,7 @@ class TopicsTail:
             if loop.time() >= next_check_s:
                 await self._assign(consumer)
                 await self._skip_ahead(consumer)
-                self._following.set()
+                self._reading.ready.set()
                 next_check_s = loop.time() + CHECK_S
             if not consumer.assignment():
                 # None of the topics is there yet: aiokafka would wait, and never look again.

@@ -52,6 +52,7 @@ class VectorBoard:
     """
 
     def __init__(self, max_items: int, dimension: int) -> None:
+        self.dimension = dimension
         self._matrix = np.zeros((max_items, dimension), np.float32)
         self._ids: list[str | None] = [None] * max_items
         self._held: dict[str, _Held] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from streams.metrics import counter, gauge, histogram
 from workers.language_model.transport import NOT_MADE, Outcome
 
@@ -24,12 +26,21 @@ COST = counter(
     "What those tokens cost by language_model.prompt_price and completion_price.",
 )
 CIRCUIT_OPEN = gauge(
-    "freshet_language_model_circuit_open", "0 or 1", "Whether the language model fails and is left alone."
+    "freshet_language_model_circuit_open",
+    "0 or 1",
+    "Whether the language model fails and is left alone, by what it is for: each has a circuit of its own.",
+    ("purpose",),
 )
+
+Purpose = Literal["explain", "enrich", "query", "refine", "evaluate"]
 
 
 class LanguageModelMetrics:
-    """Of a language model."""
+    """Of a language model, and of what it is asked for."""
+
+    def __init__(self, purpose: Purpose) -> None:
+        self._circuit = CIRCUIT_OPEN.labels(purpose)
+        self._circuit.set(0)
 
     def called(self, outcome: Outcome, seconds: float) -> None:
         """See `CallMetrics`."""
@@ -45,4 +56,4 @@ class LanguageModelMetrics:
 
     def circuit(self, *, is_open: bool) -> None:
         """See `CallMetrics`."""
-        CIRCUIT_OPEN.set(is_open)
+        self._circuit.set(is_open)

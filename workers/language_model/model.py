@@ -57,8 +57,7 @@ class LanguageModel(AbstractAsyncContextManager["LanguageModel"]):
         self._metrics = metrics
         self._breaker = breaker or CircuitBreaker(settings.breaker_failures, settings.breaker_pause_s)
         self._budget = budget or TokenBudget(settings.tokens_per_minute, settings.tokens_per_day)
-        # A model in the process has one thread that decodes: what waits, waits here, where it can be left.
-        self._slots = asyncio.Semaphore(1 if settings.local is not None else settings.concurrency)
+        self._slots = asyncio.Semaphore(self.concurrency)
         self._waiting = 0
         self._transport: Transport | None = None
 
@@ -67,12 +66,18 @@ class LanguageModel(AbstractAsyncContextManager["LanguageModel"]):
         """The model's name."""
         return self._open.model
 
-    def beside(self) -> LanguageModel:
+    @property
+    def concurrency(self) -> int:
+        """Calls at a time; what more is asked waits, within the caller's own time."""
+        # A model in the process has one thread that decodes: what waits, waits here, where it can be left.
+        return 1 if self._settings.local is not None else self._settings.concurrency
+
+    def beside(self, metrics: CallMetrics) -> LanguageModel:
         """Another one, for another kind of question: what is open, its turns and the budget are shared.
 
         Its circuit is its own: what one asks may be more than the model can do, and the other not.
         """
-        other = LanguageModel(self._settings, self._metrics, budget=self._budget)
+        other = LanguageModel(self._settings, metrics, budget=self._budget)
         other._slots, other._transport = self._slots, self._open
         return other
 

@@ -197,7 +197,7 @@ class RedisStateStore:
                 "Awaitable[list[bytes | None]]", self._redis.hmget(self._prefix + "popularity", members)
             )
         counters = {
-            member.decode(): Counter(*struct.unpack(">dd", value))
+            member.decode(): Counter(*struct.unpack_from(">dd", value))
             for member, value in zip(members, packed, strict=True)
             if value is not None
         }
@@ -281,7 +281,7 @@ class RedisStateStore:
             held: dict[str, int] = {}
             passed: list[str] = []
             for person, value in cast("dict[bytes, bytes]", stored).items():
-                at_ms, until_ms = map(int, value.split(b":"))
+                at_ms, until_ms = map(int, value.split(b":")[:2])
                 if 0 < until_ms < seconds * 1_000:
                     passed.append(person.decode())
                 else:

@@ -66,23 +66,23 @@ async def wire_encoder(modality: Modality, around: Around) -> Wiring:
         settings=around.settings,
         now=utc_now,
         metrics=metrics,
-        enricher=await _wire_enricher(around) if modality == "text" else None,
+        enricher=await wire_enricher(around) if modality == "text" else None,
     )
     space = fusion_in_use(around.settings, registry).space
     return Wiring(f"{modality}.{space}", [around.topics.items], role)
 
 
-async def _wire_enricher(around: Around) -> ItemEnricher | None:
+async def wire_enricher(around: Around) -> ItemEnricher | None:
     """What tells more of items from their texts; None where that is off."""
     enrich, model = around.settings.enrich, around.settings.language_model
     if not enrich.enabled:
         return None
-    opened = await around.resources.enter_async_context(LanguageModel(model, LanguageModelMetrics()))
+    opened = await around.resources.enter_async_context(LanguageModel(model, LanguageModelMetrics("enrich")))
     return ItemEnricher(
         EnrichmentReader(opened, enrich),
         backlog_items=enrich.backlog_items,
         cache_entries=enrich.cache_entries,
-        concurrency=model.concurrency,
+        concurrency=opened.concurrency,
     )
 
 

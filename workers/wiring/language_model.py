@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 
 from streams.language_model_settings import LanguageModelSettings
-from workers.language_model.metrics import LanguageModelMetrics
+from workers.language_model.metrics import LanguageModelMetrics, Purpose
 from workers.language_model.model import LanguageModel
 
 
@@ -21,14 +21,14 @@ class WorkersLanguageModel:
         self._resources = resources
         self._opened: LanguageModel | None = None
 
-    async def open(self) -> LanguageModel:
+    async def open(self, purpose: Purpose) -> LanguageModel:
         """The model, with a circuit of the asker's own.
 
         Raises:
             ConfigurationError: See `LanguageModel`.
         """
         if self._opened is not None:
-            return self._opened.beside()
-        model = LanguageModel(self._settings, LanguageModelMetrics())
+            return self._opened.beside(LanguageModelMetrics(purpose))
+        model = LanguageModel(self._settings, LanguageModelMetrics(purpose))
         self._opened = await self._resources.enter_async_context(model)
         return self._opened

@@ -36,7 +36,7 @@ async def wire_queries(
                 "query.negations is `language_model`, and would be told what people ask for: add `query` to "
                 "language_model.personal_fields, or set query.negations to `stated`"
             )
-        separates = NegationReader(await language_model.open(), query.timeout_ms / 1_000)
+        separates = NegationReader(await language_model.open("query"), query.timeout_ms / 1_000)
     name = settings.encoders.text
     batcher: MicroBatcher[str] = MicroBatcher(
         lambda texts: registry.get(name).encode(texts),

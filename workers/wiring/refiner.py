@@ -61,7 +61,7 @@ async def wire_refiner(
     refine, model = around.settings.refine, around.settings.language_model
     if not refine.enabled:
         return None
-    opened = await language_model.open()
+    opened = await language_model.open("refine")
     titles = ItemTitles(refine.catalogue_items, refine.attributes)
     followed = FollowedTitles(around, titles)
     around.resources.push_async_callback(followed.stop)

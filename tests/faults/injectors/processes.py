@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from tests.faults.injectors.fault import Fault
 from tests.faults.slot import Slot
@@ -52,6 +53,20 @@ class Restart(_Ended):
     def inject(self) -> None:
         self._starts = self._slot.restarts
         self._felt = self._slot.terminate()
+
+
+class ReleaseChanged(Restart):
+    """SIGTERM, and another release is started in its place: upgraded, or rolled back."""
+
+    name = "worker of another release"
+
+    def __init__(self, slot: Slot, release: Path) -> None:
+        super().__init__(slot)
+        self._release = release
+
+    def inject(self) -> None:
+        self._slot.release = self._release
+        super().inject()
 
 
 class Stall(_OfSlot):

@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import KafkaServer, RedisServer
 from tests.integration.stream.bench import REPOSITORY, Stream
 from tests.integration.stream.media_server import MediaServer
-from tests.integration.stream.stack import ROLES, Stack
+from tests.integration.stream.stack import ROLES, Stack, running
 
 MEBIBYTE = 1 << 20
 CATALOGUE_MEDIA = REPOSITORY / "deploy" / "demo" / "catalogue" / "media"
@@ -63,24 +63,21 @@ def stack(
         "decode_memory_bytes": DECODE_MEMORY_BYTES,
         "fetch_deadline_s": 40.0,
     }
-    with Stream(
-        kafka.bootstrap_servers,
-        redis_server.url,
-        f"t{secrets.token_hex(4)}.",
-        tmp_path_factory.mktemp("logs"),
-        media=media,
-        worker={"max_in_flight_bytes": IN_FLIGHT_BYTES},
-        # Long enough that an event is applied on a busy machine, too.
-        # The base scorer, whose scores can be worked out by hand; the cascade has a stream of its own.
-        recommend={"ranker": "base", "after_event_wait_ms": 2_000, "popularity_refresh_s": 0.2},
-    ) as stream:
-        stream.start(*ROLES)
-        stack = Stack(stream, media_server, media_folder)
-        try:
-            stack.await_ready(*ROLES)
-            yield stack
-        finally:
-            stack.close()
+    with (
+        Stream(
+            kafka.bootstrap_servers,
+            redis_server.url,
+            f"t{secrets.token_hex(4)}.",
+            tmp_path_factory.mktemp("logs"),
+            media=media,
+            worker={"max_in_flight_bytes": IN_FLIGHT_BYTES},
+            # Long enough that an event is applied on a busy machine, too.
+            # The base scorer, whose scores can be worked out by hand; the cascade has a stream of its own.
+            recommend={"ranker": "base", "after_event_wait_ms": 2_000, "popularity_refresh_s": 0.2},
+        ) as stream,
+        running(stream, media_server, media_folder, *ROLES) as stack,
+    ):
+        yield stack
 
 
 @pytest.fixture(scope="session")

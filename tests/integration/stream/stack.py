@@ -8,7 +8,8 @@ import secrets
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -244,3 +245,15 @@ def _answers_ok(url: str) -> bool:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
+
+
+@contextmanager
+def running(stream: Stream, server: MediaServer, media: Path, *roles: str) -> Iterator[Stack]:
+    """A stack whose roles were started, and work."""
+    stream.start(*roles)
+    stack = Stack(stream, server, media)
+    try:
+        stack.await_ready(*roles)
+        yield stack
+    finally:
+        stack.close()

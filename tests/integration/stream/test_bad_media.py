@@ -24,7 +24,7 @@ from tests.integration.stream.role_memory import (
     children,
     cpu_ticks,
 )
-from tests.integration.stream.stack import Json, Stack
+from tests.integration.stream.stack import Json, Stack, running
 from tests.unit.preprocessing.media_samples import png_with_header, video_file
 
 GOOD = {"image": "shoes-*.jpg", "audio": "rooster-*.ogg", "video": "*-rain-*.webm"}
@@ -229,25 +229,23 @@ def test_no_connection_to_loopback_by_default(
     with Forbidden() as forbidden:
         port = forbidden.host.partition(":")[2]
         hosts = [f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")]
-        with Stream(
-            kafka.bootstrap_servers,
-            redis_server.url,
-            topic_prefix,
-            tmp_path,
-            media={"allowed_hosts": hosts, "file_roots": [str(tmp_path)]},
-        ) as stream:
-            stream.start("image")
-            stack = Stack(stream, media_server, tmp_path)
-            try:
-                for host in [*hosts, f"2130706433:{port}", f"0x7f.1:{port}", f"[::ffff:127.0.0.1]:{port}"]:
-                    medium = {"kind": "image", "uri": f"http://{host}/x.jpg"}
-                    position = stack.publish_item(f"item at {host}", media=[medium])
-                    letter = stack.letter("items", position)
-                    assert (letter["reason"], letter["stage"]) == ("uri_not_allowed", "encode-image")
-                stack.publish_item("good", media=[inline("image", png("RGB", 64))])
-                stack.await_metric("image", "freshet_encoded_total", lambda count: count == 1)
-            finally:
-                stack.close()
+        with (
+            Stream(
+                kafka.bootstrap_servers,
+                redis_server.url,
+                topic_prefix,
+                tmp_path,
+                media={"allowed_hosts": hosts, "file_roots": [str(tmp_path)]},
+            ) as stream,
+            running(stream, media_server, tmp_path, "image") as stack,
+        ):
+            for host in [*hosts, f"2130706433:{port}", f"0x7f.1:{port}", f"[::ffff:127.0.0.1]:{port}"]:
+                medium = {"kind": "image", "uri": f"http://{host}/x.jpg"}
+                position = stack.publish_item(f"item at {host}", media=[medium])
+                letter = stack.letter("items", position)
+                assert (letter["reason"], letter["stage"]) == ("uri_not_allowed", "encode-image")
+            stack.publish_item("good", media=[inline("image", png("RGB", 64))])
+            stack.await_metric("image", "freshet_encoded_total", lambda count: count == 1)
         assert forbidden.connections == 0
 
 

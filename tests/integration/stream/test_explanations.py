@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import KafkaServer, RedisServer
 from tests.integration.stream.bench import Stream, event, item_ids
 from tests.integration.stream.media_server import MediaServer
-from tests.integration.stream.stack import Json, Stack
+from tests.integration.stream.stack import Json, Stack, running
 from tests.integration.stream.tail import Tail
 from tests.unit.explaining.chat_server import ChatServer
 
@@ -98,22 +98,17 @@ def test_a_stopped_endpoint_changes_nothing_in_lists(
                 "cache_entries": 0,
             },
         ) as stream,
+        running(stream, media_server, media_folder, *ROLES) as stack,
     ):
-        stream.start(*ROLES)
-        stack = Stack(stream, media_server, media_folder)
-        try:
-            stack.await_ready(*ROLES)
-            lamps = publish_lamps(stack, tag)
-            with words_of(stream) as find:
-                clicked = click(stack, "anna", lamps[0])
-                before = ask(stack, tag, "anna", clicked, explain=True)
-                by_model = find(before)
-                server.stop()
-                after = ask(stack, tag, "anna", clicked, explain=True)
-                by_template = find(after)
-            calls = stack.metric("explain", "freshet_language_model_calls_total", outcome="ok")
-        finally:
-            stack.close()
+        lamps = publish_lamps(stack, tag)
+        with words_of(stream) as find:
+            clicked = click(stack, "anna", lamps[0])
+            before = ask(stack, tag, "anna", clicked, explain=True)
+            by_model = find(before)
+            server.stop()
+            after = ask(stack, tag, "anna", clicked, explain=True)
+            by_template = find(after)
+        calls = stack.metric("explain", "freshet_language_model_calls_total", outcome="ok")
     assert by_model["generator"] == "lamps-1b"
     assert by_model["grounded"] is True
     assert calls == len(by_model["items"]) == len(server.bodies) == 2

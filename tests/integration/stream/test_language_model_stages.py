@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import KafkaServer, RedisServer
 from tests.integration.stream.bench import Stream, item_ids
 from tests.integration.stream.media_server import MediaServer
-from tests.integration.stream.stack import Stack
+from tests.integration.stream.stack import running
 from tests.integration.stream.test_explanations import ask, click, publish_lamps
 from tests.unit.explaining.chat_server import ChatServer
 
@@ -41,25 +41,20 @@ def test_what_a_model_does_to_lists_and_items_and_nothing_once_it_is_gone(
             enrich={"enabled": True, "in_text": False},
             language_model={"base_url": server.base_url, "model": "lamps-1b", "attempts": 1},
         ) as stream,
+        running(stream, media_server, media_folder, *ROLES) as stack,
     ):
-        stream.start(*ROLES)
-        stack = Stack(stream, media_server, media_folder)
-        try:
-            stack.await_ready(*ROLES)
-            lamps = publish_lamps(stack, tag)
-            # The update of an item's attributes, by what the model has told.
-            deadline_s = time.monotonic() + ENRICHED_TIMEOUT_S
-            enriched: list[str] = []
-            while sorted(enriched) != sorted(lamps) and time.monotonic() < deadline_s:
-                answer = stack.ask("nobody", filter={"tag": tag, "model_mood": "calm"})
-                enriched = item_ids(answer)
-            clicked = click(stack, "anna", lamps[0])
-            plain = ask(stack, tag, "anna", clicked)
-            refined = ask(stack, tag, "anna", clicked, refine=True)
-            server.stop()
-            without = ask(stack, tag, "anna", clicked, refine=True)
-        finally:
-            stack.close()
+        lamps = publish_lamps(stack, tag)
+        # The update of an item's attributes, by what the model has told.
+        deadline_s = time.monotonic() + ENRICHED_TIMEOUT_S
+        enriched: list[str] = []
+        while sorted(enriched) != sorted(lamps) and time.monotonic() < deadline_s:
+            answer = stack.ask("nobody", filter={"tag": tag, "model_mood": "calm"})
+            enriched = item_ids(answer)
+        clicked = click(stack, "anna", lamps[0])
+        plain = ask(stack, tag, "anna", clicked)
+        refined = ask(stack, tag, "anna", clicked, refine=True)
+        server.stop()
+        without = ask(stack, tag, "anna", clicked, refine=True)
     assert sorted(enriched) == sorted(lamps)
     assert item_ids(refined) == item_ids(plain)[::-1]
     assert refined["model"] == f"{plain['model']}+lamps-1b"

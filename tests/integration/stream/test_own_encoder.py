@@ -16,7 +16,7 @@ from models.preprocessing.image import decode_image
 from tests.conftest import KafkaServer, RedisServer
 from tests.integration.stream.bench import Stream, item_ids
 from tests.integration.stream.media_server import MediaServer
-from tests.integration.stream.stack import Stack, contribution, unit
+from tests.integration.stream.stack import contribution, running, unit
 
 NAME, DIMENSION, SIZE_PX = "mobilenet-v1", 1_024, 224
 PICTURES = ("shoes-*.jpg", "dress-*.jpg", "skirt-*.jpg")
@@ -65,29 +65,26 @@ def test_a_users_own_image_encoder(
     encoders: Path,
 ) -> None:
     roles = ("text", "image", "fuse", "recommend")
-    with Stream(
-        kafka.bootstrap_servers,
-        redis_server.url,
-        topic_prefix,
-        tmp_path,
-        media={"file_roots": [str(media_folder)]},
-        encoders={"folders": [str(encoders)], "image": NAME},
-    ) as stream:
-        stream.start(*roles)
-        stack = Stack(stream, media_server, media_folder)
-        try:
-            for pattern in PICTURES:
-                medium = {"kind": "image", "uri": stack.file_uri(pattern)}
-                stack.publish_item(pattern, attributes={"tag": "own"}, media=[medium])
-            twin = stack.file_uri(PICTURES[0])
-            stack.publish_item("twin", attributes={"tag": "own"}, media=[{"kind": "image", "uri": twin}])
-            found = [unit(stack.await_modalities(pattern, "image")) for pattern in PICTURES]
-            files = [stack.file(pattern).read_bytes() for pattern in PICTURES]
-            stack.await_ready(*roles)
-            stack.await_listed("own", *PICTURES, "twin")
-            answer = stack.ask("somebody", seed_items=[PICTURES[0]], filter={"tag": "own"})
-        finally:
-            stack.close()
+    with (
+        Stream(
+            kafka.bootstrap_servers,
+            redis_server.url,
+            topic_prefix,
+            tmp_path,
+            media={"file_roots": [str(media_folder)]},
+            encoders={"folders": [str(encoders)], "image": NAME},
+        ) as stream,
+        running(stream, media_server, media_folder, *roles) as stack,
+    ):
+        for pattern in PICTURES:
+            medium = {"kind": "image", "uri": stack.file_uri(pattern)}
+            stack.publish_item(pattern, attributes={"tag": "own"}, media=[medium])
+        twin = stack.file_uri(PICTURES[0])
+        stack.publish_item("twin", attributes={"tag": "own"}, media=[{"kind": "image", "uri": twin}])
+        found = [unit(stack.await_modalities(pattern, "image")) for pattern in PICTURES]
+        files = [stack.file(pattern).read_bytes() for pattern in PICTURES]
+        stack.await_listed("own", *PICTURES, "twin")
+        answer = stack.ask("somebody", seed_items=[PICTURES[0]], filter={"tag": "own"})
     assert item_ids(answer)[0] == "twin"
     assert contribution(answer["items"][0], "seed_item") == pytest.approx(1, abs=0.01)
     # The projection to the fused space keeps angles about as they are among MobileNet's own vectors.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,10 +11,11 @@ from aiokafka import TopicPartition
 
 from models.profile import encode_profile, new_profile
 from streams.internal_messages import EventCause, ProfileChanged
-from streams.messages import Cause, Recommendation
+from streams.messages import Cause, Explanation, Recommendation
 from streams.settings import load_settings
 from tests.unit.console.parts import FakeRecord, OfflineConsole, record
 from workers.console import live_lists
+from workers.console.hub import user_channel
 from workers.console.journeys import _item_of
 from workers.console.topics_tail import Tailed, TopicsTail
 
@@ -65,6 +67,32 @@ def test_a_list_from_before_is_not_held_though_it_is_read_after_the_tombstone(
     console.people.take([record("anna", None)])
     console.lists.take_lists([listed()])
     assert shown(console) is None
+
+
+async def test_words_from_before_are_not_shown_though_they_are_read_after_the_tombstone(
+    console: OfflineConsole,
+) -> None:
+    def words(since_ms: int) -> Any:
+        explanation = Explanation(
+            recommendation_id=f"since {since_ms}",
+            user_id="anna",
+            items=[],
+            language="en",
+            generator="g",
+            grounded=True,
+            generated_at=AT,
+        )
+        return record("anna", explanation, since_ms=since_ms)
+
+    with console.hub.subscribed([user_channel("anna")]) as subscription:
+        console.people.take([record("anna", None, since_ms=ERASED_MS)])
+        console.lists.take_words([words(0), words(BEFORE_MS), words(ERASED_MS)])
+        messages = subscription.messages()
+        async with asyncio.timeout(2.0):
+            shown = [await anext(messages)]
+            while f"since {ERASED_MS}".encode() not in shown[-1]:
+                shown.append(await anext(messages))
+    assert [b"words" in one for one in shown].count(True) == 1
 
 
 def test_of_too_many_the_first_forgotten_is_not_remembered(

@@ -8,14 +8,18 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from pydantic import ValidationError
 
+from streams.enrich_settings import EnrichSettings
 from streams.errors import ConfigurationError
 from streams.explain_settings import ExplainSettings
 from streams.language_model_settings import LanguageModelSettings
+from streams.metrics import REGISTRY
+from streams.settings import Settings
 from tests.unit.explaining.model_bench import TEMPLATES, Counted, template
 from tests.unit.explaining.samples import LAMP
 from workers.explaining.language_model import LanguageModelGenerator
@@ -23,6 +27,8 @@ from workers.language_model import local_model
 from workers.language_model.local_model import PromptTooLongError, load_decoder
 from workers.language_model.model import LanguageModel
 from workers.language_model.transport import Completion, Message, NoAnswerError
+from workers.wiring.around import Around
+from workers.wiring.items import wire_enricher
 from workers.wiring.language_model import WorkersLanguageModel
 
 MESSAGES = [{"role": "user", "content": "words"}]
@@ -188,6 +194,22 @@ async def test_prompts_that_are_too_long_leave_the_model_to_others(decoder: Fake
     assert counted.calls == {"too_long": 3, "ok": 1}
 
 
+def circuit_open(purpose: str) -> float | None:
+    return REGISTRY.get_sample_value("freshet_language_model_circuit_open", {"purpose": purpose})
+
+
+async def test_as_many_are_enriched_at_a_time_as_are_decoded(decoder: FakeDecoder) -> None:
+    # One that waited for its turn would use up the time that it may take.
+    around = SimpleNamespace(
+        settings=Settings(enrich=EnrichSettings(enabled=True), language_model=settings(concurrency=4)),
+        resources=AsyncExitStack(),
+    )
+    async with around.resources:
+        enricher = await wire_enricher(cast(Around, around))
+        assert enricher is not None
+        assert enricher._concurrency == 1
+
+
 async def test_what_asks_beside_shares_decoder_and_budget_and_has_a_circuit_of_its_own(
     monkeypatch: pytest.MonkeyPatch, decoder: FakeDecoder
 ) -> None:
@@ -201,7 +223,7 @@ async def test_what_asks_beside_shares_decoder_and_budget_and_has_a_circuit_of_i
     own = settings(breaker_failures=1, tokens_per_minute=400, max_tokens=100)
     async with AsyncExitStack() as resources:
         opens = WorkersLanguageModel(own, resources)
-        queries, refiner = await opens.open(), await opens.open()
+        queries, refiner = await opens.open("query"), await opens.open("refine")
         await refiner.is_ready()
         decoder.error = RuntimeError("more than it can do")
         with pytest.raises(NoAnswerError, match="failed"):
@@ -209,6 +231,9 @@ async def test_what_asks_beside_shares_decoder_and_budget_and_has_a_circuit_of_i
         with pytest.raises(NoAnswerError, match="circuit_open"):
             await queries.answer(MESSAGES, {})
         decoder.error = None
+        await refiner.answer(MESSAGES, {})
+        # What succeeds elsewhere does not say that this one is closed.
+        assert (circuit_open("query"), circuit_open("refine")) == (1.0, 0.0)
 
         async def use_up() -> None:
             for _ in range(9):  # of 49 tokens each

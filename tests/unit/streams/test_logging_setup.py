@@ -14,7 +14,7 @@ import pytest
 import structlog
 from pydantic import SecretStr
 
-from streams.logging_setup import configure_logging
+from streams.logging_setup import LibraryRepeats, configure_logging
 
 
 @pytest.fixture(autouse=True)
@@ -83,3 +83,35 @@ def test_console_without_a_terminal_has_no_colour() -> None:
     configure_logging("console", "info", stream=stream)
     structlog.get_logger("x").error("plain", a=1)
     assert "\x1b" not in stream.getvalue()
+
+
+def test_what_kafkas_clients_repeat_is_written_once_in_ten_seconds_with_its_count() -> None:
+    now = [100.0]
+    limit = LibraryRepeats(lambda: now[0])
+
+    def written(name: str, text: str, *values: object) -> str | None:
+        record = logging.LogRecord(name, logging.ERROR, "", 0, text, values, None)
+        return record.getMessage() if limit.filter(record) else None
+
+    refused = ("aiokafka", "Unable to connect to %s: %s", "127.0.0.1", "refused")
+    assert [written(*refused) for _ in range(80)] == ["Unable to connect to 127.0.0.1: refused", *[None] * 79]
+    assert written("aiokafka", "another kind") == "another kind"
+    assert [written("workers.backoff", "dependency down") for _ in range(2)] == ["dependency down"] * 2
+    now[0] += 10.0
+    again = "Unable to connect to 127.0.0.1: refused (and 79 more of this kind since the last)"
+    assert [written(*refused), written(*refused)] == [again, None]
+
+
+def test_kinds_that_are_remembered_are_bounded() -> None:
+    limit = LibraryRepeats(lambda: 0.0)
+    for number in range(1_000):
+        limit.filter(logging.LogRecord("kafka", logging.ERROR, "", 0, f"node {number}", (), None))
+    assert len(limit._kinds) == 200
+
+
+def test_the_limit_is_part_of_the_set_up() -> None:
+    stream = io.StringIO()
+    configure_logging("json", "info", stream=stream)
+    for number in range(5):
+        logging.getLogger("aiokafka.conn").error("Failed to fetch %s", number)
+    assert [one["event"] for one in lines(stream)] == ["Failed to fetch 0"]

@@ -166,6 +166,8 @@ async def test_lists_of_the_person_that_wait_get_no_words() -> None:
         await bench.settle(await bench.feed(explaining.asking(waiting, 2)))
         await bench.settle(await bench.feed(with_since(explaining.asking(waiting, 3), AT_MS)))
         assert [one.user_id for one in bench.explanations()] == [*held.users[:1], waiting]
+        # Whoever reads the words later than the erasure can tell of which life they are.
+        assert [since_of(as_record(one.headers)) for one in bench.publisher.published] == [0, AT_MS]
 
 
 async def test_words_that_were_being_written_are_not_published() -> None:
