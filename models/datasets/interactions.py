@@ -35,8 +35,9 @@ class Histories:
 
     def only(self, is_kept: NDArray[np.bool_], as_of_ms: int | None = None) -> Histories:
         """Some of the entries."""
-        columns = (self.users, self.items, self.weights, self.times_ms)
-        return Histories(*(column[is_kept] for column in columns), as_of_ms=as_of_ms)  # type: ignore[arg-type]
+        return Histories(
+            self.users[is_kept], self.items[is_kept], self.weights[is_kept], self.times_ms[is_kept], as_of_ms
+        )
 
 
 @dataclass(frozen=True, slots=True)

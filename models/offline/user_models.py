@@ -72,7 +72,9 @@ class OfflineUserModel:
         """
         histories = context.histories
         if histories is None:
-            raise TrainingError("user models need the order and the times of events, which the data set lacks")
+            raise TrainingError(
+                "user models need the order and the times of events, which the data set lacks"
+            )
         people = np.arange(train.shape[0])
         self._histories = histories
         self._bounds = np.stack(

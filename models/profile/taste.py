@@ -155,7 +155,7 @@ def entry_coefficients(
     share = settings.short_share * 2.0 ** max(-1_000.0, -away_ms / half_life_ms)
     short = _directed(weights, ages_ms, half_life_ms, item_of, vectors)
     long = _directed(weights, ages_ms, settings.long_half_life_days * 24 * _HOUR_MS, item_of, vectors)
-    return share * short + (1.0 - share) * long
+    return np.asarray(share * short + (1.0 - share) * long)
 
 
 def taste_from_seeds(

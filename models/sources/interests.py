@@ -30,17 +30,30 @@ def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArra
     members = cluster(vectors, weights)
     shares = members.sum(axis=1) / weights.sum()
     centres = members @ vectors
-    if index.rows >= SCANNED_ROWS:
-        lists = [best_near(index, centre, eligible, budget) for centre in centres]
-    else:
-        similarities, may_be_listed = _similarities(centres, index.vectors), eligible.nonzero()[0]
-        lists = [best_rows(one, index.hashes, may_be_listed, budget) for one in similarities]
+    lists = nearest_each(index, centres, eligible, budget)
     # In turn by share: the first half of a list holds half of what each interest gives.
     places = np.concatenate(
         [(np.arange(len(one)) + 0.5) / share for one, share in zip(lists, shares.tolist(), strict=True)]
     )
     proposed = np.concatenate(lists)[np.argsort(places, kind="stable")]
     return each_once(proposed)[:budget]
+
+
+def nearest_each(
+    index: ItemIndex, centres: NDArray[np.float32], eligible: NDArray[np.bool_], budget: int
+) -> list[NDArray[np.int64]]:
+    """The eligible rows nearest to each centre, best first, int64 [≤ budget] each; in a large index, mostly.
+
+    Args:
+        index: The items.
+        centres: float32 [k, D].
+        eligible: By row.
+        budget: At least 1.
+    """
+    if index.rows >= SCANNED_ROWS:
+        return [best_near(index, centre, eligible, budget) for centre in centres]
+    similarities, may_be_listed = _similarities(centres, index.vectors), eligible.nonzero()[0]
+    return [best_rows(one, index.hashes, may_be_listed, budget) for one in similarities]
 
 
 def best_near(

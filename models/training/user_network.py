@@ -99,9 +99,7 @@ class UserNetwork(nn.Module):
         told = told[None, :, :AGO]
         states = self._states(vectors, told, ranks, allowed)
         last = slice(-1, None)
-        person = self._people(
-            vectors, told, states[:, last], states, ago, ranks[last], allowed[:, last]
-        )
+        person = self._people(vectors, told, states[:, last], states, ago, ranks[last], allowed[:, last])
         return person[:, 0]
 
     def _states(self, vectors: Tensor, told: Tensor, ranks: Tensor, allowed: Tensor) -> Tensor:

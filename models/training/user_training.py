@@ -110,8 +110,7 @@ class UserTraining:
         self._bounds = _bounds(known.users)
         self._taken_by = [np.unique(known.items[begin:end]) for begin, end in self._bounds]
         self._told = np.concatenate(
-            [np.zeros((0, AGO), np.float32)]
-            + [_told(known, begin, end) for begin, end in self._bounds]
+            [np.zeros((0, AGO), np.float32)] + [_told(known, begin, end) for begin, end in self._bounds]
         )
         liked = known.items[known.weights > 0]
         if not len(liked) or not (self._likes >= 0).any():

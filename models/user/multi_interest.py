@@ -19,6 +19,7 @@ _STEPS = 2
 _FADE = 0.9
 # Vectors at least so similar are not two interests.
 _SAME = 0.95
+_MIN_NORM = 1e-9
 
 
 class MultiInterest:
@@ -34,7 +35,8 @@ class MultiInterest:
         members = members[np.argsort(-members.sum(axis=1), kind="stable")]
         centres = members.astype(np.float64) @ vectors.astype(np.float64)
         lengths = np.linalg.norm(centres, axis=1, keepdims=True)
-        return np.asarray(centres / np.maximum(lengths, 1e-9), np.float32)[lengths[:, 0] > 1e-9]
+        told = lengths[:, 0] > _MIN_NORM
+        return np.asarray(centres[told] / lengths[told], np.float32)
 
 
 def faded(weights: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.encoders.session import OnnxGraph, SessionSettings
-from models.errors import CanaryError, EncoderOutputError, GraphError, ManifestError
+from models.errors import CanaryError, EncoderOutputError, GraphError
 from models.user.bundle import UserModelManifest, UserSample, read_user_manifest
 from models.user.history import UserHistory
 from models.user.inputs import COLUMNS, entry_inputs
@@ -83,7 +83,10 @@ class SequenceUserModel:
         weights, ages_s = _numbers(sample.weights, "<f4", number), _numbers(sample.ages_s, "<f8", number)
         vectors = _numbers(sample.vectors, "<f4", number)
         stated = _numbers(sample.vector, "<f4", number).astype(np.float64)
-        if not (len(weights) == len(ages_s) == len(vectors) / self.dimension) or len(stated) != self.dimension:
+        if (
+            not (len(weights) == len(ages_s) == len(vectors) / self.dimension)
+            or len(stated) != self.dimension
+        ):
             raise CanaryError(f"sample {number} of the user model has columns that do not fit together")
         history = UserHistory(vectors.reshape(-1, self.dimension), weights, ages_s)
         try:
@@ -101,23 +104,7 @@ class SequenceUserModel:
 
 def _numbers(packed: bytes, dtype: str, number: int) -> NDArray[Any]:
     if len(packed) % np.dtype(dtype).itemsize:
-        raise CanaryError(f"sample {number} of the user model has {len(packed)} bytes where numbers should be")
-    return np.frombuffer(packed, dtype)
-
-
-def load_user_model(
-    folder: Path, space: str, dimension: int, settings: SessionSettings | None = None
-) -> SequenceUserModel:
-    """The model of a bundle, for items of one vector space.
-
-    Raises:
-        ManifestError: It is damaged, or learned with vectors of another space.
-    """
-    model = SequenceUserModel(folder, settings)
-    if (model.space, model.dimension) != (space, dimension):
-        raise ManifestError(
-            f"the user model in {folder} learned with vectors of the space {model.space} [{model.dimension}]; "
-            f"here they are of {space} [{dimension}]. Train it anew with `freshet train user-model`, and with "
-            "the fusion in use, or take it out of `recommend.user_model`."
+        raise CanaryError(
+            f"sample {number} of the user model has {len(packed)} bytes where numbers should be"
         )
-    return model
+    return np.frombuffer(packed, dtype)
