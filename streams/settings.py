@@ -219,8 +219,8 @@ class RecommendSettings(_Section):
     candidates: int = Field(400, ge=1, le=5_000, description="Items that the cascade ranks for a list.")
     user_model: Path | None = Field(
         None,
-        description="Folder of a trained user model, from `freshet train user-model`: a source of candidates and "
-        "a signal of the cascade, which learns what it is worth.",
+        description="Folder of a trained user model, from `freshet train user-model`: a source of candidates "
+        "and a signal of the cascade, which learns what it is worth.",
     )
     objective_weights: dict[str, Annotated[FiniteFloat, Field(ge=0)]] = Field(
         default_factory=dict,

@@ -19,6 +19,7 @@ from models.user import DecayedMean, MultiInterest, UserHistory, UserModel
 
 Fuse = Callable[[Features], NDArray[np.float32]]
 """Features of all items to their fused vectors, float32 [items, D]; zero where an item has none."""
+NO_TIMES = "user models need the order and the times of events, which the data set lacks"
 _MS = 1_000.0
 
 
@@ -72,9 +73,7 @@ class OfflineUserModel:
         """
         histories = context.histories
         if histories is None:
-            raise TrainingError(
-                "user models need the order and the times of events, which the data set lacks"
-            )
+            raise TrainingError(NO_TIMES)
         people = np.arange(train.shape[0])
         self._histories = histories
         self._bounds = np.stack(

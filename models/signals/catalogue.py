@@ -2,8 +2,8 @@
 
 A ranker sees a signal as ``(x − mean over the candidates) / spread``: the spread sets how fast it learns.
 
-The cosine with a trained user model's vectors, `USER_MODEL`, comes after all others and only where there is one:
-what a ranker without it has learned, and every list, stays as it is.
+The cosine with a trained user model's vectors, `USER_MODEL`, comes after all others and only where there is
+one: what a ranker without it has learned, and every list, stays as it is.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,7 +135,7 @@ def signal_set(*, with_user_model: bool) -> SignalSet:
         np.array([_SPREADS.get(name, 1.0) for name in names], np.float32),
         families,
         order,
-        tuple(slice(begin, end) for begin, end in zip(bounds, bounds[1:], strict=False)),
+        tuple(slice(begin, end) for begin, end in pairwise(bounds)),
     )
 
 

@@ -127,7 +127,7 @@ class UserNetwork(nn.Module):
         logits = query @ key.transpose(2, 3) / (self.hidden // self.heads) ** 0.5
         logits = logits - self.time_slopes.exp()[None, :, None, None] * 10.0 * ago[:, None]
         logits = logits - self.mean_rank_slopes.exp()[None, :, None, None] * ranks
-        # [b, heads, asking, n]
+        # Of each head: who asks, by whom is read.
         shares = _softmax(logits, allowed[:, None]) * torch.tanh(self.gates(told)).transpose(1, 2)[:, :, None]
         mix = torch.softmax(self.mix(asking), dim=2).transpose(1, 2)[:, :, :, None]
         mean = (shares * mix).sum(1) @ vectors

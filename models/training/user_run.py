@@ -15,7 +15,7 @@ from models.evaluation.splits import Split, hold_out_items
 from models.evaluation.user_metrics import accuracy
 from models.fusion import Fusion
 from models.offline.interface import Features, FitContext
-from models.offline.user_models import Fuse, OfflineUserModel, fused
+from models.offline.user_models import NO_TIMES, Fuse, OfflineUserModel, fused
 from models.training.offline_user import SequenceModel, TorchUserModel
 from models.training.user_export import export_user_model, make_samples
 from models.training.user_network import UserNetwork
@@ -74,7 +74,7 @@ def train_user_model(
 
     histories = parts.histories
     if histories is None:
-        raise TrainingError("user models need the order and the times of events, which the data set lacks")
+        raise TrainingError(NO_TIMES)
     # First of all, so that what cannot be measured is known before anything is trained.
     models = {
         "decayed-mean": _measured(DecayedMean(), parts, features, fuse),
