@@ -40,8 +40,8 @@ class UserModelInUse:
             here = " or ".join(f"{space} [{dimension}]" for space, dimension in known)
             raise ManifestError(
                 f"the user model in {folder} learned with vectors of the space {model.space} "
-                f"[{model.dimension}]; here they are of {here}. Train it anew with `freshet train user-model` "
-                "and the fusion in use, or take it out of `recommend.user_model`."
+                f"[{model.dimension}]; here they are of {here}. Train it anew with `freshet train "
+                "user-model` and the fusion in use, or take it out of `recommend.user_model`."
             )
         self._model = _CarefulModel(model)
 
