@@ -139,4 +139,4 @@ def signal_set(*, with_user_model: bool) -> SignalSet:
     )
 
 
-SPREADS = signal_set(with_user_model=True).spreads
+SPREADS = signal_set(with_user_model=False).spreads

@@ -52,11 +52,11 @@ class UserModelSettings:
         epochs: Each looks at about every entry once.
     """
 
-    hidden: int = 64
+    hidden: int = 128
     dropout: float = 0.2
     history_entries: int = 50
-    horizon: int = 5
-    temperature: float = 0.1
+    horizon: int = 2
+    temperature: float = 0.03
     popularity: float = 0.0
     learning_rate: float = 3e-3
     weight_decay: float = 0.05

@@ -22,7 +22,9 @@ def data_of(seed: int) -> InteractionData:
     users = np.tile(plain.pairs[:, 0], 2)
     items = np.concatenate([plain.pairs[:, 1], random.integers(0, plain.items, len(plain.pairs))])
     weights = np.repeat(np.array([1.0, -1.0], np.float32), len(plain.pairs))
-    times_ms = np.concatenate([plain.times_ms * 10, plain.times_ms * 10 + random.integers(0, 9, len(plain.pairs))])
+    times_ms = np.concatenate(
+        [plain.times_ms * 10, plain.times_ms * 10 + random.integers(0, 9, len(plain.pairs))]
+    )
     order = np.lexsort((times_ms, users))
     histories = Histories(users[order], items[order], weights[order], times_ms[order])
     return replace(plain, times_ms=plain.times_ms * 10, histories=histories, parts=None)

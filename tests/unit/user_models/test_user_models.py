@@ -138,9 +138,7 @@ def test_only_the_newest_entries_are_read(tmp_path: Path) -> None:
     write_user_manifest(msgspec.structs.replace(manifest, history_entries=4), tmp_path)
     short = SequenceUserModel(tmp_path)
     whole = some_history(9, DIMENSION)
-    changed = UserHistory(
-        np.vstack([-whole.vectors[:5], whole.vectors[5:]]), whole.weights, whole.ages_s
-    )
+    changed = UserHistory(np.vstack([-whole.vectors[:5], whole.vectors[5:]]), whole.weights, whole.ages_s)
     np.testing.assert_array_equal(short.user_vectors(whole), short.user_vectors(changed))
     newer = UserHistory(np.vstack([whole.vectors[:5], -whole.vectors[5:]]), whole.weights, whole.ages_s)
     assert not np.array_equal(short.user_vectors(whole), short.user_vectors(newer))
