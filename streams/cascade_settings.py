@@ -80,6 +80,9 @@ class SourceSettings(_Section):
         60, ge=0, le=2_000, description="Used most in the person's segment, see `interactions.segment_by`."
     )
     query: int = Field(200, ge=0, le=2_000, description="Nearest to what a request asks for in words.")
+    user_model: int = Field(
+        100, ge=0, le=2_000, description="Nearest to the person by `recommend.user_model`, where it is set."
+    )
 
 
 class LearnSettings(_Section):

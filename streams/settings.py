@@ -217,6 +217,11 @@ class RecommendSettings(_Section):
         description="`cascade`: many sources, learned ranking; `base`: taste, popularity and freshness.",
     )
     candidates: int = Field(400, ge=1, le=5_000, description="Items that the cascade ranks for a list.")
+    user_model: Path | None = Field(
+        None,
+        description="Folder of a trained user model, from `freshet train user-model`: a source of candidates "
+        "and a signal of the cascade, which learns what it is worth.",
+    )
     objective_weights: dict[str, Annotated[FiniteFloat, Field(ge=0)]] = Field(
         default_factory=dict,
         description="Objective of `learn.objectives` → how much it counts in scores; 1 for those not named.",

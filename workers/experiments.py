@@ -21,6 +21,7 @@ _SAME_FOR_ALL = frozenset(
         "max_cause_age_s",
         "popularity_half_life_days",
         "popularity_refresh_s",
+        "user_model",
     }
 )
 _Section = TypeVar("_Section", bound=BaseModel)

@@ -81,6 +81,7 @@ def cascade_settings(settings: Settings) -> CascadeSettings:
         reason_items=settings.recommend.reason_items,
         asked_share=settings.recommend.query_weight,
         objectives=settings.objectives_of(settings.recommend),
+        user_model=settings.recommend.user_model is not None,
     )
 
 

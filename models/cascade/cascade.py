@@ -27,18 +27,12 @@ from models.signals import catalogue, gates
 from models.signals.start import start_weights
 from models.sources import Proposals, unite
 from models.sources.registry import REGISTRY
+from models.user import UserModel
 
 RANKER = "ranker"
 SEQUENCE = "sequence"
 ITEM2VEC = "item2vec"
 REGRESSIONS = ("regression", "regression_ever", "regression_signed", "liking")
-_FAMILY_OF_SIGNAL = np.array([catalogue.FAMILIES.index(catalogue.family(name)) for name in catalogue.NAMES])
-# Signals ordered by family, and where each family stands among them.
-_BY_FAMILY = np.argsort(_FAMILY_OF_SIGNAL, kind="stable")
-_FAMILIES = [
-    slice(*np.searchsorted(_FAMILY_OF_SIGNAL[_BY_FAMILY], (number, number + 1)).tolist())
-    for number in range(len(catalogue.FAMILIES))
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +64,9 @@ class Cascade(Knowledge):
 
     def __init__(self, index: ItemIndex, settings: CascadeSettings) -> None:
         super().__init__(index, settings)
-        self.weights = RankerWeights(gates.NAMES, catalogue.NAMES, start_weights())
+        self._known = catalogue.signal_set(with_user_model=settings.user_model)
+        begun = start_weights(with_user_model=settings.user_model)
+        self.weights = RankerWeights(gates.NAMES, self._known.names, begun)
         self.sequence_settings = SequenceSettings()
         self.item2vec_settings = Item2VecSettings()
         # Of the last person at their moment: a list is often followed by an event that it is learned from.
@@ -78,11 +74,16 @@ class Cascade(Knowledge):
         self._cached_candidates: tuple[Signals, NDArray[np.bool_], Mapping[str, int], Candidates] | None = (
             None
         )
-        self._left_out = _columns_of(settings.without)
+        self._left_out = _columns_of(settings.without, self._known)
 
     def use_index(self, index: ItemIndex) -> None:
         """See `Knowledge.use_index`."""
         super().use_index(index)
+        self._cached = self._cached_candidates = None
+
+    def use_user_model(self, model: UserModel | None) -> None:
+        """See `Knowledge.use_user_model`."""
+        super().use_user_model(model)
         self._cached = self._cached_candidates = None
 
     def observe(self, person: Person, interaction: Interaction) -> None:
@@ -202,7 +203,7 @@ class Cascade(Knowledge):
         """
         self._cached = None
         if model == RANKER:
-            self.weights = decode_weights(payload, gates.NAMES, catalogue.NAMES)
+            self.weights = decode_weights(payload, gates.NAMES, self._known.names)
         elif model == SEQUENCE:
             self.sequence = TrainedSequence.decode(payload, self.sequence_settings)
         elif model == ITEM2VEC:
@@ -288,17 +289,18 @@ class Cascade(Knowledge):
         # Sums over the candidates round alike in every worker, however it numbers its rows.
         order = np.argsort(self.index.hashes[proposals.rows])
         rows, sources = proposals.rows[order], proposals.sources[order]
-        standardised = standardise(signals.of_rows(rows), catalogue.SPREADS)
+        standardised = standardise(signals.of_rows(rows), self._known.spreads)
         standardised[:, self._left_out] = 0.0
         return Candidates(rows, sources, standardised, gates.gates(signals.situation))
 
     def _ranked(self, candidates: Candidates, objectives: Mapping[str, float] | None) -> Ranking:
         counts = self.settings.objectives if objectives is None else objectives
-        weights = self.weights.effective(candidates.gates, counts)[_BY_FAMILY, None]
-        weighted = candidates.standardised.T[_BY_FAMILY] * weights
+        known = self._known
+        weights = self.weights.effective(candidates.gates, counts)[known.by_family, None]
+        weighted = candidates.standardised.T[known.by_family] * weights
         # Not a product of matrices: an item's sums round alike in whatever row it stands.
-        by_family = np.empty((len(catalogue.FAMILIES), len(candidates.rows)))
-        for family, signals in enumerate(_FAMILIES):
+        by_family = np.empty((len(known.families), len(candidates.rows)))
+        for family, signals in enumerate(known.of_families):
             np.add.reduce(weighted[signals], axis=0, dtype=np.float64, out=by_family[family])
         parts = by_family.T
         scores = np.add.reduce(by_family, axis=0)
@@ -306,18 +308,18 @@ class Cascade(Knowledge):
         return Ranking(
             candidates.rows[order],
             scores[order],
-            catalogue.FAMILIES,
+            known.families,
             parts[order],
             SOURCES,
             candidates.sources[order],
         )
 
 
-def _columns_of(families: Sequence[str]) -> NDArray[np.int64]:
+def _columns_of(families: Sequence[str], known: catalogue.SignalSet) -> NDArray[np.int64]:
     """The signals of these families."""
     unknown = [name for name in families if name not in catalogue.FAMILIES]
     if unknown:
         raise SettingError(
             f"there is no family of signals {unknown[0]!r}; there are {', '.join(catalogue.FAMILIES)}"
         )
-    return np.flatnonzero(np.isin(_FAMILY_OF_SIGNAL, [catalogue.FAMILIES.index(one) for one in families]))
+    return known.columns_of(families)

@@ -7,10 +7,12 @@ from numpy.typing import NDArray
 
 from models.cascade.settings import CascadeSettings
 from models.cascade.trained import ModelItems, TrainedItem2Vec, TrainedRegression, TrainedSequence
+from models.errors import SettingError
 from models.interactions import InteractionMemory
 from models.interactions.log import EventLog
 from models.retrieval.index import ItemIndex
 from models.retrieval.row_link import RowLink
+from models.user import UserModel
 
 
 class Knowledge:
@@ -28,6 +30,7 @@ class Knowledge:
         self.sequence: TrainedSequence | None = None
         self.item2vec: TrainedItem2Vec | None = None
         self.regressions: dict[str, TrainedRegression] = {}
+        self.user_model: UserModel | None = None
         self._rows = RowLink(self.memory.items, index)
         self._next: tuple[ItemIndex, RowLink] | None = None
 
@@ -51,7 +54,19 @@ class Knowledge:
         if self._next is not None:
             self._rows = self._next[1]
         self.index, self._next = index, None
+        # It is of the vector space that was.
+        self.use_user_model(None)
         self.give_up_others()
+
+    def use_user_model(self, model: UserModel | None) -> None:
+        """Have people's vectors from a model of the index's vector space from now on; None: from none.
+
+        Raises:
+            SettingError: The settings say that there is none.
+        """
+        if model is not None and not self.settings.user_model:
+            raise SettingError("a user model needs a cascade that was made with `user_model`")
+        self.user_model = model
 
     def give_up_others(self) -> None:
         """Let go of every index but the one in use."""

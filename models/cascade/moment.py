@@ -14,6 +14,7 @@ from models.profile.taste import Taste
 from models.sequence import item_regression
 from models.signals import base, catalogue, content, context, covisitation, popularity, sessions
 from models.signals.situation import Situation
+from models.user import UserHistory
 
 _LIKING_FLOOR = 1e-3
 Rows = NDArray[np.int64]
@@ -31,6 +32,8 @@ class Signals:
     by_sequence: NDArray[np.float32] | None
     by_item2vec: NDArray[np.float32] | None
     taste: Taste | None
+    # Of the person, by a trained user model, float32 [k, D] of unit length.
+    user_vectors: NDArray[np.float32] | None = None
     # What was last asked for, and the rows of each collection that it lets be listed.
     _listable: tuple[NDArray[np.bool_], dict[int, Rows]] | None = None
 
@@ -48,7 +51,21 @@ class Signals:
         by_item2vec = None if item2vec is None else item2vec.scores(situation)
         company, votes = covisitation.company(situation), sessions.votes(situation)
         own = base.taste_of(person, knowledge.index)
-        return cls(knowledge, situation, company, votes, by_regression, by_sequence, by_item2vec, own)
+        vectors = cls._user_vectors(knowledge, situation)
+        return cls(
+            knowledge, situation, company, votes, by_regression, by_sequence, by_item2vec, own, vectors
+        )
+
+    @staticmethod
+    def _user_vectors(knowledge: Knowledge, situation: Situation) -> NDArray[np.float32] | None:
+        if knowledge.user_model is None:
+            return None
+        # A history counts from the newest entry, a user model reads from the oldest.
+        entries = situation.history
+        rows = knowledge.in_index[entries.rows][::-1]
+        ages_s = (situation.now_s - entries.times_s)[::-1]
+        history = UserHistory.of(rows, knowledge.index.vectors, entries.weights[::-1], ages_s)
+        return knowledge.user_model.user_vectors(history)
 
     @staticmethod
     def _regression(name: str, regression: TrainedRegression, situation: Situation) -> NDArray[np.float32]:
@@ -100,7 +117,8 @@ class Signals:
     def of_rows(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """All signals of rows of the index, float32 [n, signals], a signal's values next to each other."""
         knowledge, index = self.knowledge, self.knowledge.index
-        signals = np.zeros((len(catalogue.NAMES), len(rows)), np.float32)
+        known = catalogue.signal_set(with_user_model=knowledge.settings.user_model)
+        signals = np.zeros((len(known.names), len(rows)), np.float32)
         memory_rows = knowledge.in_memory.take(rows)
         vectors = index.vectors.take(rows, axis=0)
         signals[_at(covisitation.NAMES)] = covisitation.covisitation(
@@ -130,6 +148,9 @@ class Signals:
         )
         signals[_at(base.NAMES)] = base.base(self.situation, index, self.taste, rows, vectors, memory_rows)
         signals[_at(context.NAMES)] = context.context(self.situation, memory_rows)
+        if self.user_vectors is not None and len(self.user_vectors):
+            cosines = [np.vecdot(vectors, one) for one in self.user_vectors]
+            signals[catalogue.POSITION[catalogue.USER_MODEL]] = np.max(cosines, axis=0)
         # Signals after one another in memory: what follows reads, and sums up, a signal at a time.
         return signals.T
 

@@ -24,6 +24,7 @@ SOURCES = (
     "own_items",
     "trending_segment",
     "query",
+    "user_model",
 )
 
 
@@ -42,6 +43,7 @@ def default_budgets() -> dict[str, int]:
         "own_items": 20,
         "trending_segment": 60,
         "query": 200,
+        "user_model": 100,
     }
 
 
@@ -59,6 +61,7 @@ class CascadeSettings:
         asked_share: Of a score, the part of what a person asks for in words, where they have a history.
         objectives: Objective → how much it counts in scores, where the caller does not say; none: all events
             are one objective.
+        user_model: Whether a trained user model has a signal of its own; the model itself comes later.
     """
 
     interactions: InteractionSettings = field(default_factory=InteractionSettings)
@@ -69,6 +72,7 @@ class CascadeSettings:
     without: tuple[str, ...] = ()
     asked_share: float = 0.8
     objectives: Mapping[str, float] = field(default_factory=dict)
+    user_model: bool = False
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.budgets) - set(SOURCES))

@@ -13,6 +13,34 @@ TRAIN, VALIDATION, TEST = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
+class Histories:
+    """What people did one after another, also what they disliked or did again, as profiles remember it.
+
+    Attributes:
+        users: int64 [n], rising.
+        items: int64 [n].
+        weights: What the action says of taste, float32 [n].
+        times_ms: Milliseconds since the epoch, int64 [n], not falling within a person.
+        as_of_ms: When people are looked at; None: each at the moment of their newest event.
+    """
+
+    users: NDArray[np.int64]
+    items: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    times_ms: NDArray[np.int64]
+    as_of_ms: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def only(self, is_kept: NDArray[np.bool_], as_of_ms: int | None = None) -> Histories:
+        """Some of the entries."""
+        return Histories(
+            self.users[is_kept], self.items[is_kept], self.weights[is_kept], self.times_ms[is_kept], as_of_ms
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class InteractionData:
     """Interactions that count as positive, each pair of a person and an item once.
 
@@ -27,6 +55,7 @@ class InteractionData:
         features: Modality → float32 [items, D]; a row of zeros: the item does not have it.
         class_names: Of the classes that items belong to, such as genres; () where there are none.
         classes: Whether an item belongs to a class, bool [items, classes].
+        histories: All that is known of order and time; None without times.
     """
 
     name: str
@@ -38,3 +67,4 @@ class InteractionData:
     features: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     class_names: tuple[str, ...] = ()
     classes: NDArray[np.bool_] | None = None
+    histories: Histories | None = None

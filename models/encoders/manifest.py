@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -252,3 +252,39 @@ def encode_manifest(manifest: EncoderManifest) -> bytes:
 def _plain(message: str) -> str:
     """msgspec's path notation (``$.graph.file``) in a person's words."""
     return re.sub(r"\$\.?([\w.\[\]]*)", lambda match: match.group(1) or "the top level", message)
+
+
+_Manifest = TypeVar("_Manifest", bound=Struct)
+
+
+def read_bundle_manifest(folder: Path, kind: type[_Manifest], what: str, command: str) -> _Manifest:
+    """The manifest of a trained model in a folder.
+
+    Args:
+        folder: Which.
+        kind: The struct that it is.
+        what: The model in words, such as "a fusion", for errors.
+        command: What writes such folders, for errors.
+
+    Raises:
+        ManifestError: It is not there, too large, or not what such a manifest is.
+    """
+    path = folder / MANIFEST_FILE
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_MANIFEST_BYTES + 1)
+    except OSError as error:
+        raise ManifestError(
+            f"{path} cannot be read ({error.strerror}). Name the folder that `{command}` wrote."
+        ) from error
+    if len(text) > MAX_MANIFEST_BYTES:
+        raise ManifestError(f"{path} has more than {MAX_MANIFEST_BYTES} bytes: it is no manifest of {what}")
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ManifestError(f"{path} is no manifest of {what}: {error}") from error
+
+
+def write_bundle_manifest(manifest: Struct, folder: Path) -> None:
+    """Writes the manifest of a trained model beside its graph."""
+    (folder / MANIFEST_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")

@@ -24,7 +24,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from models.datasets.interactions import TEST, TRAIN, VALIDATION, InteractionData
+from models.datasets.interactions import TEST, TRAIN, VALIDATION, Histories, InteractionData
 from models.errors import DatasetError
 
 Protocol: TypeAlias = Literal["official", "time", "leave-one-out"]
@@ -44,12 +44,14 @@ class Split:
         train: What models are fitted on.
         validation: What settings and models are chosen by; people's ``train`` items are no candidates.
         test: What is measured at the end; their ``train`` and ``validation`` items are no candidates.
+        histories: The order and times of what is behind ``train``; None where the data set tells none.
     """
 
     protocol: str
     train: Any
     validation: Any
     test: Any
+    histories: Histories | None = None
 
     @property
     def seen_at_test(self) -> Any:
@@ -87,7 +89,7 @@ def split(data: InteractionData, protocol: Protocol) -> Split:
                 f"{data.name} is too small for the protocol {protocol}: its {name} part is empty (of people "
                 "with a training interaction)"
             )
-    return Split(protocol, train, validation, test)
+    return Split(protocol, train, validation, test, _training_histories(data, protocol, parts == TRAIN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,27 @@ def hold_out_items(whole: Split, share: float) -> ColdItems:
     test = _of_people(_of_items(everything, is_cold), np.diff(train.indptr) > 0)
     if not (train.nnz and test.nnz):
         raise DatasetError(f"too few items to hold {share:.0%} of {len(known)} out")
-    return ColdItems(is_cold, Split(f"{whole.protocol}, cold items", train, validation, test))
+    histories = whole.histories
+    if histories is not None:
+        histories = histories.only(~is_cold[histories.items], histories.as_of_ms)
+    return ColdItems(is_cold, Split(f"{whole.protocol}, cold items", train, validation, test, histories))
+
+
+def _training_histories(
+    data: InteractionData, protocol: Protocol, is_train: NDArray[np.bool_]
+) -> Histories | None:
+    """What people did up to their newest training interaction, without all that is held out."""
+    histories, times_ms = data.histories, data.times_ms
+    if histories is None or times_ms is None:
+        return None
+    newest_ms = np.full(data.users, np.iinfo(np.int64).min)
+    np.maximum.at(newest_ms, data.pairs[is_train, 0], times_ms[is_train])
+    pair = histories.users * data.items + histories.items
+    held_out = data.pairs[~is_train, 0] * data.items + data.pairs[~is_train, 1]
+    is_kept = (histories.times_ms <= newest_ms[histories.users]) & ~np.isin(pair, held_out)
+    # By time all people are looked at in the moment of the cut; else each just after what they did last.
+    as_of_ms = int(times_ms[is_train].max()) if protocol == "time" and is_train.any() else None
+    return histories.only(is_kept, as_of_ms)
 
 
 def _official(data: InteractionData) -> NDArray[np.int8]:

@@ -8,11 +8,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 
-from models.encoders.manifest import MANIFEST_FILE, MAX_MANIFEST_BYTES, GraphEntry, Modality, Positive, Sha256
-from models.errors import ManifestError
+from models.encoders.manifest import (
+    GraphEntry,
+    Modality,
+    Positive,
+    Sha256,
+    read_bundle_manifest,
+    write_bundle_manifest,
+)
 
 
 class FusionInput(Struct, frozen=True, kw_only=True):
@@ -77,22 +82,9 @@ def read_fusion_manifest(folder: Path) -> FusionManifest:
     Raises:
         ManifestError: It is not there, too large, or not what a manifest is.
     """
-    path = folder / MANIFEST_FILE
-    try:
-        with path.open("rb") as file:
-            text = file.read(MAX_MANIFEST_BYTES + 1)
-    except OSError as error:
-        raise ManifestError(
-            f"{path} cannot be read ({error.strerror}). Name the folder that `freshet train fusion` wrote."
-        ) from error
-    if len(text) > MAX_MANIFEST_BYTES:
-        raise ManifestError(f"{path} has more than {MAX_MANIFEST_BYTES} bytes: it is no manifest of a fusion")
-    try:
-        return msgspec.json.decode(text, type=FusionManifest)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ManifestError(f"{path} is no manifest of a fusion: {error}") from error
+    return read_bundle_manifest(folder, FusionManifest, "a fusion", "freshet train fusion")
 
 
 def write_fusion_manifest(manifest: FusionManifest, folder: Path) -> None:
     """Writes it beside its graph."""
-    (folder / MANIFEST_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+    write_bundle_manifest(manifest, folder)

@@ -174,7 +174,7 @@ class Comparison:
             self._on_progress("this fit", done, total)
 
         model = entry.make(settings)
-        context = FitContext(seed, validate if split.validation.nnz else None, on_progress)
+        context = FitContext(seed, validate if split.validation.nnz else None, on_progress, split.histories)
         model.fit(split.train, self._features, context)
         return model
 

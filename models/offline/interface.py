@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from models.datasets.interactions import Histories
+
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
@@ -38,11 +40,14 @@ class FitContext:
             chooses by); None where there is none, and the model then runs as long as its settings say. For
             early stopping; costs about a second a call.
         on_progress: Told how much is done, and of how much.
+        histories: The order and times of what is behind the matrix, for models of sequences; None where the
+            data set tells none.
     """
 
     seed: int
     validate: Callable[[OfflineModel], float] | None = None
     on_progress: Callable[[int, int], None] = _never
+    histories: Histories | None = None
 
 
 class OfflineModel(Protocol):

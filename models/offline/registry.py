@@ -91,6 +91,37 @@ def _fusion(method: str) -> ModelEntry:
     )
 
 
+_USER_MODELS = "models.offline.user_models"
+USER_MODELS: tuple[ModelEntry, ...] = (
+    ModelEntry(
+        name="user-decayed-mean",
+        build=f"{_USER_MODELS}:decayed_mean",
+        grid=tuple(
+            {"short_share": share, "long_half_life_days": days}
+            for share in (0.0, 0.5)
+            for days in (30.0, 365.0)
+        ),
+        uses_item_ids=False,
+        source="the taste of the base scorer, by fused content",
+    ),
+    ModelEntry(
+        name="user-multi-interest",
+        build=f"{_USER_MODELS}:multi_interest",
+        uses_item_ids=False,
+        source="Pal et al. 2020, by fused content",
+    ),
+    ModelEntry(
+        name="user-sequence",
+        build="models.training.offline_user:SequenceModel",
+        is_random=True,
+        uses_item_ids=False,
+        requires=("torch",),
+        source="after Kang and McAuley 2018, by fused content",
+    ),
+)
+"""From a person's history to vectors in the space of items; they need the times of events."""
+
+
 def entries(modalities: Sequence[str]) -> tuple[ModelEntry, ...]:
     """All models for a data set whose items have these modalities; content neighbours of each, and of all."""
     content = [_content_neighbours(modality, (modality,)) for modality in modalities]
@@ -98,7 +129,8 @@ def entries(modalities: Sequence[str]) -> tuple[ModelEntry, ...]:
         content.append(_content_neighbours("all", modalities))
     known = [entry for entry in MODELS if set(entry.modalities) <= set(modalities)]
     fusions = [_fusion(method) for method in FUSIONS] if modalities else []
-    return (*known[:2], *content, *known[2:], *fusions)
+    people = USER_MODELS if modalities else ()
+    return (*known[:2], *content, *known[2:], *fusions, *people)
 
 
 def chosen_entries(known: Sequence[ModelEntry], names: Collection[str] | None) -> list[ModelEntry]:

@@ -107,12 +107,8 @@ def taste(
     weights = profile.weights_array()[entries].astype(np.float64)
     times = profile.times_array()[entries]
     ages_ms = (times[-1] - times).astype(np.float64)
-    half_life_ms = settings.short_half_life_hours * _HOUR_MS
     away_ms = max(0.0, float(now_ms - int(times[-1])))
-    share = settings.short_share * 2.0 ** max(-1_000.0, -away_ms / half_life_ms)
-    short = _directed(weights, ages_ms, half_life_ms, item_of, vectors)
-    long = _directed(weights, ages_ms, settings.long_half_life_days * 24 * _HOUR_MS, item_of, vectors)
-    by_entry = share * short + (1.0 - share) * long
+    by_entry = entry_coefficients(weights, ages_ms, away_ms, item_of, vectors, settings)
 
     coefficients = _sum_by_item(item_of, by_entry, len(items))
     vector = _weighted_sum(coefficients, vectors)
@@ -132,6 +128,34 @@ def taste(
         coefficients,
         vectors,
     )
+
+
+def entry_coefficients(
+    weights: NDArray[np.float64],
+    ages_ms: NDArray[np.float64],
+    away_ms: float,
+    item_of: NDArray[np.int64],
+    vectors: NDArray[np.float64],
+    settings: TasteSettings,
+) -> NDArray[np.float64]:
+    """What each entry of a history adds to the taste: u = Σ over entries of coefficient · vector.
+
+    Args:
+        weights: w, float64 [n].
+        ages_ms: Relative to the newest entry, float64 [n].
+        away_ms: now − T, at least 0.
+        item_of: Row of ``vectors`` of each entry, int64 [n].
+        vectors: v, float64 [m, D].
+        settings: See `TasteSettings`.
+
+    Returns:
+        float64 [n].
+    """
+    half_life_ms = settings.short_half_life_hours * _HOUR_MS
+    share = settings.short_share * 2.0 ** max(-1_000.0, -away_ms / half_life_ms)
+    short = _directed(weights, ages_ms, half_life_ms, item_of, vectors)
+    long = _directed(weights, ages_ms, settings.long_half_life_days * 24 * _HOUR_MS, item_of, vectors)
+    return np.asarray(share * short + (1.0 - share) * long)
 
 
 def taste_from_seeds(

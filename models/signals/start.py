@@ -31,9 +31,10 @@ _WITH_EXPERIENCE = {
 }
 
 
-def start_weights() -> NDArray[np.float32]:
-    """W, float32 [gates, signals]."""
-    weights = np.zeros((len(gates.NAMES), len(catalogue.NAMES)), np.float32)
+def start_weights(*, with_user_model: bool = False) -> NDArray[np.float32]:
+    """W, float32 [gates, signals]; a user model begins at 0, and counts as far as it proves itself."""
+    names = catalogue.signal_set(with_user_model=with_user_model).names
+    weights = np.zeros((len(gates.NAMES), len(names)), np.float32)
     for name, weight in _ALWAYS.items():
         at = catalogue.POSITION[name]
         weights[gates.NAMES.index("always"), at] = weight * catalogue.SPREADS[at]

@@ -17,6 +17,7 @@ from models.sources import (
     stage,
     trending,
     trending_segment,
+    user_model,
 )
 from models.sources.source import Source
 
@@ -33,4 +34,5 @@ REGISTRY: Mapping[str, Source] = {
     "own_items": own_items.propose,
     "trending_segment": trending_segment.propose,
     "query": query.propose,
+    "user_model": user_model.propose,
 }

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.errors import TrainingError
+from models.training.checkpoints import Checkpoint
 from models.training.fusion_networks import FusionMethod, FusionNetwork, fusion_network
 
 if TYPE_CHECKING:
@@ -152,7 +153,6 @@ class FusionTraining:
         self._settings = settings
         self._train = train.tocsr()
         self._inputs = item_inputs(features)
-        self._checkpoint = checkpoint
         counts = np.diff(self._train.indptr)
         self._people = np.flatnonzero(counts >= 2)
         if not len(self._people):
@@ -178,19 +178,20 @@ class FusionTraining:
         digest = hashlib.sha256(repr((settings, seed, train.shape)).encode())
         digest.update(self._train.indices.astype("<i8").tobytes())
         digest.update(self._inputs.features.numpy().tobytes())
-        self._run = digest.hexdigest()
+        parts = {"network": self.network, "optimiser": self._optimiser, "schedule": self._schedule}
+        self._checkpoint = Checkpoint(checkpoint, digest.hexdigest(), self._random, parts)
         self.losses: list[float] = []
 
     def run(self, on_epoch: OnEpoch = lambda epoch, loss, network: False) -> FusionNetwork:
         """Train to the end, or until ``on_epoch`` says so; the network is left in evaluation mode."""
-        self._resume()
+        self.losses = self._checkpoint.resume()
         for epoch in range(len(self.losses) + 1, self._settings.epochs + 1):
             self.network.train()
             order = self._random.permutation(self._people)
             size = self._settings.batch_people
             losses = [self._step(order[begin : begin + size]) for begin in range(0, len(order), size)]
             self.losses.append(float(np.mean(losses)))
-            self._keep()
+            self._checkpoint.keep(self.losses)
             self.network.eval()
             if on_epoch(epoch, self.losses[-1], self.network):
                 break
@@ -262,36 +263,3 @@ class FusionTraining:
             torch.where(present > 0, drawn, torch.full_like(drawn, -1)).argmax(1), present.shape[1]
         )
         return torch.where(kept.sum(1, keepdim=True) > 0, kept, present * first)
-
-    def _keep(self) -> None:
-        if self._checkpoint is None:
-            return
-        state: dict[str, Any] = {
-            "run": self._run,
-            "losses": self.losses,
-            "network": self.network.state_dict(),
-            "optimiser": self._optimiser.state_dict(),
-            "schedule": self._schedule.state_dict(),
-            "torch": torch.get_rng_state(),
-            "numpy": self._random.bit_generator.state,
-        }
-        self._checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._checkpoint.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(self._checkpoint)
-
-    def _resume(self) -> None:
-        if self._checkpoint is None or not self._checkpoint.exists():
-            return
-        state = torch.load(self._checkpoint, weights_only=True)
-        if state["run"] != self._run:
-            raise TrainingError(
-                f"{self._checkpoint} belongs to a run with other settings or data. "
-                "Delete it, or name another."
-            )
-        self.losses = list(state["losses"])
-        self.network.load_state_dict(state["network"])
-        self._optimiser.load_state_dict(state["optimiser"])
-        self._schedule.load_state_dict(state["schedule"])
-        torch.set_rng_state(state["torch"])
-        self._random.bit_generator.state = state["numpy"]

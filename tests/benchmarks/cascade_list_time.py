@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from models.ranking import ListOrder, ListQuery
 from models.ranking.eligibility import eligible_rows
 from models.reranking import RerankSettings
 from models.retrieval import ItemIndex
+from models.user.sequence import SequenceUserModel
 from workers.bench.catalogue import World
 
 EVENTS = 20_000
@@ -39,6 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--items", type=int, default=10_000)
     parser.add_argument("--untrained", action="store_true", help="without trained models of sources")
+    parser.add_argument("--user-model", type=Path, help="folder of a trained user model of 256 dimensions")
     options = parser.parse_args()
     index = ItemIndex()
     world = World(options.items, index.dimension, PEOPLE)
@@ -51,7 +54,10 @@ def main() -> None:
             created_at_ms=begin_ms,
             attributes={"category": f"c{world.centre_of[number] % 20}"},
         )
-    cascade = Cascade(index, CascadeSettings())
+    cascade = Cascade(index, CascadeSettings(user_model=options.user_model is not None))
+    if options.user_model is not None:
+        # Of whatever space: its time does not depend on what it says.
+        cascade.use_user_model(SequenceUserModel(options.user_model))
     profiles: dict[str, Profile] = {}
     now_ms = begin_ms
     started = time.process_time()

@@ -210,7 +210,8 @@ def _replayed(dataset: Dataset | None, settings: Settings, ranker: str, options:
             diversity_by=diversity_by,
             objectives=settings.learn.objectives,
         )
-        contender = make_contender(ranker, source.index, settings, options.without)
+        space = str(source.details.get("space", ""))
+        contender = make_contender(ranker, source.index, settings, options.without, space)
         replay = Replay(source.index, contender, transition_settings(settings.profile), protocol)
         total = len(source.events)
         if options.limit is not None:

@@ -3,41 +3,30 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from workers.cli.invocation import invocation
 from workers.cli.output import console, note, table, write_json
 from workers.cli.report_options import cache_option, output_options
-
-if TYPE_CHECKING:
-    from workers.cli.progress import Bars
-    from workers.evaluation.offline_data import OfflineData
+from workers.cli.training_data import (
+    CHECKPOINT_FILE,
+    dataset_option,
+    out_option,
+    read_training_data,
+    require_training,
+    seed_option,
+)
 
 METHODS = ("concat", "gated", "attention", "cascade")
-_CHECKPOINT_FILE = "checkpoint.pt"
 # By name, so that no worker imports PyTorch.
 _RUN = "models.training.fusion_run"
 
 
 @click.command()
-@click.option(
-    "--dataset",
-    type=click.Path(path_type=Path),
-    metavar="FOLDER",
-    required=True,
-    help="A folder with interactions.npz, with items.jsonl and events.jsonl, or MovieLens-100k.",
-)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="BUNDLE",
-    required=True,
-    help="Where the bundle is written. A run that was stopped and is started again goes on.",
-)
+@dataset_option
+@out_option
 @click.option("--method", type=click.Choice(METHODS), default="gated", show_default=True)
 @click.option("--epochs", type=click.IntRange(min=1), default=12, show_default=True)
 @click.option(
@@ -47,7 +36,7 @@ _RUN = "models.training.fusion_run"
     show_default=True,
     help="Of a fused vector; a multiple of 4 for attention.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@seed_option
 @cache_option
 @output_options("what the run reached", "plots")
 def fusion(
@@ -69,7 +58,7 @@ def fusion(
     """
     if method == "attention" and dimension % 4:
         raise click.BadParameter("must be a multiple of 4 for attention", param_hint="--dimension")
-    _require(report is not None)
+    require_training(report is not None)
     found = _trained(dataset, out, {"method": method, "epochs": epochs, "dimension": dimension}, seed, cache)
     if json_file is not None:
         write_json(found, json_file)
@@ -87,18 +76,6 @@ def fusion(
     note(f"wrote {out}: use it with -o fusion.bundle={out}")
 
 
-def _require(with_report: bool) -> None:
-    from streams.errors import ConfigurationError
-
-    missing = [name for name in ("torch", "onnx", "scipy") if find_spec(name) is None]
-    if missing:
-        raise ConfigurationError(f"training needs {', '.join(missing)}: pip install 'freshet[train,offline]'")
-    if with_report:
-        from workers.evaluation.plots import require_matplotlib
-
-        require_matplotlib()
-
-
 def _trained(
     dataset: Path, out: Path, settings: dict[str, Any], seed: int, cache: Path | None
 ) -> dict[str, Any]:
@@ -109,7 +86,7 @@ def _trained(
     from workers.cli.progress import progress
 
     with progress() as bars:
-        source = _read(dataset, cache, bars)
+        source, _ = read_training_data(dataset, cache, bars)
         parts = split(source.data, usual_protocol(source.data))
         inputs = []
         for modality, rows in source.data.features.items():
@@ -133,22 +110,7 @@ def _trained(
             settings,
             seed,
             out,
-            out / _CHECKPOINT_FILE,
+            out / CHECKPOINT_FILE,
             lambda done, total: bars("training", done, total),
         )
     return {"dataset": source.data.name, **found}
-
-
-def _read(dataset: Path, cache: Path | None, bars: Bars) -> OfflineData:
-    from models.datasets import is_presplit, open_dataset, read_presplit
-    from workers.evaluation.offline_data import OfflineData, interaction_data
-
-    if is_presplit(dataset):
-        return OfflineData(read_presplit(dataset))
-    opened = open_dataset(dataset)
-    return interaction_data(
-        opened,
-        invocation().settings(opened.settings),
-        cache=cache,
-        on_progress=lambda done, total: bars("encoding texts and media", done, total),
-    )

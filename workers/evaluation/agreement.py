@@ -183,7 +183,7 @@ def _twin(index: ItemIndex, ranker: str, settings: Settings) -> Twin:
     serving, lists = serving_side(index, settings, space_in_use(settings))
     return Twin(
         index,
-        make_contender(ranker, index, settings),
+        make_contender(ranker, index, settings, space=space_in_use(settings)),
         serving,
         lists,
         transition_settings(settings.profile),

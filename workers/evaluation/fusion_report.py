@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from workers.evaluation.plots import new_axes, saved
+from workers.evaluation.plots import loss_and_recall, new_axes, saved
 from workers.evaluation.report import markdown_table
 
 Values = Mapping[str, Any]
@@ -23,7 +23,7 @@ def write_fusion_report(found: Values, folder: Path) -> list[Path]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     plots = [
-        _loss(found, folder / "loss.png"),
+        loss_and_recall(found["losses"], found["validation"], folder / "loss.png"),
         _subsets(found, folder / "modalities.png"),
         _missing(found, folder / "missing.png"),
     ]
@@ -53,19 +53,6 @@ def _page(found: Values, plots: list[Path]) -> str:
         *(f"![{path.stem}]({path.name})" for path in plots),
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def _loss(found: Values, path: Path) -> Path:
-    drawn, axes = new_axes("Loss by epoch, and Recall@20 of validation")
-    axes.plot(range(1, len(found["losses"]) + 1), found["losses"], color="C0", label="loss")
-    other = axes.twinx()
-    epochs, values = zip(*found["validation"], strict=True)
-    other.plot(epochs, values, color="C1", marker=".", label="recall@20")
-    other.set_ylim(bottom=0)
-    axes.set_xlabel("epoch")
-    axes.legend(loc="upper left")
-    other.legend(loc="lower right")
-    return saved(drawn, path)
 
 
 def _subsets(found: Values, path: Path) -> Path:

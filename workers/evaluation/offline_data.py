@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.datasets import Dataset, DatasetItem, InteractionData
+from models.datasets.interactions import Histories
 from models.errors import DatasetError
 from models.fusion import EncoderSpec
 from streams.fields import MODALITIES, Modality
@@ -69,11 +70,16 @@ def interaction_data(
     first_ms: dict[tuple[int, int], int] = {}
     transitions = transition_settings(settings.profile)
     unknown = 0
+    entries: list[tuple[str, int, float, int]] = []
     for event in dataset.events():
-        if transitions.weight_of(event.action, event.value) <= 0:
-            continue
+        weight = transitions.weight_of(event.action, event.value)
         if event.item_id not in rows:
-            unknown += 1
+            unknown += weight > 0
+            continue
+        if weight or transitions.rule_of(event.action).marks_seen:
+            # As `models.profile.transition` lets it into a history.
+            entries.append((event.user_id, rows[event.item_id], weight, event.occurred_at_ms))
+        if weight <= 0:
             continue
         pair = (users.setdefault(event.user_id, len(users)), rows[event.item_id])
         first_ms[pair] = min(event.occurred_at_ms, first_ms.get(pair, event.occurred_at_ms))
@@ -93,8 +99,22 @@ def interaction_data(
         features=_features(encoded),
         class_names=class_names,
         classes=classes,
+        histories=_histories(entries, users),
     )
     return OfflineData(data, encoded.refused, unknown, encoded.specs)
+
+
+def _histories(entries: Sequence[tuple[str, int, float, int]], users: Mapping[str, int]) -> Histories:
+    """Of the people that the matrix has, in the order of time; at one time in the order of the file."""
+    known = [(users[user_id], *rest) for user_id, *rest in entries if user_id in users]
+    people, items, weights, times_ms = (np.array(column) for column in zip(*known, strict=True))
+    order = np.lexsort((times_ms, people))
+    return Histories(
+        people[order].astype(np.int64),
+        items[order].astype(np.int64),
+        weights[order].astype(np.float32),
+        times_ms[order].astype(np.int64),
+    )
 
 
 def _features(encoded: EncodedItems) -> dict[str, NDArray[np.float32]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,20 @@ def new_axes(title: str, height: float = _SIZE_INCHES[1]) -> tuple[Any, Any]:
     axes.set_title(title)
     axes.grid(alpha=0.3)
     return drawn, axes
+
+
+def loss_and_recall(losses: Sequence[float], validation: Sequence[tuple[int, float]], path: Path) -> Path:
+    """Loss by epoch from 1, and Recall@20 of validation at some of them."""
+    drawn, axes = new_axes("Loss by epoch, and Recall@20 of validation")
+    axes.plot(range(1, len(losses) + 1), losses, color="C0", label="loss")
+    other = axes.twinx()
+    epochs, values = zip(*validation, strict=True)
+    other.plot(epochs, values, color="C1", marker=".", label="recall@20")
+    other.set_ylim(bottom=0)
+    axes.set_xlabel("epoch")
+    axes.legend(loc="upper left")
+    other.legend(loc="lower right")
+    return saved(drawn, path)
 
 
 def saved(drawn: Any, path: Path) -> Path:

@@ -25,6 +25,7 @@ from workers.profiles_to_recommendations import Recommender
 from workers.profiles_to_weights import WRITER_STATE
 from workers.role_metrics import RecommendMetrics
 from workers.topic_follower import TopicFollower
+from workers.user_model_in_use import UserModelInUse
 from workers.wiring.around import Around, Wiring, utc_now
 from workers.wiring.language_model import WorkersLanguageModel
 from workers.wiring.models import followed_models
@@ -41,6 +42,8 @@ async def wire_recommend(around: Around) -> Wiring:
     experiment = Experiment(around.settings)
     metrics = RecommendMetrics()
     fusion = models.active.fusion
+    spaces_now = [(one.space, one.dimension) for one in (models.start, fusion)]
+    user_model = UserModelInUse(around.settings, spaces_now)
     space = ListedSpace(
         around.settings,
         around.topics.item_vectors(fusion.space),
@@ -64,11 +67,12 @@ async def wire_recommend(around: Around) -> Wiring:
     on_change: Callable[[ProfileChanged], None] = _ignore_change
     if uses_cascade(experiment):
         cascade = Cascade(space.index, cascade_settings(around.settings))
+        cascade.use_user_model(user_model.of(fusion.space))
         on_change = await _follow_people(cascade, around, metrics, erased, forgetting)
     language_model = WorkersLanguageModel(around.settings.language_model, around.resources)
     queries = await wire_queries(around.settings, models.registry, fusion, around.resources, language_model)
     refiner, titles = await wire_refiner(around, fusion.space, language_model) or (None, None)
-    serving = _Serving(space.index, fusion, cascade, queries, experiment, around.settings, titles)
+    serving = _Serving(space.index, fusion, cascade, queries, experiment, around.settings, titles, user_model)
     role = Recommender(
         lists=serving.lists,
         store=around.store,
@@ -107,9 +111,11 @@ class _Serving:
         experiment: Experiment,
         settings: Settings,
         titles: FollowedTitles | None,
+        user_model: UserModelInUse,
     ) -> None:
         self._cascade = cascade
         self._titles = titles
+        self._user_model = user_model
         self._queries = queries
         self._experiment = experiment
         self._settings = settings
@@ -129,6 +135,7 @@ class _Serving:
         """See `UsesIndex.use`."""
         if self._cascade is not None:
             self._cascade.use_index(index)
+            self._cascade.use_user_model(self._user_model.of(fusion.space))
         self._queries.use(fusion)
         if self._titles is not None:
             self._titles.move(fusion)

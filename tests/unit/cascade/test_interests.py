@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from models.cascade.cascade import Cascade
 from models.cascade.settings import SOURCES, CascadeSettings
 from models.retrieval.index import ItemIndex
-from models.sources.interests import INTERESTS, cluster, propose
+from models.sources.interests import propose
 from models.sources.registry import REGISTRY
+from models.user.multi_interest import INTERESTS, cluster
 from tests.unit.cascade.people import START_MS, event, person
 
 GROUPS = 4

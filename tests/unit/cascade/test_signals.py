@@ -141,5 +141,6 @@ def test_gates_tell_moments_apart(entries: Entries, now_s: float, expected: set[
 
 def test_every_signal_has_a_family_and_a_spread() -> None:
     assert len(set(catalogue.NAMES)) == len(catalogue.NAMES)
-    assert {catalogue.family(name) for name in catalogue.NAMES} == set(catalogue.FAMILIES)
+    every = (*catalogue.NAMES, catalogue.USER_MODEL)
+    assert {catalogue.family(name) for name in every} == set(catalogue.FAMILIES)
     assert (catalogue.SPREADS > 0).all()

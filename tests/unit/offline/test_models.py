@@ -26,7 +26,8 @@ CONTENT = [entry for entry in ENTRIES if not entry.uses_item_ids]
 
 def fitted(entry: ModelEntry, data: InteractionData, seed: int = 0) -> OfflineModel:
     model = entry.make(entry.grid[0])
-    model.fit(split(data, "official").train, data.features, FitContext(seed))
+    parts = split(data, "official")
+    model.fit(parts.train, data.features, FitContext(seed, histories=parts.histories))
     return model
 
 
@@ -88,10 +89,13 @@ def test_a_model_of_content_serves_without_modalities_and_with_them_again(
 def test_a_model_of_content_ranks_an_item_that_nobody_took(
     entry: ModelEntry, tastes: InteractionData
 ) -> None:
-    train = split(tastes, "official").train.tolil()
+    parts = split(tastes, "official")
+    train, histories = parts.train.tolil(), parts.histories
     train[:, 4] = 0
+    assert histories is not None
     model = entry.make(entry.grid[0])
-    model.fit(train.tocsr(), tastes.features, FitContext(0))
+    others = histories.only(histories.items != 4)
+    model.fit(train.tocsr(), tastes.features, FitContext(0, histories=others))
     people = np.arange(tastes.users)
     scores = model.scores(people)[:, 4]
     assert scores[people % 3 == 4 % 3].mean() > scores[people % 3 != 4 % 3].mean() + 0.1

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from models.datasets import InteractionData
-from models.datasets.interactions import TEST, TRAIN, VALIDATION
+from models.datasets.interactions import TEST, TRAIN, VALIDATION, Histories
 
 TASTES = 3
 
@@ -38,14 +38,18 @@ def world(people: int = 60, items: int = 30, each: int = 6, seed: int = 0) -> In
     taste = np.eye(TASTES, 8, dtype=np.float32)[np.arange(items) % TASTES]
     noise = random.standard_normal((2, items, 8)).astype(np.float32)
     order = np.lexsort(np.array(pairs).T[::-1])
+    ordered, times_ms = np.array(pairs, np.int64)[order], random.permutation(len(pairs)).astype(np.int64)
+    by_time = np.lexsort((times_ms, ordered[:, 0]))
+    liked = np.ones(len(pairs), np.float32)
     return InteractionData(
         name="tastes",
         users=people,
         items=items,
-        pairs=np.array(pairs, np.int64)[order],
-        times_ms=random.permutation(len(pairs)).astype(np.int64),
+        pairs=ordered,
+        times_ms=times_ms,
         parts=np.array(parts, np.int8)[order],
         features={"image": taste + 0.05 * noise[0], "audio": taste + 0.3 * noise[1]},
+        histories=Histories(*ordered[by_time].T, liked, times_ms[by_time]),
     )
 
 

@@ -1,0 +1,137 @@
+"""`freshet train user-model` as a person meets it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="the extra `train` is not installed")
+
+from models.user.sequence import SequenceUserModel
+from streams.settings import RecommendSettings, Settings
+from tests.unit.user_models.random_user_model import some_history
+from workers.cli.running import run
+from workers.encoders_in_use import encoder_registry, fusion_in_use
+from workers.user_model_in_use import UserModelInUse
+
+KINDS = {
+    "shoes": "leather running shoe with laces and a soft sole",
+    "pans": "cast iron frying pan for the kitchen stove",
+    "books": "novel about a detective in a foggy harbour town",
+}
+EACH = 8
+PEOPLE, EVENTS = 30, 10
+SMALL = ("--epochs", "2")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """People who look at one kind of thing after another, all over the same ten days."""
+    made = tmp_path_factory.mktemp("data")
+    start = datetime(2024, 1, 1, tzinfo=UTC)
+    items = [
+        {"item_id": f"{kind}-{number}", "title": f"{kind} {number}", "description": text}
+        for kind, text in KINDS.items()
+        for number in range(EACH)
+    ]
+    random, names = np.random.default_rng(0), list(KINDS)
+    events = [
+        {
+            "event_id": f"e{day}-{person}",
+            "user_id": f"u{person}",
+            "item_id": f"{names[(person + day) % 3]}-{int(random.integers(EACH))}",
+            "action": "dislike" if (day + person) % 7 == 6 else "click",
+            "occurred_at": (start + timedelta(days=day, minutes=person)).isoformat(),
+        }
+        for day in range(EVENTS)
+        for person in range(PEOPLE)
+    ]
+    for name, lines in (("items", items), ("events", events)):
+        (made / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return made
+
+
+def trained(folder: Path, out: Path, *arguments: str) -> dict[str, Any]:
+    file = out.parent / f"{out.name}.json"
+    given = ["train", "user-model", "--dataset", str(folder), "--out", str(out), *SMALL, "--json", str(file)]
+    assert run([*given, *arguments]) == 0
+    found: dict[str, Any] = json.loads(file.read_text())
+    return found
+
+
+def test_it_writes_a_bundle_that_serves_and_a_report(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "bundle"
+    found = trained(folder, out, "--report", str(tmp_path / "report"))
+    assert sorted(path.name for path in out.iterdir()) == ["manifest.json", "model.onnx"]
+    assert set(found["models"]) == {"decayed-mean", "multi-interest", "sequence"} == set(found["new_items"])
+    assert found["onnx_cosine"] >= 0.9999
+    assert len(found["losses"]) == 2
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["metrics"]["sequence recall@20"] == found["models"]["sequence"]["recall@20"]
+    assert manifest["data_sha256"] == found["data_sha256"]
+    # In the space of the settings' fusion, so that workers take it.
+    settings = Settings(recommend=RecommendSettings(user_model=out))
+    fusion = fusion_in_use(settings, encoder_registry(settings))
+    assert manifest["space"] == fusion.space == found["space"]
+    model = UserModelInUse(settings, [(fusion.space, fusion.dimension)]).of(fusion.space)
+    assert model is not None
+    assert model.user_vectors(some_history(5, fusion.dimension)).shape == (1, fusion.dimension)
+    names = {path.name for path in (tmp_path / "report").iterdir()}
+    assert names == {"user_model.md", "loss.png", "models.png"}
+    assert "multi-interest" in (tmp_path / "report" / "user_model.md").read_text()
+
+
+def test_the_same_seed_gives_the_same_model_and_another_fusion_another_space(
+    folder: Path, tmp_path: Path
+) -> None:
+    given = ("--seed", "5", "--new-items", "0")
+    first, again = (trained(folder, tmp_path / name, *given) for name in ("one", "two"))
+    assert first["model_sha256"] == again["model_sha256"]
+    assert first["new_items"] is None
+    fusion = tmp_path / "fusion"
+    small = ("--epochs", "1", "--dimension", "16")
+    assert run(["train", "fusion", "--dataset", str(folder), "--out", str(fusion), *small]) == 0
+    other = trained(folder, tmp_path / "three", *given, "--fusion", str(fusion))
+    assert other["space"].startswith("gated-")
+    assert SequenceUserModel(tmp_path / "three").dimension == 16
+
+
+def test_all_three_are_compared_offline(folder: Path, tmp_path: Path) -> None:
+    names = ("user-decayed-mean", "user-multi-interest", "user-sequence")
+    file = tmp_path / "found.json"
+    given = ["evaluate", "offline", "--dataset", str(folder), "--models", ",".join(names), "--seeds", "1"]
+    assert run([*given, "--no-masks", "--cold-items", "0.2", "--json", str(file)]) == 0
+    found = json.loads(file.read_text())
+    assert set(found["models"]) == set(names)
+    for one in found["models"].values():
+        assert one["cold_items"]["among_new"]["recall@20"] > 0.0
+
+
+def test_data_without_times_are_the_persons_mistake(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    pairs = np.array([[person, item] for person in range(4) for item in range(3)], np.int32)
+    np.savez(folder / "interactions.npz", train=pairs, val=pairs[:, ::-1][:3], test=pairs[:3])
+    np.save(folder / "image_feat.npy", np.ones((4, 4), np.float16))
+    given = ["train", "user-model", "--dataset", str(folder), "--out", str(tmp_path / "out")]
+    assert run(given) == 1
+    told = capsys.readouterr().err
+    assert "times" in told
+    assert "Traceback" not in told
+
+
+def test_a_folder_that_is_no_fusion_is_the_persons_mistake(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["train", "user-model", "--dataset", str(folder), "--out", str(tmp_path / "out")]
+    assert run([*given, "--fusion", str(tmp_path)]) != 0
+    told = capsys.readouterr().err
+    assert "freshet train fusion" in told
+    assert "Traceback" not in told

@@ -1,0 +1,136 @@
+"""`freshet train user-model`: a sequence model of people learned from what they do next."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+
+from workers.cli.output import console, note, table, write_json
+from workers.cli.report_options import cache_option, output_options
+from workers.cli.training_data import (
+    CHECKPOINT_FILE,
+    dataset_option,
+    out_option,
+    read_training_data,
+    require_training,
+    seed_option,
+)
+
+PROTOCOL_NAMES = ("time", "leave-one-out")
+AS_SET = "default"
+# By name, so that no worker imports PyTorch.
+_RUN = "models.training.user_run"
+
+
+@click.command("user-model")
+@dataset_option
+@out_option
+@click.option(
+    "--fusion",
+    default=AS_SET,
+    show_default=True,
+    metavar="BUNDLE",
+    help="Folder of the trained fusion in whose space it reads items; default: the one that settings say.",
+)
+@click.option(
+    "--protocol",
+    type=click.Choice(PROTOCOL_NAMES),
+    default="time",
+    show_default=True,
+    help="How interactions are split into what is learned from and what is measured by.",
+)
+@click.option("--epochs", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option(
+    "--popularity",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="How much popularity is corrected for: 1 leaves it out of people's vectors.",
+)
+@click.option(
+    "--new-items",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.1,
+    show_default=True,
+    help="The share of items to rank as new ones, by a second training without them; 0: none.",
+)
+@seed_option
+@cache_option
+@output_options("what the run reached", "plots")
+def user_model(
+    dataset: Path,
+    out: Path,
+    fusion: str,
+    protocol: str,
+    epochs: int,
+    popularity: float,
+    new_items: float,
+    seed: int,
+    cache: Path | None,
+    json_file: Path | None,
+    report: Path | None,
+) -> None:
+    """Train a sequence model of people: what they liked next is near to where their history leads.
+
+    Reads items by their fused vectors alone, so that an item with no event yet is scored as any other. Learns
+    from the training part of the data set, and is measured on its validation part beside the decayed mean and
+    the person's interests. The bundle has the model as ONNX with a manifest; the setting
+    `recommend.user_model` names it to workers.
+    """
+    require_training(report is not None)
+    settings = {"epochs": epochs, "popularity": popularity}
+    found = _trained(dataset, out, fusion, protocol, settings, new_items, seed, cache)
+    if json_file is not None:
+        write_json(found, json_file)
+    if report is not None:
+        from workers.evaluation.user_model_report import write_user_model_report
+
+        for path in write_user_model_report(found, report):
+            note(f"wrote {path}")
+    shown = console(err=str(json_file) == "-")
+    columns = ("user model", "validation recall@20", "ndcg@20")
+    for title, models in (("All items", found["models"]), ("\nNew items", found["new_items"])):
+        if models is not None:
+            rows = [(name, own["recall@20"], own["ndcg@20"]) for name, own in models.items()]
+            shown.print(table(columns, rows, title))
+    note(f"wrote {out}: use it with -o recommend.user_model={out}")
+
+
+def _trained(
+    dataset: Path,
+    out: Path,
+    fusion: str,
+    protocol: str,
+    settings: dict[str, Any],
+    new_items: float,
+    seed: int,
+    cache: Path | None,
+) -> dict[str, Any]:
+    from models.errors import TrainingError
+    from models.evaluation.splits import split
+    from workers.cli.progress import progress
+    from workers.encoders_in_use import fusion_of
+
+    flags = {} if fusion == AS_SET else {"fusion": {"bundle": fusion}}
+    with progress() as bars:
+        source, chosen = read_training_data(dataset, cache, bars, **flags)
+        if not source.encoders:
+            raise TrainingError(
+                f"{source.data.name} came with features of no encoder, and without times: a user model needs "
+                "items.jsonl and events.jsonl"
+            )
+        found: dict[str, Any] = import_module(_RUN).train_user_model(
+            split(source.data, protocol),  # type: ignore[arg-type]
+            source.data.features,
+            fusion_of(chosen, source.encoders),
+            settings,
+            seed,
+            out,
+            new_items,
+            out / CHECKPOINT_FILE,
+            bars,
+        )
+    return {"dataset": source.data.name, **found}
