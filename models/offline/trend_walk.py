@@ -50,12 +50,12 @@ class TrendWalk:
 
     def __init__(
         self,
-        walk: float = 0.55,
-        popularity: float = 0.5,
-        own_popularity: float = 0.15,
-        own_length: float = 0.1,
-        crowd: float = 0.2,
-        later: float = 0.5,
+        walk: float = 0.54,
+        popularity: float = 0.54,
+        own_popularity: float = 0.14,
+        own_length: float = 0.12,
+        crowd: float = 0.09,
+        later: float = 11.0,
         later_people: float = 100.0,
         crowd_items: int = 10,
         longest: int = 4,

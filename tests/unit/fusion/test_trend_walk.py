@@ -67,11 +67,11 @@ def test_alone_it_ranks_as_the_walk_that_it_is_made_of() -> None:
     data = tastes()
     walk = ContentWalk(popularity=0.0)
     walk.fit(data.train, data.features, CONTEXT)
-    model = TrendWalk(**ALONE)
+    model = TrendWalk(**ALONE, walk=0.5)
     model.fit(data.train, data.features, CONTEXT)
     people = np.arange(20)
     np.testing.assert_allclose(
-        np.exp(model.scores(people) / np.float32(0.55)), walk.scores(people) + 1e-9, rtol=1e-3
+        np.exp(model.scores(people) / np.float32(0.5)), walk.scores(people) + 1e-9, rtol=1e-3
     )
 
 
