@@ -8,17 +8,17 @@ Three things in who took what tell more, and none needs a time:
   them;
 - the person: who took popular items takes popular items, and who has a longer history less so.
 
-With w_ui the score of `ContentWalk` without its factor of popularity, l_i and h_i the people who took i outside
-and inside the crowd, n_u the items of u up to ``longest``, m_u the mean of log(1 + l_j) over the items j of u, and
-n̄ and m̄ the means over people outside the crowd, the score is log-linear, as a conditional logit (McFadden 1974,
-"Conditional logit analysis of qualitative choice behavior") over items::
+With w_ui the score of `ContentWalk` without its factor of popularity, l_i and h_i the people who took i
+outside and inside the crowd, n_u the items of u up to ``longest``, m_u the mean of log(1 + l_j) over the items
+j of u, and n̄ and m̄ the means over people outside the crowd, the score is log-linear, as a conditional logit
+over items (McFadden 1974, "Conditional logit analysis of qualitative choice behavior")::
 
     s(u, i) = α log w_ui + (β + β_m (m_u − m̄) − β_n (n_u − n̄)) log(1 + l_i) − γ log²(1 + h_i) + δ d_i
     d_i = Σ_v (n_v − ñ) / (l_i + k)
 
-v runs over people outside the crowd who took i, ñ is the mean of n_v over all interactions of such people, and
-k people of mean length keep d small where few took i. The weights α to δ are six numbers; they were fitted by
-maximum likelihood on validation people of one data set (see the experiments in the documentation).
+v runs over people outside the crowd who took i, ñ is the mean of n_v over all interactions of such people,
+and k people of mean length keep d small where few took i. The six weights α to δ were fitted by maximum
+likelihood on the validation people of one data set (see the experiments in the documentation).
 """
 
 from __future__ import annotations
@@ -90,11 +90,9 @@ class TrendWalk:
         later = (light.T @ (length[is_light] - mean_length)) / (people + self._later_people)
         own = np.divide(train @ log_people, items, out=np.zeros_like(items), where=items > 0)
         counted = is_light & (items > 0)
-        of_people = self._popularity + np.where(
-            items > 0,
-            self._own_popularity * (own - _mean(own[counted])) - self._own_length * (length - _mean(length[counted])),
-            0.0,
-        )
+        of_person = self._own_popularity * (own - _mean(own[counted]))
+        of_person -= self._own_length * (length - _mean(length[counted]))
+        of_people = self._popularity + np.where(items > 0, of_person, 0.0)
         self._of_people = of_people.astype(np.float32)
         self._log_people = log_people.astype(np.float32)
         self._of_items = (self._later * later - self._crowd * np.log1p(crowd) ** 2).astype(np.float32)

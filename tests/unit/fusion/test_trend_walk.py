@@ -39,7 +39,7 @@ def test_an_item_that_people_of_longer_histories_took_is_above_one_as_popular_of
     histories = [[0], [0], [1, 2, 3], [1, 4, 5], [6]]
     alike, found = scored(histories, 7, popularity=1.0)[4], scored(histories, 7, popularity=1.0, later=1.0)[4]
     assert alike[0] == pytest.approx(alike[1])
-    # The mean length over interactions is 21 / 9: twice 1 below it, twice 3 above it, with a hundred more people.
+    # Two people of three items instead of two of one, among a hundred more of mean length.
     assert found[1] - found[0] == pytest.approx(2 * (3 - 1) / 102, rel=1e-4)
 
 
