@@ -29,7 +29,7 @@ def matrix(histories: list[list[int]], items: int) -> csr_array:
 
 
 def scored(histories: list[list[int]], items: int, **settings: float) -> np.ndarray:
-    model = TrendWalk(**{**ALONE, **settings})  # type: ignore[arg-type]
+    model = TrendWalk(**{**ALONE, **settings})
     model.fit(matrix(histories, items), {}, CONTEXT)
     return model.scores(np.arange(len(histories)))
 
