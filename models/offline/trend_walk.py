@@ -10,8 +10,8 @@ Three things in who took what tell more, and none needs a time:
 
 With w_ui the score of `ContentWalk` without its factor of popularity, l_i and h_i the people who took i
 outside and inside the crowd, n_u the items of u up to ``longest``, m_u the mean of log(1 + l_j) over the
-items j of u, and n̄ and m̄ the means over people outside the crowd, the score is log-linear, as a conditional logit
-over items (McFadden 1974, "Conditional logit analysis of qualitative choice behavior")::
+items j of u, and n̄ and m̄ the means over people outside the crowd, the score is log-linear, as a
+conditional logit over items (McFadden 1974, "Conditional logit analysis of qualitative choice behavior")::
 
     s(u, i) = α log w_ui + (β + β_m (m_u − m̄) − β_n (n_u − n̄)) log(1 + l_i) − γ log²(1 + h_i) + δ d_i
     d_i = Σ_v (n_v − ñ) / (l_i + k)
