@@ -63,6 +63,11 @@ MODELS: tuple[ModelEntry, ...] = (
         ),
         source="Cooper et al. 2014, with a graph of content as Zhou and Shen 2023",
     ),
+    ModelEntry(
+        name="trend-walk",
+        build="models.offline.trend_walk:TrendWalk",
+        source="the content walk in a conditional logit, McFadden 1974",
+    ),
 )
 
 
