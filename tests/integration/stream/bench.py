@@ -131,8 +131,14 @@ class Stream:
             future.get(timeout=30)
         return len(futures)
 
-    def read(self, topic: str, until: Callable[[list[Any]], bool], timeout_s: float = 30.0) -> list[Any]:
-        """Every JSON value from the topic's start, once ``until`` holds of them."""
+    def read(
+        self,
+        topic: str,
+        until: Callable[[list[Any]], bool],
+        timeout_s: float = 30.0,
+        decode: Callable[[bytes], Any] = json.loads,
+    ) -> list[Any]:
+        """Every value, by default JSON, from the topic's start, once ``until`` holds of them."""
         name = self.prefix + topic
         consumer = KafkaConsumer(
             bootstrap_servers=self.settings.kafka.bootstrap_servers, auto_offset_reset="earliest"
@@ -147,7 +153,7 @@ class Stream:
                 if time.monotonic() > deadline:
                     raise AssertionError(f"{name}: not within {timeout_s} s; {len(found)} read: {found[-3:]}")
                 for records in consumer.poll(timeout_ms=100).values():
-                    found += [json.loads(record.value) for record in records if record.value is not None]
+                    found += [decode(record.value) for record in records if record.value is not None]
             return found
         finally:
             consumer.close()

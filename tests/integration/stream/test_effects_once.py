@@ -14,7 +14,9 @@ from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient, NewPartitions
 
 from deploy.embedded import EmbeddedRedis
+from streams.codec import decode_value
 from streams.topic_admin import create_topics
+from streams.topics import PROFILES
 from tests.integration.stream.bench import SESSION_TIMEOUT_S, Stream, event
 
 USERS = [f"user-{number}" for number in range(40)]
@@ -137,6 +139,12 @@ def test_an_empty_redis_gets_its_profiles_back(kafka: object, topic_prefix: str,
             (worker,) = stream.start("profile")
             stream.publish_events(rounds(3))
             stream.await_versions(dict.fromkeys(USERS, 3))
+            # What is in Redis alone is lost with it, where its events are gone as well.
+            stream.read(
+                "profiles",
+                lambda found: {one.user_id for one in found if one.version == 3} == set(USERS),
+                decode=lambda value: decode_value(value, PROFILES),
+            )
             stream.kill(worker)
             first.stop()
             # As if retention had taken the events: only the compacted profiles are left.
