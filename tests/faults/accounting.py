@@ -15,15 +15,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from models.profile import Profile
 from streams.codec import decode_value
 from streams.topics import PROFILES, TOPICS
 from tests.faults.item_vectors import ItemVectors
 from tests.faults.load import BROKEN_EVERY, number_from
 from tests.faults.next_release import VALUE
+from tests.faults.profile_differences import differences
 from tests.faults.reading import Json, ask, read_reference, read_topic
 from tests.faults.reference_outcomes import Outcomes, ShownList, expected_outcomes, shown_list
-from tests.faults.reference_profiles import ReferenceProfile, filter_bits
 from tests.faults.world import PREFIX, World
 from workers.state.profile import stored_profile
 
@@ -389,41 +388,8 @@ def of_releases(values: Iterable[bytes]) -> tuple[int, int]:
     return of_next.count(False), of_next.count(True)
 
 
-def differences(found: Profile, wanted: ReferenceProfile) -> list[str]:
-    """In what a stored profile differs from the model's."""
-    problems: list[str] = []
-
-    def compare(what: str, has: object, should: object) -> None:
-        if has != should:
-            problems.append(f"{what}: {str(has)[:200]}, not {str(should)[:200]}")
-
-    compare("version", found.version, wanted.version)
-    compare("counts", found.counts, wanted.counts)
-    compare(
-        "positives and negatives", (found.positives, found.negatives), (wanted.positives, wanted.negatives)
-    )
-    history = [(one.occurred_at_ms, one.item_id, one.action, one.weight) for one in found.history]
-    compare("history", sorted(history), wanted.history)
-    if wanted.is_ordered:
-        compare("order of the history", history, wanted.history)
-        compare("recent events", _packed(found.recent_events), wanted.recent)
-        compare("seen", _packed(found.seen), wanted.seen)
-        compare("filter", filter_bits(found.seen_filter), wanted.filter_bits)
-        compare("filtered", found.seen_filter_items, wanted.filtered)
-        applied = {int(key.rpartition("/")[2]): offset for key, offset in found.applied.items()}
-        compare("positions", applied, wanted.applied)
-    else:
-        compare("seen", set(_packed(found.seen)) - wanted.all_seen, set())
-        compare("seen count", len(_packed(found.seen)) + found.seen_filter_items >= len(wanted.seen), True)
-    return problems
-
-
 def _last(entries: Iterator[tuple[str, int, bytes | None]]) -> dict[str, bytes | None]:
     return {key: value for key, _, value in entries}
-
-
-def _packed(hashes: bytes) -> list[bytes]:
-    return [hashes[at : at + 8] for at in range(0, len(hashes), 8)]
 
 
 def _two_numbers(value: bytes) -> tuple[float, float]:
