@@ -20,6 +20,7 @@ from streams.topics import TOPICS, Topic
 
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
+_COMPACTED_SEGMENT_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,9 @@ def topic_config(topic: Topic[Any], settings: TopicSettings) -> dict[str, str]:
     """Kafka's settings of a topic.
 
     A compacted topic must forget withdrawn items and erased people from the disk as well. Kafka compacts
-    closed segments only, so `max.compaction.lag.ms` closes and compacts them in a day at most. Time-retained
-    topics lose whole segments: a segment of a seventh of the retention keeps nothing much longer than said.
+    closed segments only, so `max.compaction.lag.ms` closes and compacts them in a day at most, and small
+    segments much sooner where many records come: a worker that starts reads all that is not compacted.
+    Time-retained topics lose whole segments: a segment of a seventh of the retention keeps nothing much longer than said.
     """
     config = {
         "cleanup.policy": topic.cleanup,
@@ -67,6 +69,7 @@ def topic_config(topic: Topic[Any], settings: TopicSettings) -> dict[str, str]:
     if topic.cleanup == "compact":
         config["delete.retention.ms"] = str(round(settings.delete_retention_hours * _HOUR_MS))
         config["max.compaction.lag.ms"] = str(_DAY_MS)
+        config["segment.bytes"] = str(_COMPACTED_SEGMENT_BYTES)
         if topic.min_compaction_lag_hours:
             config["min.compaction.lag.ms"] = str(round(topic.min_compaction_lag_hours * _HOUR_MS))
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,26 +91,10 @@ class Cascade(Knowledge):
         self.memory.observe(person, interaction)
         self._cached = None
 
-    def backfill(self, people: Iterable[Person]) -> None:
+    def backfill(self, people: Sequence[Person]) -> None:
         """Build on histories alone, in the order of their events' times."""
-        entries = [
-            (time_ms, person.user_id, at, person)
-            for person in people
-            for at, time_ms in enumerate(person.times_ms.tolist())
-        ]
-        for time_ms, user_id, at, person in sorted(entries, key=lambda entry: entry[:3]):
-            earlier = max(0, person.events - len(person.item_ids))
-            before = Person(
-                user_id,
-                person.item_ids[:at],
-                person.weights[:at],
-                person.times_ms[:at],
-                earlier + at,
-                int((person.weights[:at] > 0).sum()),
-                time_ms,
-            )
-            weight = float(person.weights[at])
-            self.observe(before, Interaction(user_id, person.item_ids[at], "", weight, time_ms))
+        self.memory.observe_histories(people)
+        self._cached = self._cached_candidates = None
 
     def forget(self, user_id: str) -> int:
         """Take back what a person did, as far as the memory can tell; how many events that were."""

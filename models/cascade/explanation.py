@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from models.cascade.ranking import Ranking
 from models.fusion.interface import MODALITIES, Modality
 from models.fusion.linear import BLOCK_ROWS
-from models.interactions.pairs import NEAR_AFTER, NEAR_BEFORE
+from models.interactions.pair_channels import NEAR_AFTER, NEAR_BEFORE
 from models.profile.taste import Taste
 from models.ranking.reasons import Reason
 from models.retrieval.index import ItemIndex

@@ -1,7 +1,7 @@
 """How often items are used in which situation: at which time of day, and with what else an event says.
 
 A situation is one of 8 parts of the day (UTC) or one of 64 buckets of a hash of (name, value) of an event's
-context. Counts fade over 30 days; as everywhere here they grow with time instead (see `pairs`).
+context. Counts fade over 30 days; as everywhere here they grow with time instead (see `pair_channels`).
 """
 
 from __future__ import annotations
@@ -69,6 +69,17 @@ class ContextCounts:
         for situation in (day_part(time_s), *named_situations(context)):
             self._counts[situation, row] += growth
             self._totals[situation] += growth
+
+    def add_many(self, rows: NDArray[np.int64], times_s: NDArray[np.float64]) -> None:
+        """Take in many events of which only the times are known, int64 and float64 [n]."""
+        if not len(rows):
+            return
+        self._growth(float(times_s.max()))
+        assert self._origin_s is not None
+        growth = np.exp(np.maximum((times_s - self._origin_s) / _FADE_S, -_MAX_EXPONENT))
+        parts = (times_s % _DAY_S // (_DAY_S / DAY_PARTS)).astype(np.int64)
+        np.add.at(self._counts, (parts, rows), growth.astype(np.float32))
+        self._totals += np.bincount(parts, growth, SITUATIONS)
 
     def remove(self, row: int, time_s: float) -> None:
         """Take an event back from its time of day; in which other situations it was is not known any more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from models.cascade.person import Interaction, Person
 from models.errors import SettingError
 from models.interactions.contexts import ContextCounts
+from models.interactions.histories import Histories
 from models.interactions.log import EventLog
 from models.interactions.pairs import PairStatistics
 from models.interactions.popularity import Popularity
@@ -18,6 +20,8 @@ from models.interactions.segments import SegmentPopularity
 
 # A history holds 200; one read back from the profile after an event has one entry less before it.
 HISTORY_ENTRIES = 199
+# Of histories taken in at once: some 100 MB while they are.
+PAIRS_AT_ONCE = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,43 @@ class InteractionMemory:
         self.segments.add(row, time_s, interaction.context)
         self.log.append(interaction.user_id, row, interaction.weight, time_s)
         return row
+
+    def observe_histories(self, people: Sequence[Person]) -> None:
+        """Take in all events of these histories at once, in the order of their times.
+
+        As `observe` of each, but without what a history does not tell: the context of an event. An item
+        that had to make room counts from when it came back, if it did.
+        """
+        people = [person for person in people if person.item_ids]
+        if not people:
+            return
+        histories = Histories.of(people)
+        parts = (self.pairs, self.popularity, self.contexts, self.segments, self.log)
+        new = len({item_id for item_id in histories.item_ids if self.items.get(item_id) is None})
+        for part in parts:
+            part.grow(min(len(self.items) + new, self._settings.max_items) + 1)
+        rows = np.full(len(histories.item_ids), -1, np.int64)
+        order = histories.by_time()
+        for at in order.tolist():
+            row, reused = self.items.use(histories.item_ids[at])
+            if reused:
+                rows[rows == row] = -1
+                for part in parts:
+                    part.clear(row)
+            rows[at] = row
+            user_id = histories.user_ids[histories.people[at]]
+            self.log.append(user_id, row, float(histories.weights[at]), float(histories.times_s[at]))
+        known = order[rows[order] >= 0]
+        times_s = histories.times_s[known]
+        self.popularity.add_many(
+            rows[known], histories.weights[known], times_s, histories.before[known], histories.gaps_s()[known]
+        )
+        self.contexts.add_many(rows[known], times_s)
+        reach = min(self._settings.recent_entries, HISTORY_ENTRIES)
+        for later, earlier in histories.pairs(rows, reach, PAIRS_AT_ONCE):
+            at_s = histories.times_s[later]
+            gaps_s = np.maximum(at_s - histories.times_s[earlier], 0.0)
+            self.pairs.add_many(rows[later], rows[earlier], gaps_s, at_s)
 
     def forget(self, user_id: str) -> int:
         """Take back what a person's events added, as far as the log holds them, and forget them there.

@@ -1,24 +1,4 @@
-"""How often items meet in histories, by how near in time they do.
-
-Each channel c holds, for items h and i, ``S_c[h, i] = Σ k_c(Δ) · exp((t − t₀) / a_c)`` over the pairs of
-events of one person on h and i that are Δ apart, t the time of the later one. Weights that grow with time
-instead of old ones that shrink: an update touches only the pairs of one event, and what is read is a
-ratio of two sums, in which the growth cancels.
-
-===============  ===========================  =======  =========================================
-channel          k(Δ)                         a        pairs
-===============  ===========================  =======  =========================================
-page             1 where Δ ≤ 2 s              86 d     both ways
-near_after       exp(−Δ / 60 s)               43 d     i after h; half each way where Δ ≤ 1 s
-near_before      exp(−Δ / 60 s)               43 d     i before h; half each way where Δ ≤ 1 s
-session_after    exp(−Δ / 600 s)              43 d     i after h
-session_before   exp(−Δ / 600 s)              43 d     i before h
-ever             1                            −        both ways
-delay_20s …      1 where Δ is within (1, 20]  86 d     i after h
-===============  ===========================  =======  =========================================
-
-``delay_90s``, ``delay_400s``, ``delay_hour`` and ``delay_long`` hold the pairs of (20, 90], (90, 400] and
-(400, 3600] seconds, and of more: what came after h as long ago as h is now.
+"""How often items meet in histories, by how near in time they do; what is summed, `pair_channels` tells.
 
 A small catalogue is held as full matrices, a large one as the strongest neighbours of each item.
 """
@@ -31,71 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.interactions.lazy_zeros import copy_written, lazy_zeros
-
-DAY_S = 86_400.0
-CHANNELS = (
-    "page",
-    "near_after",
-    "near_before",
-    "session_after",
-    "session_before",
-    "ever",
-    "delay_20s",
-    "delay_90s",
-    "delay_400s",
-    "delay_hour",
-    "delay_long",
+from models.interactions.pair_channels import (
+    AGE_S,
+    CHANNELS,
+    EVER,
+    NEAR_AFTER,
+    NEAR_BEFORE,
+    SESSION_AFTER,
+    SESSION_BEFORE,
+    Rows,
+    Values,
+    pair_weights,
 )
-PAGE, NEAR_AFTER, NEAR_BEFORE, SESSION_AFTER, SESSION_BEFORE, EVER, FIRST_DELAY = range(7)
-# Upper ends of the delays, the last of them open.
-DELAY_ENDS_S = np.array([20.0, 90.0, 400.0, 3_600.0])
-AGE_S = np.array([86.0, 43.0, 43.0, 43.0, 43.0, math.inf, 86.0, 86.0, 86.0, 86.0, 86.0]) * DAY_S
-PAGE_S = 2.0
-# Within one tick of the clock the order of two events says nothing.
-_TICK_S = 1.0
-# Weights below this are left out: exp(-9.2).
-_LEAST_WEIGHT = 1e-4
+
 # exp of this is far below the largest float32, and sums have room above it.
 _MAX_EXPONENT = 40.0
 # Of a full matrix, those that become rows of neighbours at once.
 _BLOCK_ROWS = 256
-
-Rows = NDArray[np.int64]
-Values = NDArray[np.float32]
-
-
-def delay_channels(gaps_s: NDArray[np.float64]) -> Rows:
-    """The channel of pairs with such gaps: of the page within a tick of the clock, int64 [n]."""
-    delays = FIRST_DELAY + np.searchsorted(DELAY_ENDS_S, gaps_s)
-    return np.where(gaps_s <= _TICK_S, PAGE, delays)
-
-
-def pair_weights(gaps_s: NDArray[np.float64]) -> tuple[Values, Values]:
-    """What pairs add in each channel, without age: earlier → later, and later → earlier.
-
-    Args:
-        gaps_s: From each earlier event to the later one, seconds, not negative, [n].
-
-    Returns:
-        Two arrays float32 [channels, n].
-    """
-    forward = np.zeros((len(CHANNELS), len(gaps_s)), np.float32)
-    page = gaps_s <= PAGE_S
-    near = np.exp(gaps_s / -60.0)
-    session = np.exp(gaps_s / -600.0)
-    for weights in (near, session):
-        weights[weights < _LEAST_WEIGHT] = 0.0
-    backward = np.zeros_like(forward)
-    half = np.where(gaps_s <= _TICK_S, 0.5, 1.0)
-    forward[NEAR_AFTER] = backward[NEAR_BEFORE] = near * half
-    tick = gaps_s <= _TICK_S
-    backward[NEAR_AFTER] = forward[NEAR_BEFORE] = np.where(tick, near * 0.5, 0.0)
-    forward[SESSION_AFTER] = backward[SESSION_BEFORE] = session
-    forward[PAGE] = backward[PAGE] = page
-    forward[EVER] = backward[EVER] = 1.0
-    later = np.flatnonzero(~tick)
-    forward[delay_channels(gaps_s[later]), later] = 1.0
-    return forward, backward
 
 
 class PairStatistics:
@@ -198,6 +130,42 @@ class PairStatistics:
             self._dense[channels, row, partners[at]] += backward[channels, at]
         else:
             self._add_to_table(row, partners, forward, backward)
+
+    def add_many(
+        self, later: Rows, earlier: Rows, gaps_s: NDArray[np.float64], times_s: NDArray[np.float64]
+    ) -> None:
+        """Take in pairs of many events at once, as `add` does those of one.
+
+        Where only the strongest neighbours are held, they are those by all of these pairs; `add` knows only
+        what came before.
+
+        Args:
+            later: Rows of the later events' items, int64 [n].
+            earlier: Rows of the earlier ones, each another than the later one's, int64 [n].
+            gaps_s: How long before, float64 [n].
+            times_s: Of the later events, float64 [n].
+        """
+        if not len(later):
+            return
+        for time_s in (float(times_s.min()), float(times_s.max())):
+            self._growth(time_s)
+        assert self._origin_s is not None
+        forward, backward = pair_weights(gaps_s)
+        ages_s, which = np.unique(AGE_S, return_inverse=True)
+        for at, age_s in enumerate(ages_s):
+            growth = np.exp(np.maximum((times_s - self._origin_s) / age_s, -_MAX_EXPONENT))
+            forward[which == at] *= growth.astype(np.float32)
+            backward[which == at] *= growth.astype(np.float32)
+        for sums, ahead, back in zip(self._sums, forward, backward, strict=True):
+            sums += np.bincount(earlier, ahead, len(sums)) + np.bincount(later, back, len(sums))
+        if self._dense is None:
+            rows, partners = np.concatenate([earlier, later]), np.concatenate([later, earlier])
+            self._merge(rows, partners, np.concatenate([forward, backward], axis=1))
+            return
+        for matrix, ahead, back in zip(self._dense, forward, backward, strict=True):
+            for rows, partners, values in ((earlier, later, ahead), (later, earlier, back)):
+                some = values.nonzero()[0]
+                np.add.at(matrix, (rows[some], partners[some]), values[some])
 
     def scales(self, partners: Rows, smoothing: NDArray[np.float64], time_s: float) -> NDArray[np.float32]:
         """``1 / (Σ_j S[h, j] + smoothing)`` of every channel and partner h, float32 [channels, n].
@@ -354,6 +322,29 @@ class PairStatistics:
             self._forget(np.full(len(free), row), free)
             self._ids[row, free] = partners[new]
             self._add_to_row(row, free, backward[:, new])
+
+    def _merge(self, rows: Rows, partners: Rows, values: Values) -> None:
+        """Add pairs to the neighbours of all of these rows; of each, the strongest stay."""
+        touched = np.unique(rows)
+        of, place = (self._ids[touched] >= 0).nonzero()
+        of = touched[of]
+        pairs = np.concatenate([of * self._capacity + self._ids[of, place], rows * self._capacity + partners])
+        pairs, number = np.unique(pairs, return_inverse=True)
+        sums = np.empty((len(CHANNELS), len(pairs)), np.float32)
+        for held, more, into in zip(self._values, values, sums, strict=True):
+            into[:] = np.bincount(number, np.concatenate([held[of, place], more]), len(pairs))
+        row_of = pairs // self._capacity
+        order = np.lexsort((-self._strength(sums), row_of))
+        # In this order rows are together: each pair's place is how far it is from the first of its row.
+        ranked = row_of[order]
+        places = np.arange(len(order)) - np.searchsorted(ranked, ranked)
+        kept = places < self._neighbours
+        order, places = order[kept], places[kept]
+        self._values[:, of, place] = 0.0
+        self._ids[touched] = -1
+        self._ids[row_of[order], places] = pairs[order] % self._capacity
+        channels, at = sums[:, order].nonzero()
+        self._values[channels, row_of[order[at]], places[at]] = sums[channels, order[at]]
 
     def _add_to_row(self, row: int, places: Rows, values: Values) -> None:
         channels, at = values.nonzero()

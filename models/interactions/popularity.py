@@ -23,7 +23,11 @@ Rows = NDArray[np.int64] | slice
 
 def stage(events: int) -> int:
     """The stage of a person: two for every doubling of events + 1, so that the first few are apart."""
-    return min(int(2.0 * np.log2(events + 1.0)), STAGES - 1)
+    return int(_stages(np.array(events)))
+
+
+def _stages(events: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.asarray(np.minimum(2.0 * np.log2(events + 1.0), STAGES - 1), np.int64)
 
 
 class Popularity:
@@ -91,6 +95,31 @@ class Popularity:
         self.first_s[row] = min(self.first_s[row], time_s)
         self.last_s[row] = max(self.last_s[row], time_s)
         self.total += 1
+
+    def add_many(
+        self,
+        rows: NDArray[np.int64],
+        weights: NDArray[np.float32],
+        times_s: NDArray[np.float64],
+        events: NDArray[np.int64],
+        gaps_s: NDArray[np.float64],
+    ) -> None:
+        """Take in many events at once, as `add` does one: arrays [n], gaps infinite where there is none."""
+        if not len(rows):
+            return
+        self._settle(float(times_s.max()))
+        for recent, origin_s, span_s in zip(self._recent, self._origins_s, SPANS_S, strict=True):
+            recent += np.bincount(rows, np.exp((times_s - origin_s) / span_s), self._rows)
+        growth = np.exp((times_s - self._stage_origin_s) / _STAGE_SPAN_S)
+        np.add.at(self._at_stage, (_stages(events), rows), growth)
+        began = np.isfinite(gaps_s) & (gaps_s > VISIT_GAP_S)
+        self._at_return += np.bincount(rows[began], growth[began], self._rows)
+        self.count += np.bincount(rows, minlength=self._rows)
+        self.positives += np.bincount(rows, weights > 0, self._rows)
+        self.weight_sum += np.bincount(rows, weights, self._rows)
+        np.minimum.at(self.first_s, rows, times_s)
+        np.maximum.at(self.last_s, rows, times_s)
+        self.total += len(rows)
 
     def remove(self, row: int, weight: float, time_s: float, events: int, gap_s: float | None) -> None:
         """Take back what `add` with the same arguments added; nothing falls below 0.

@@ -1,7 +1,7 @@
 """What is used now in a segment of people, such as a country or a device, as an event's context names it.
 
 Of the segments only those used last are kept. Counts fade over two days, as what trends does; as everywhere
-here they grow with time instead (see `pairs`).
+here they grow with time instead (see `pair_channels`).
 """
 
 from __future__ import annotations

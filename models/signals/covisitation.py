@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from models.interactions.pairs import (
+from models.interactions.pair_channels import (
     CHANNELS,
     EVER,
     NEAR_AFTER,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.cascade.person import Person
 from models.interactions import History, InteractionMemory
-from models.interactions.pairs import PAGE_S
+from models.interactions.pair_channels import PAGE_S
 
 # Entries of a history that signals look at.
 RECENT_ENTRIES = 50

@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 from models.errors import SettingError
 from models.interactions import InteractionMemory, InteractionSettings
 from models.interactions.log import EventLog
-from models.interactions.pairs import (
+from models.interactions.pair_channels import (
     CHANNELS,
     EVER,
     FIRST_DELAY,
     NEAR_AFTER,
     NEAR_BEFORE,
     PAGE,
-    PairStatistics,
     delay_channels,
     pair_weights,
 )
+from models.interactions.pairs import PairStatistics
 from models.interactions.popularity import STAGES, Popularity, stage
 from models.interactions.rows import ItemRows
 from tests.unit.cascade.people import event, person, stream
