@@ -59,7 +59,8 @@ def topic_config(topic: Topic[Any], settings: TopicSettings) -> dict[str, str]:
     A compacted topic must forget withdrawn items and erased people from the disk as well. Kafka compacts
     closed segments only, so `max.compaction.lag.ms` closes and compacts them in a day at most, and small
     segments much sooner where many records come: a worker that starts reads all that is not compacted.
-    Time-retained topics lose whole segments: a segment of a seventh of the retention keeps nothing much longer than said.
+    Time-retained topics lose whole segments: one of a seventh of the retention keeps nothing much longer than
+    said.
     """
     config = {
         "cleanup.policy": topic.cleanup,

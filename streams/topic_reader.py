@@ -70,6 +70,16 @@ class TopicReader:
             for partition, offset in self._consumer.beginning_offsets(list(self._partitions)).items():
                 self._consumer.seek(partition, offset)
 
+    def seek_to_time(self, time_ms: int) -> None:
+        """Go on with the first record of each partition that is of this time or later, ms since the epoch."""
+        wanted = dict.fromkeys(self._partitions, time_ms)
+        with kafka_errors_explained(self._settings):
+            found = self._consumer.offsets_for_times(wanted)
+            ends = self._consumer.end_offsets(list(self._partitions))
+            for partition, end in ends.items():
+                at = found.get(partition)
+                self._consumer.seek(partition, end if at is None else at.offset)
+
     def poll(self, timeout_s: float) -> list[Record]:
         """The next records, at most 500; empty where none came within ``timeout_s`` seconds.
 

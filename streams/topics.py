@@ -158,7 +158,8 @@ OUTCOMES: Topic[Outcome] = Topic(
     partitions="user",
     cleanup="delete",
     written_by=("join",),
-    read_by=("you",),
+    read_by=("you", "join"),
+    followed_by=("join",),
     description="What people did with the items of their lists, each event once.",
     examples=examples.OUTCOMES,
 )

@@ -16,8 +16,10 @@ from workers.outcome_counts import OutcomeCounts
 from workers.popularity_shares import PopularityShares
 from workers.state.exposures import (
     TIMER,
+    Decisions,
     Exposures,
     JoinBounds,
+    NothingDecided,
     Step,
     encode_exposures,
     exposures_key,
@@ -55,7 +57,9 @@ class Changes:
         for shown in step.lists:
             self.counts.add_list(shown)
         for joined in step.joined:
-            self.counts.add_outcome(joined)
+            self.counts.add_outcome(joined.counted)
+        for recalled in step.recalled:
+            self.counts.add_outcome(recalled)
         self.unmatched.update(step.unmatched)
 
 
@@ -65,6 +69,7 @@ class JoinSteps:
     Args:
         outcomes_topic: The full name.
         now: The wall clock.
+        decided: See `Step`.
     """
 
     def __init__(
@@ -73,11 +78,13 @@ class JoinSteps:
         outcomes_topic: str,
         popularity: PopularityShares,
         now: Callable[[], datetime],
+        decided: Decisions | None = None,
     ) -> None:
         join = settings.join
         self._outcomes_topic = outcomes_topic
         self._popularity = popularity
         self._now = now
+        self._decided = decided or NothingDecided()
         self._bounds = JoinBounds(round(join.window_hours * 3_600e6), join.lists_per_user)
         self._conversions = frozenset(join.conversions)
         self._actions = frozenset(settings.profile.actions)
@@ -93,7 +100,7 @@ class JoinSteps:
 
     def step(self, state: Exposures) -> Step:
         """What comes next for a person."""
-        return Step(state, self._bounds, self._conversions)
+        return Step(state, self._bounds, self._conversions, self._decided)
 
     def owe(self, step: Step, source: str, offset: int) -> None:
         """Keep the step's outcomes with the state until Kafka has them."""

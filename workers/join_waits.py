@@ -23,6 +23,8 @@ from workers.state.store import StateChange, StateStore, TimerChange
 
 SWEEP_S = 0.5
 SWEPT_AT_ONCE = 100
+# After a partition came to be this worker's.
+BEGIN_S = 5.0
 REFRESH_S = 10.0
 
 _log = structlog.get_logger()
@@ -35,6 +37,7 @@ class JoinWaits:
         wait_s: Where no list of a partition came for so long, all that were published before are read.
         now: The wall clock.
         clock: Seconds that only grow.
+        is_reading: Whether what was decided before is being read: nothing is decided meanwhile.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class JoinWaits:
         wait_s: float,
         now: Callable[[], datetime],
         clock: Callable[[], float],
+        is_reading: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store = store
         self._publisher = publisher
@@ -57,9 +61,12 @@ class JoinWaits:
         self._wait_s = wait_s
         self._now = now
         self._clock = clock
+        self._is_reading = is_reading
         self._lists_until_ms: dict[int, int] = {}
         # Of the partitions that are this worker's: when the last list came.
         self._last_list_s: dict[int, float] = {}
+        # Not before: what was decided before state was set back is known once records have come.
+        self._begin_s: dict[int, float] = {}
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -75,6 +82,7 @@ class JoinWaits:
     def take(self, partition: int) -> None:
         """From here on the waits of this partition are this worker's."""
         self._last_list_s[partition] = self._clock()
+        self._begin_s[partition] = self._clock() + BEGIN_S
 
     def leave(self, partition: int) -> None:
         """Another worker takes over."""
@@ -100,6 +108,8 @@ class JoinWaits:
             DependencyDownError: State or Kafka does not answer; what is not published stays due.
         """
         for partition in list(self._last_list_s):
+            if self._is_reading() or self._clock() < self._begin_s.get(partition, 0.0):
+                continue
             while due := await self._store.timers_due(
                 timers_name(partition), self._now().timestamp(), SWEPT_AT_ONCE
             ):

@@ -28,6 +28,7 @@ from streams.errors import BadInputError
 from streams.records import Outgoing, Record
 from streams.settings import Settings
 from streams.topic_names import TopicNames
+from workers.decided_outcomes import DecidedOutcomes, Published
 from workers.erased_people import ErasedPeople, since_of
 from workers.exposure_records import HappenedEvents, read_events, read_list
 from workers.fenced import FencedRole, Plan, source_name
@@ -68,6 +69,7 @@ class OutcomeJoiner(FencedRole):
     Args:
         now: The wall clock.
         clock: Seconds that only grow.
+        published: Reads outcomes back; see `DecidedOutcomes`.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class OutcomeJoiner(FencedRole):
         on_set_back: Callable[[bool], None] = lambda is_lost: None,
         clock: Callable[[], float] = time.monotonic,
         erased: ErasedPeople | None = None,
+        published: Published = lambda since_ms: (),
     ) -> None:
         self._people = erased or ErasedPeople(settings.privacy)
         super().__init__(STAGE, store, publisher, on_set_back=on_set_back, erased=self._people)
@@ -90,7 +93,8 @@ class OutcomeJoiner(FencedRole):
         self._metrics = metrics
         half_life_s = settings.recommend.popularity_half_life_days * 86_400.0
         self.popularity = PopularityShares(store, half_life_s, lambda: now().timestamp())
-        self._steps = JoinSteps(settings, topics.outcomes, self.popularity, now)
+        self._decided = DecidedOutcomes(published, frozenset(settings.join.conversions))
+        self._steps = JoinSteps(settings, topics.outcomes, self.popularity, now, self._decided)
         self.waits = JoinWaits(
             store,
             publisher,
@@ -100,6 +104,7 @@ class OutcomeJoiner(FencedRole):
             wait_s=settings.join.wait_s,
             now=now,
             clock=clock,
+            is_reading=lambda: self._decided.is_reading,
         )
 
     # The driver's hooks
@@ -127,6 +132,9 @@ class OutcomeJoiner(FencedRole):
     async def process(self, deliveries: Sequence[Delivery]) -> None:
         """See `FencedRole.process`; afterwards Kafka has every outcome of these records."""
         records = [delivery.record for delivery in deliveries]
+        events_ms = [record.timestamp_ms for record in records if record.topic == self._topics.profiles]
+        if events_ms:
+            await self._decided.cover(min(events_ms))
         for record in records:
             self._steps.read_from(source_name(record.topic_uuid, record.partition), record.offset)
             if record.topic == self._topics.recommendations:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from workers.state.exposures import Joined, ShownList, time_of
+from workers.state.exposures import CountedOutcome, ShownList, time_of
 from workers.state.store import DistinctAddition, TallyIncrement
 
 LISTS_SHOWN = "lists"
@@ -69,18 +69,18 @@ class OutcomeCounts:
         self.sums[day, group, NOVELTY_BITS] += sum(map(self._novelty_bits, shown.item_ids))
         self.shown[day, group].update(shown.item_ids)
 
-    def add_outcome(self, joined: Joined) -> None:
+    def add_outcome(self, outcome: CountedOutcome) -> None:
         """An event was joined with its list."""
-        day, group = time_of(joined.of.shown_us).date(), Group.of(joined.of)
-        action = joined.outcome.action
+        day, action = outcome.day, outcome.action
+        group = Group(outcome.model, outcome.experiment, outcome.arm)
         self.sums[day, group, OUTCOMES + (action if action in self._actions else OTHER_ACTION)] += 1
-        if joined.outcome.weight > 0:
+        if outcome.is_positive:
             self.sums[day, group, POSITIVES] += 1
         if action in self._conversions:
             self.sums[day, group, CONVERSIONS] += 1
-        if joined.is_first_positive:
+        if outcome.is_first_positive:
             self.sums[day, group, POSITIVE_LISTS] += 1
-        if joined.is_first_conversion:
+        if outcome.is_first_conversion:
             self.sums[day, group, CONVERTED_LISTS] += 1
 
     def tallies(self, expire_after_s: int) -> list[TallyIncrement]:

@@ -23,13 +23,17 @@ _log = structlog.get_logger()
 
 
 class LoggedOutcome(msgspec.Struct):
-    """What a report needs of an outcome."""
+    """What a report needs of an outcome, and the join of one that it has published."""
 
     recommendation_id: str
     event_id: str
     item_id: str
     action: str
     weight: float
+    shown_at: datetime
+    model: str
+    experiment: str | None = None
+    arm: str | None = None
 
 
 _outcomes = msgspec.json.Decoder(LoggedOutcome)
@@ -69,15 +73,34 @@ def logged_outcomes(settings: Settings) -> Iterator[LoggedOutcome]:
         ConfigurationError, DependencyDownError: As `logged_lists`.
     """
     seen: set[bytes] = set()
+    for outcome in published_outcomes(settings):
+        if _is_new(seen, f"{outcome.recommendation_id}\x00{outcome.event_id}"):
+            yield outcome
+
+
+def read_outcome(value: bytes) -> LoggedOutcome:
+    """An outcome's message.
+
+    Raises:
+        msgspec.MsgspecError, UnicodeDecodeError: It is none.
+    """
+    return _outcomes.decode(value)
+
+
+def published_outcomes(settings: Settings, since_ms: int | None = None) -> Iterator[LoggedOutcome]:
+    """Outcomes as they were published, repeats included; those since a time in ms, or all.
+
+    Raises:
+        ConfigurationError, DependencyDownError: As `logged_lists`.
+    """
     with TopicReader(settings.kafka, TopicNames(settings.topics.prefix).outcomes, "beginning") as reader:
+        if since_ms is not None:
+            reader.seek_to_time(since_ms)
         for record in reader.read_to_end():
             try:
-                outcome = _outcomes.decode(record.value or b"")
+                yield read_outcome(record.value or b"")
             except (msgspec.MsgspecError, UnicodeDecodeError):
                 _warn_of(record)
-                continue
-            if _is_new(seen, f"{outcome.recommendation_id}\x00{outcome.event_id}"):
-                yield outcome
 
 
 def _warn_of(record: Record) -> None:

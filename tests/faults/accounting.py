@@ -21,7 +21,7 @@ from tests.faults.item_vectors import ItemVectors
 from tests.faults.load import BROKEN_EVERY, number_from
 from tests.faults.next_release import VALUE
 from tests.faults.profile_differences import differences
-from tests.faults.reading import Json, ask, read_reference, read_topic
+from tests.faults.reading import Json, ask, in_time, read_reference, read_topic
 from tests.faults.reference_outcomes import Outcomes, ShownList, expected_outcomes, shown_list
 from tests.faults.world import PREFIX, World
 from workers.state.profile import stored_profile
@@ -68,10 +68,10 @@ class Books:
         self._letters = [json.loads(value) for _, _, value in self._read("dead-letters") if value]
         self._lists: list[Json] = []
         self._shown: dict[str, ShownList] = {}
-        for record in read_topic(self.world, self.world.names.recommendations):
+        # A repeat may differ, and may be in a partition that was added later: the first in time counts.
+        for record in in_time(read_topic(self.world, self.world.names.recommendations)):
             one = json.loads(record.value)
             self._lists.append(one)
-            # A repeat may differ: the first counts.
             self._shown.setdefault(one["recommendation_id"], shown_list(one, record.timestamp))
         checks: list[Check] = []
         for one in (

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
@@ -43,6 +44,16 @@ def read_topic(world: World, topic: str) -> Iterator[Any]:
                 yield from records
     finally:
         consumer.close()
+
+
+def in_time(records: Iterable[Any]) -> list[Any]:
+    """Records by time, those of one partition in their order whatever their clocks said."""
+    until_ms: dict[int, int] = defaultdict(int)
+    timed = []
+    for record in records:
+        until_ms[record.partition] = max(until_ms[record.partition], record.timestamp)
+        timed.append((until_ms[record.partition], record))
+    return [record for _, record in sorted(timed, key=lambda one: one[0])]
 
 
 def ask(world: World, people: list[str], timeout_s: float = 60.0) -> list[Json]:

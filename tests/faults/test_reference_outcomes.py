@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from streams.codec import encode
 from streams.internal_messages import ItemVector, ItemVersion
 from tests.faults.item_vectors import ItemVectors
+from tests.faults.reading import in_time
 from tests.faults.reference_outcomes import LiveEvent, Outcomes, ShownList, expected_outcomes
 from workers.feature_records import VERSION_HEADER
 
@@ -30,6 +32,20 @@ def event(recommendation_id: str | None, item_id: str = "i", after_s: float = 5.
 
 def expected(lists: dict[str, ShownList], *events: LiveEvent, kept: int = 20) -> tuple[Outcomes, Outcomes]:
     return expected_outcomes(lists, events, window=timedelta(hours=1), lists_per_user=kept)
+
+
+def test_records_are_in_time_and_those_of_a_partition_in_their_order() -> None:
+    def record(partition: int, timestamp: int) -> Any:
+        return SimpleNamespace(partition=partition, timestamp=timestamp)
+
+    records = [record(0, 10), record(0, 30), record(0, 5), record(1, 20), record(1, 40)]
+    assert [(one.partition, one.timestamp) for one in in_time(records)] == [
+        (0, 10),
+        (1, 20),
+        (0, 30),
+        (0, 5),
+        (1, 40),
+    ]
 
 
 def test_an_event_that_names_its_list_must_have_an_outcome() -> None:

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Literal
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -112,25 +112,74 @@ class Exposures(msgspec.Struct, frozen=True, array_like=True):
         return bool(self.waiting) or any(one.source == TIMER for one in self.owed)
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
-    """A match. ``is_first_positive`` and ``is_first_conversion``: the first of that kind on its list."""
+class CountedOutcome(NamedTuple):
+    """As what an outcome counts; ``day`` is that of its list (UTC), ``experiment`` and ``arm`` may be empty.
 
-    outcome: Outcome
-    of: ShownList
+    ``is_first_positive`` and ``is_first_conversion``: the first of that kind on its list.
+    """
+
+    day: date
+    model: str
+    experiment: str
+    arm: str
+    action: str
+    is_positive: bool
     is_first_positive: bool
     is_first_conversion: bool
 
 
+class Decided(NamedTuple):
+    """An event that was joined before, as the published outcome tells; the list by a hash of its id."""
+
+    list_hash: bytes
+    counted: CountedOutcome
+
+
+class Decisions(Protocol):
+    """Knows outcomes that were published before."""
+
+    def find(self, event_id: str) -> Decided | None:
+        """What an event was joined with; None where nothing is known of that."""
+
+    def marks(self, recommendation_id: str) -> tuple[bool, bool]:
+        """Whether a list has positive outcomes, and conversions, among those known."""
+
+
+class NothingDecided:
+    """No outcome is known."""
+
+    def find(self, event_id: str) -> Decided | None:
+        """None."""
+        return None
+
+    def marks(self, recommendation_id: str) -> tuple[bool, bool]:
+        """None of both."""
+        return False, False
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A match."""
+
+    outcome: Outcome
+    counted: CountedOutcome
+
+
 @dataclass(slots=True)
 class Step:
-    """What a batch does to one person: the state so far, and what is to be counted and published."""
+    """What a batch does to one person: the state so far, and what is to be counted and published.
+
+    ``decided`` tells which list an event was joined with before, where state was lost or set back since: it
+    counts again, as state has forgotten that too, and is not joined again, perhaps with another list.
+    """
 
     state: Exposures
     bounds: JoinBounds
     conversions: frozenset[str] = frozenset()
+    decided: Decisions = field(default_factory=NothingDecided)
     lists: list[ShownList] = field(default_factory=list)
     joined: list[Joined] = field(default_factory=list)
+    recalled: list[CountedOutcome] = field(default_factory=list)
     unmatched: list[Unmatched] = field(default_factory=list)
 
     def show(self, shown: ShownList) -> None:
@@ -144,6 +193,9 @@ class Step:
             self.state = msgspec.structs.replace(state, recent_lists=recent)
             return
         self.lists.append(shown)
+        is_positive, is_converted = self.decided.marks(shown.recommendation_id)
+        if is_positive or is_converted:
+            shown = msgspec.structs.replace(shown, is_positive=is_positive, is_converted=is_converted)
         # Not by their age: events may be read long after lists that came later than they did.
         is_full = len(state.lists) >= self.bounds.lists_per_user
         if is_full:
@@ -182,6 +234,10 @@ class Step:
         surplus = len(self.state.waiting) - WAITING_EVENTS
         waiting = []
         for number, event in enumerate(self.state.waiting):
+            decided = self.decided.find(event.event_id)
+            if decided is not None:
+                self._recall(decided)
+                continue
             found = self._decide(event, until_ms, must=number < surplus)
             if found is None:
                 waiting.append(event)
@@ -221,6 +277,26 @@ class Step:
                 newest = one
         return newest or "no_list"
 
+    def _recall(self, decided: Decided) -> None:
+        self.recalled.append(decided.counted)
+        for one in self.state.lists:
+            if hash64(one.recommendation_id) == decided.list_hash:
+                self._mark(one, decided.counted.is_positive, decided.counted.action)
+
+    def _mark(self, of: ShownList, is_positive: bool, action: str) -> tuple[bool, bool]:
+        """Keep with a list what an outcome was; whether it is its first positive one and conversion."""
+        is_first_positive = is_positive and not of.is_positive
+        is_first_conversion = action in self.conversions and not of.is_converted
+        if is_first_positive or is_first_conversion:
+            marked = msgspec.structs.replace(
+                of,
+                is_positive=of.is_positive or is_first_positive,
+                is_converted=of.is_converted or is_first_conversion,
+            )
+            lists = tuple(marked if one is of else one for one in self.state.lists)
+            self.state = msgspec.structs.replace(self.state, lists=lists)
+        return is_first_positive, is_first_conversion
+
     def _join(self, event: JoinEvent, of: ShownList) -> None:
         position = of.item_ids.index(event.item_id)
         outcome = Outcome(
@@ -239,17 +315,16 @@ class Step:
             experiment=of.experiment,
             arm=of.arm,
         )
-        is_first_positive = event.weight > 0 and not of.is_positive
-        is_first_conversion = event.action in self.conversions and not of.is_converted
-        self.joined.append(Joined(outcome, of, is_first_positive, is_first_conversion))
-        if is_first_positive or is_first_conversion:
-            marked = msgspec.structs.replace(
-                of,
-                is_positive=of.is_positive or is_first_positive,
-                is_converted=of.is_converted or is_first_conversion,
-            )
-            lists = tuple(marked if one is of else one for one in self.state.lists)
-            self.state = msgspec.structs.replace(self.state, lists=lists)
+        counted = CountedOutcome(
+            time_of(of.shown_us).date(),
+            of.model,
+            of.experiment or "",
+            of.arm or "",
+            event.action,
+            event.weight > 0,
+            *self._mark(of, event.weight > 0, event.action),
+        )
+        self.joined.append(Joined(outcome, counted))
 
 
 def microseconds(time: datetime) -> int:

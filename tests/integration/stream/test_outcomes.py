@@ -146,26 +146,55 @@ def test_joins_that_share_the_partitions_and_come_and_go(stream: Stream) -> None
     assert third.poll() is None
 
 
-def check(stream: Stream, history: History) -> None:
-    """Every outcome is there once, and the counts are exact."""
+def test_what_was_published_stays_when_redis_comes_back_empty(stream: Stream) -> None:
+    history = History()
+    total = len(history.list_records) + len(history.event_records)
+    (worker,) = stream.start("join")
+    publish(stream, stream.names.recommendations, history.list_records)
+    publish(stream, stream.names.profiles, history.event_records)
+    await_applied(stream, total)
+    wanted = check(stream, history)
+    stream.kill(worker)
+    for key in stream.redis.scan_iter(f"{stream.prefix}*", count=1_000):
+        stream.redis.delete(key)
+    # Fewer lists are kept now than were: lists that are read long before their events are gone by then.
+    stream.sections["join"]["lists_per_user"] = 2
+    stream.start("join")
+    await_applied(stream, total + stream.settings.topics.user_partitions)
+    found = stream.read("outcomes", lambda found: len(found) >= len(wanted))
+    assert {identity(one) for one in found} == wanted
+    assert counts(stream, history.start)[Group("base", "", "")] == totals(history)
+
+
+def identity(outcome: dict[str, object]) -> tuple[object, ...]:
+    return tuple(outcome[name] for name in ("recommendation_id", "event_id", "position", "matched_by"))
+
+
+def check(stream: Stream, history: History) -> set[tuple[object, ...]]:
+    """Every outcome is there once, and the counts are exact; the outcomes."""
     end_waits(stream, history)
     matches = [match for user in USERS for match in brute_force(history.lists[user], history.events[user])]
-    wanted = {(one.recommendation_id, one.event_id, one.position, one.matched_by) for one in matches}
+    wanted: set[tuple[object, ...]] = {
+        (one.recommendation_id, one.event_id, one.position, one.matched_by) for one in matches
+    }
 
     def are_complete(found: list[dict[str, object]]) -> bool:
         return len({(one["recommendation_id"], one["event_id"]) for one in found}) >= len(wanted)
 
     outcomes = stream.read("outcomes", are_complete, timeout_s=60)
-    assert {
-        (one["recommendation_id"], one["event_id"], one["position"], one["matched_by"]) for one in outcomes
-    } == wanted
+    assert {identity(one) for one in outcomes} == wanted
+    assert counts(stream, history.start)[Group("base", "", "")] == totals(history)
+    return wanted
 
-    totals: dict[str, float] = {}
+
+def totals(history: History) -> dict[str, float]:
+    """What the counts of all should be."""
+    found: dict[str, float] = {}
     for user in USERS:
         own = brute_force(history.lists[user], history.events[user])
         for measure, amount in expected_counts(history.lists[user], history.events[user], own).items():
-            totals[measure] = totals.get(measure, 0.0) + amount
-    assert counts(stream, history.start)[Group("base", "", "")] == totals
+            found[measure] = found.get(measure, 0.0) + amount
+    return found
 
 
 def counts(stream: Stream, day: datetime) -> dict[Group, dict[str, float]]:

@@ -171,6 +171,19 @@ def test_a_plain_consumer_reads_what_the_client_publishes(
     assert all(raw.partition == partition_of(raw.key.decode(), 3) for raw in events)
 
 
+def test_a_reader_goes_to_a_time(client: FreshetClient, settings: Settings, names: TopicNames) -> None:
+    producer = KafkaProducer(bootstrap_servers=settings.kafka.bootstrap_servers)
+    for time_ms in range(10_000, 20_000, 1_000):
+        # A topic that keeps the times that its producers give.
+        producer.send(names.outcomes, key=b"anna", value=b"%d" % time_ms, timestamp_ms=time_ms)
+    producer.close()
+    with TopicReader(settings.kafka, names.outcomes, "beginning") as reader:
+        for time_ms, first in ((0, 10_000), (14_500, 15_000), (19_000, 19_000), (19_001, None)):
+            reader.seek_to_time(time_ms)
+            found = [int(record.value or b"") for record in reader.read_to_end()]
+            assert found == ([] if first is None else list(range(first, 20_000, 1_000)))
+
+
 def test_ask_awaits_its_own_answer_and_streams_see_every_list(
     client: FreshetClient, settings: Settings, names: TopicNames
 ) -> None:
