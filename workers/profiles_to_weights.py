@@ -193,6 +193,7 @@ class WeightsWriter:
             on_caught_up=self._updater.caught_up,
             batch_records=BATCH_RECORDS,
             gate=self._gate,
+            start_records=self._settings.interactions.replay_events,
             gather_s=self._settings.interactions.gather_s,
         )
         try:

@@ -7,6 +7,7 @@ finds Kafka away, goes on where it stopped.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -45,6 +46,8 @@ class TopicFollower:
         batch_records: Records of one read, at most: what is taken holds the event loop.
         gate: Nothing is read while it is not set.
         loop_share: Of the event loop's time, what taking records may hold at most; above 0, to 1.
+        start_records: Of the start, so many newest records are read, about, and twice an even share of each
+            partition at most; by default all.
         gather_s: How long to wait after a read before the next, so that it brings more at once: each costs
             a round trip, whatever it brings. Not before the start is complete.
     """
@@ -60,6 +63,7 @@ class TopicFollower:
         batch_records: int = READ_RECORDS,
         gate: asyncio.Event | None = None,
         loop_share: float = 1.0,
+        start_records: int | None = None,
         gather_s: float = 0.0,
     ) -> None:
         self._gather_s = gather_s
@@ -69,6 +73,7 @@ class TopicFollower:
         self._positions: dict[TopicPartition, int] = {}
         self._until = until
         self._gate = gate
+        self._start_records = start_records
         self._on_caught_up = on_caught_up
         self._batch_records = batch_records
         self._reading = ReadingTask(
@@ -101,6 +106,7 @@ class TopicFollower:
                 next_check = loop.time() + PARTITIONS_CHECK_S
             if targets is None and consumer.assignment() and not self._caught_up.is_set():
                 targets = self._targets(await consumer.end_offsets(list(consumer.assignment())))
+                await self._skip_old(consumer, targets)
             batches = await consumer.getmany(timeout_ms=200, max_records=self._batch_records)
             if self._gate is not None:
                 # It may have closed while Kafka was asked.
@@ -125,6 +131,14 @@ class TopicFollower:
         if until is None:
             return dict(ends)
         return {partition: min(end, until.get(partition.partition, end)) for partition, end in ends.items()}
+
+    async def _skip_old(self, consumer: Consumer, targets: Mapping[TopicPartition, int]) -> None:
+        if self._start_records is None:
+            return
+        share = math.ceil(2 * self._start_records / len(targets))
+        for partition, target in targets.items():
+            if partition not in self._positions and target - share > await consumer.position(partition):
+                consumer.seek(partition, target - share)
 
     def _take_of(
         self,

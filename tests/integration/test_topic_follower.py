@@ -96,6 +96,32 @@ async def test_the_start_may_end_earlier_and_a_gate_holds_what_follows(
         await reading.follower.stop()
 
 
+async def test_of_a_long_start_the_newest_are_read(kafka: KafkaServer, topic_prefix: str) -> None:
+    servers, topic = kafka.bootstrap_servers, f"{topic_prefix}newest"
+    await create_topic(servers, topic, PARTITIONS)
+    for partition, records in enumerate((10, 0, 3)):
+        await publish(servers, topic, partition, records)
+    reading = Reading(servers, topic, start_records=6)
+    await reading.follower.start()
+    try:
+        # Two thirds of the six, of each partition, where it has so many.
+        newest = [*((0, n) for n in range(6, 10)), *((2, n) for n in range(3))]
+        assert sorted(reading.taken) == newest
+        assert reading.start_records == 7
+        await publish(servers, topic, 1, 9)
+        await until(lambda: len(reading.taken) == 16, "all that is after the start")
+        assert sorted(reading.taken) == sorted([*newest, *((1, n) for n in range(9))])
+    finally:
+        await reading.follower.stop()
+    reading = Reading(servers, topic, start_records=3, until={0: 5, 1: 0, 2: 0})
+    await reading.follower.start()
+    try:
+        assert sorted(reading.taken)[: reading.start_records] == [(0, 3), (0, 4)]
+        await until(lambda: len(reading.taken) == 2 + 5 + 9 + 3, "what is after the start")
+    finally:
+        await reading.follower.stop()
+
+
 async def test_what_comes_one_by_one_is_gathered(kafka: KafkaServer, topic_prefix: str) -> None:
     servers, topic = kafka.bootstrap_servers, f"{topic_prefix}gather"
     await create_topic(servers, topic, 1)

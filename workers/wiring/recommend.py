@@ -190,6 +190,8 @@ async def _follow_people(
         take,
         on_caught_up=updater.caught_up,
         batch_records=PEOPLE_AT_ONCE,
+        # Each event is in a record of its own, at least: older ones are of no event that is built on.
+        start_records=around.settings.interactions.replay_events,
         gather_s=around.settings.interactions.gather_s,
     )
     for part in (people, learned):
