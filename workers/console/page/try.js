@@ -15,6 +15,7 @@ export function mount(main, context) {
   const acts = new Map();
   let list = null;
   let words = null;
+  let newestWords = null;
   let settle = 0;
   let lastEvent = null;
   let shuffle = 1 + Math.floor(Math.random() * 1e6);
@@ -134,10 +135,14 @@ export function mount(main, context) {
       doneTo.set(sent.event_id, [action, nameOf(item)]);
       // The list may be here before the answer that names its cause.
       if (list?.cause.id === sent.event_id) { figureText.textContent = caused(list); tellOutcome(list); }
-      // Words are asked for once one stops to look.
-      clearTimeout(settle);
-      settle = setTimeout(ask, SETTLE_MS);
+      askSoon();
     } catch (error) { problem(error); }
+  }
+
+  /** Words are asked for once one stops to look. */
+  function askSoon() {
+    clearTimeout(settle);
+    settle = setTimeout(ask, SETTLE_MS);
   }
   const doneTo = new Map();
 
@@ -168,6 +173,8 @@ export function mount(main, context) {
 
   function showList(made) {
     if (made.cause.kind === 'event' && made.latency_ms !== null) showLatency(made);
+    // An answer that did not wait for this event has the words of an older list: they are asked for again.
+    if (doneTo.has(made.cause.id)) askSoon();
     // While words are asked for, the list is theirs; an act has them asked again.
     if (made.asked !== query || made.recommendation_id === list?.recommendation_id) return;
     const before = list && list.user_id === made.user_id && list.asked === made.asked ? new Map(list.items.slice(0, SHOWN).map((one, at) => [one.item.item_id, at])) : null;
@@ -177,7 +184,8 @@ export function mount(main, context) {
     const focused = document.activeElement?.closest?.('.row-item') ? [document.activeElement.closest('.row-item').dataset.id, document.activeElement.dataset.action] : null;
     const places = new Map([...rows.children].map((node) => [node.dataset.id, node.getBoundingClientRect().top]));
     list = made;
-    if (words && words.recommendation_id !== made.recommendation_id && !same) words = null;
+    if (newestWords?.recommendation_id === made.recommendation_id) words = newestWords;
+    else if (words && words.recommendation_id !== made.recommendation_id && !same) words = null;
     const shown = made.items.slice(0, SHOWN);
     const scale = extent(shown);
     replace(rows, shown.length ? shown.map((one, at) => row(one, at, scale, before)) : h('li', { class: 'empty' }, made.shortfall ?? 'Nothing to recommend yet.'));
@@ -229,6 +237,8 @@ export function mount(main, context) {
   }
 
   function showWords(found) {
+    // They may overtake their list.
+    newestWords = found;
     if (!list || found.recommendation_id !== list.recommendation_id) return;
     words = found;
     for (const node of rows.querySelectorAll('[data-words]')) {
@@ -249,9 +259,13 @@ export function mount(main, context) {
     if (!found.history.length) replace(past, h('li', { class: 'none' }, found.version ? 'nothing that says what you like' : 'a stranger: the list is what is popular'));
   }
 
+  let shelfLoads = 0;
   async function loadShelf() {
+    const load = ++shelfLoads;
     try {
       const found = await get('/api/items', { words: search.value, count: 24, shuffle });
+      // An answer may overtake an older one.
+      if (load !== shelfLoads) return;
       shelfNote.textContent = `${number(found.total)} items`;
       replace(shelf, found.items.map((item) => h('li', { class: 'good' }, tile(item), h('p', { class: 'good-title' }, nameOf(item)),
         h('div', { class: 'good-foot' }, h('span', { class: 'muted small' }, item.attributes?.category ?? kindsOf(item)), buttons(item, false)))));
