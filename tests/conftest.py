@@ -14,8 +14,13 @@ from pathlib import Path
 
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 
 from deploy.embedded import EmbeddedKafka, EmbeddedRedis
+
+# Properties are not timed: a busy machine is not a failure.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 # Short sessions are allowed, so that a test of a killed worker need not wait long for the rebalance. What is
 # to be deleted or compacted is looked for every second.

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -110,14 +111,20 @@ class ChildProcess:
         if self.port is None:
             return False, "it gets ready"
         try:
-            with urllib.request.urlopen(self.url("/ready"), timeout=_READY_TIMEOUT_S) as answer:
-                ready, body = True, answer.read()
-        except urllib.error.HTTPError as error:
-            ready, body = False, error.read()
-        except OSError:
+            ready, body = self._answer_to("/ready")
+        except (OSError, HTTPException):
             return False, "its health endpoint does not answer"
         self.was_ready = self.was_ready or ready
         return ready, _reason(body)
+
+    def _answer_to(self, path: str) -> tuple[bool, bytes]:
+        """Whether the health endpoint says yes, and the rest of its answer, which may come late."""
+        try:
+            with urllib.request.urlopen(self.url(path), timeout=_READY_TIMEOUT_S) as answer:
+                return True, answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return False, error.read()
 
     def url(self, path: str) -> str:
         """Of its health endpoint."""

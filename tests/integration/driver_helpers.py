@@ -26,17 +26,23 @@ WORKER = "tests.integration.driver_worker"
 STOCK_WORKER = "tests.integration.stock_faust_worker"
 
 
-def settings_for(bootstrap_servers: str, prefix: str, **worker: Any) -> Settings:
+# Where a killed worker is to be missed soon. Elsewhere a busy machine is not to cost a worker its partitions.
+SHORT_SESSION_S = 3.0
+
+
+def settings_for(
+    bootstrap_servers: str, prefix: str, *, session_timeout_s: float = 45.0, **worker: Any
+) -> Settings:
     kafka = {
         "bootstrap_servers": bootstrap_servers,
-        "session_timeout_s": 3.0,
+        "session_timeout_s": session_timeout_s,
         "heartbeat_interval_s": 0.5,
         "max_poll_interval_s": worker.pop("max_poll_interval_s", 300.0),
     }
     return load_settings(kafka=kafka, topics={"prefix": prefix}, worker=worker)
 
 
-async def until(condition: Callable[[], Any], what: str, limit_s: float = 60.0) -> None:
+async def until(condition: Callable[[], Any], what: str, limit_s: float = 120.0) -> None:
     end_s = monotonic() + limit_s
     while not condition():
         assert monotonic() < end_s, f"waited {limit_s} s in vain: {what}"
@@ -56,7 +62,7 @@ async def admin_client(bootstrap_servers: str) -> AsyncIterator[AIOKafkaAdminCli
 async def create_topic(bootstrap_servers: str, topic: str, partitions: int, **config: str) -> None:
     """Create a topic, also while one of this name is still being deleted, and wait until it can be used."""
     async with admin_client(bootstrap_servers) as admin:
-        end_s = monotonic() + 30
+        end_s = monotonic() + 60
         while True:
             response = await admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=config)])
             code = response.topic_errors[0][1]
@@ -204,6 +210,14 @@ class WorkerProcess:
     @property
     def is_running(self) -> bool:
         return self._process.poll() is None
+
+
+async def until_committed(bootstrap_servers: str, group: str, expected: dict[int, int]) -> None:
+    """Wait until just this is committed: a commit comes when the driver's timer says so."""
+    end_s = monotonic() + 120
+    while (found := await committed_offsets(bootstrap_servers, group)) != expected:
+        assert monotonic() < end_s, f"committed {found}, not {expected}"
+        await asyncio.sleep(0.1)
 
 
 def read_effects(*files: Path) -> list[tuple[int, int, int]]:

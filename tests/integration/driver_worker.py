@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from streams.driver import Delivery, RoleRunner
-from tests.integration.driver_helpers import no_poison, settings_for
+from tests.integration.driver_helpers import SHORT_SESSION_S, no_poison, settings_for
 
 
 class OutOfOrder:
@@ -51,6 +51,7 @@ async def main() -> None:
         settings_for(
             config["bootstrap_servers"],
             config["prefix"],
+            session_timeout_s=SHORT_SESSION_S,
             max_poll_interval_s=config.get("max_poll_interval_s", 300.0),
         ),
         config["role"],

@@ -14,6 +14,7 @@ from streams.driver import RoleRunner
 from streams.driver.member import KafkaMember
 from streams.settings import load_settings
 from tests.integration.driver_helpers import (
+    SHORT_SESSION_S,
     Recorder,
     committed_offsets,
     create_topic,
@@ -67,7 +68,7 @@ async def test_a_consumer_that_is_broken_for_good_is_replaced(
     await create_topic(servers, topic, 2)
     await publish_numbers(servers, topic, range(100), partitions=2)
     recorder = Recorder()
-    settings = settings_for(servers, topic_prefix)
+    settings = settings_for(servers, topic_prefix, session_timeout_s=SHORT_SESSION_S)
     runner = RoleRunner(settings, "role", [topic], recorder, on_poison=no_poison)
     original = KafkaMember.is_member
     broken: list[KafkaMember] = []

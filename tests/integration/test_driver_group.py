@@ -15,6 +15,7 @@ from tests.integration.driver_helpers import (
     producer,
     read_effects,
     until,
+    until_committed,
 )
 
 PARTITIONS = 6
@@ -71,6 +72,8 @@ async def test_workers_join_and_one_is_killed_under_load(kafka, topic_prefix: st
         await loading
         done = set(range(len(everything)))
         await until(lambda: {n for *_, n in read_effects(*files)} == done, "all to be done")
+        ends = dict.fromkeys(range(PARTITIONS), len(everything) // PARTITIONS)
+        await until_committed(servers, group, ends)
         assert not watching.done(), watching.result()
         workers[0].stop()
         workers[2].stop()
@@ -79,7 +82,6 @@ async def test_workers_join_and_one_is_killed_under_load(kafka, topic_prefix: st
         for worker in workers:
             if worker.is_running:
                 worker.kill()
-    ends = dict.fromkeys(range(PARTITIONS), len(everything) // PARTITIONS)
     assert await committed_offsets(servers, group) == ends
 
 

@@ -123,9 +123,12 @@ async def test_killed_on_a_log_with_gaps(kafka, topic_prefix: str, tmp_path: Pat
     if module is STOCK_WORKER:
         # It commits when its timer says so: seen once it has passed what is in flight.
         for _ in range(100):
+            # It stands still meanwhile: what is in flight when it is seen is in flight when it is killed.
+            worker.freeze()
             if not_done_below(await committed_offsets(servers, group), positions, [first]):
                 break
-            await asyncio.sleep(0.05)
+            worker.thaw()
+            await asyncio.sleep(0.3)
     worker.kill()
     committed = await committed_offsets(servers, group)
     lost = not_done_below(committed, positions, [first])

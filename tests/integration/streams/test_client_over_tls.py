@@ -63,7 +63,7 @@ def kafka_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaSe
             sasl_mechanism="PLAIN",
             sasl_username="alice",
             sasl_password=SecretStr("wonderland"),
-            request_timeout_s=5,
+            request_timeout_s=30,
         )
 
 

@@ -10,7 +10,7 @@ from workers.console.hub import Hub, Subscription, TooManyStreamsError
 
 
 async def next_of(subscription: Subscription) -> bytes:
-    async with asyncio.timeout(2.0):
+    async with asyncio.timeout(60):
         return await anext(subscription.messages())
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,7 +38,7 @@ class TinyServer(EmbeddedServer):
         return [sys.executable, "-c", self.program, str(self.port)]
 
     def _answers(self) -> bool:
-        with socket.create_connection(("127.0.0.1", self.port), timeout=0.2) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5.0) as connection:
             try:
                 return connection.recv(20) == b"%d" % self.pid
             except TimeoutError:
@@ -44,6 +46,13 @@ class TinyServer(EmbeddedServer):
 
 
 class SilentServer(TinyServer):
+    def _run_in_data_dir(self, command: list[str]) -> subprocess.Popen[bytes]:
+        process = super()._run_in_data_dir(command)
+        # However long it takes to come up: what is timed is that it does not answer.
+        while "listening" not in self.log_path.read_text():
+            time.sleep(0.01)
+        return process
+
     def _answers(self) -> bool:
         return False
 

@@ -1,16 +1,12 @@
-"""A data set small enough to reckon by hand. Properties are not timed: a busy machine is not a failure."""
+"""A data set small enough to reckon by hand."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from tests.unit.evaluation.tiny_dataset import write_dataset
-
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
 
 
 @pytest.fixture

@@ -57,7 +57,8 @@ class Bench:
             **{
                 "base_url": self.server.base_url,
                 "model": MODEL,
-                "timeout_s": 5.0,
+                "timeout_s": 60.0,
+                "list_timeout_s": 60.0,
                 "attempts": 1,
                 "first_wait_s": 0.01,
                 "longest_wait_s": 0.05,

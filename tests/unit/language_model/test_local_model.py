@@ -71,7 +71,7 @@ def decoder(monkeypatch: pytest.MonkeyPatch) -> FakeDecoder:
 
 
 def settings(**changed: Any) -> LanguageModelSettings:
-    return LanguageModelSettings(**{"local": "/models/tiny", "timeout_s": 5.0, **changed})
+    return LanguageModelSettings(**{"local": "/models/tiny", "timeout_s": 600.0, **changed})
 
 
 @asynccontextmanager
@@ -106,9 +106,9 @@ async def test_explanations_carry_the_name_that_is_set(decoder: FakeDecoder) -> 
 
 async def test_the_event_loop_goes_on_while_it_decodes(decoder: FakeDecoder) -> None:
     decoder.is_stuck = True
-    async with opened(settings(timeout_s=600.0), Counted()) as model:
+    async with opened(settings(), Counted()) as model:
         task = asyncio.create_task(model.answer(MESSAGES, {}))
-        await asyncio.to_thread(decoder.began.wait, 5)
+        await asyncio.to_thread(decoder.began.wait, 60)
         for _ in range(100):  # turns of the loop, with the decoder in the middle of an answer
             await asyncio.sleep(0)
         assert not task.done()
@@ -123,28 +123,29 @@ async def test_out_of_time_it_stops_decoding_and_the_template_takes_over(decoder
         decoder.is_stuck = True
         written = await generator.write((LAMP,), "anna")
         assert (written.texts, written.how) == (template(), ("unavailable",))
-        assert await asyncio.to_thread(decoder.ended.wait, 5)  # nobody waits, so it has stopped
+        assert await asyncio.to_thread(decoder.ended.wait, 60)  # nobody waits, so it has stopped
         assert counted.calls == {"timeout": 1}  # the same prompt has the same answer: no second try
         decoder.is_stuck = False
+        model._settings = own.model_copy(update={"timeout_s": 600.0})
         assert (await generator.write((LAMP,), "anna")).how == ("accepted",)
 
 
 async def test_cancelling_stops_the_decoder(decoder: FakeDecoder) -> None:
     decoder.is_stuck = True
-    async with opened(settings(timeout_s=600.0), Counted()) as model:
+    async with opened(settings(), Counted()) as model:
         task = asyncio.create_task(model.answer(MESSAGES, {}))
-        await asyncio.to_thread(decoder.began.wait, 5)
+        await asyncio.to_thread(decoder.began.wait, 60)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        assert await asyncio.to_thread(decoder.ended.wait, 5)
+        assert await asyncio.to_thread(decoder.ended.wait, 60)
 
 
 async def test_leaving_does_not_wait_for_the_rest_of_an_answer(decoder: FakeDecoder) -> None:
     decoder.is_stuck = True
-    async with asyncio.timeout(10):
-        async with opened(settings(timeout_s=600.0), Counted()) as model:
+    async with asyncio.timeout(60):
+        async with opened(settings(), Counted()) as model:
             task = asyncio.create_task(model.answer(MESSAGES, {}))
-            await asyncio.to_thread(decoder.began.wait, 5)
+            await asyncio.to_thread(decoder.began.wait, 60)
         await asyncio.gather(task, return_exceptions=True)
     assert decoder.ended.is_set()
 
@@ -152,9 +153,9 @@ async def test_leaving_does_not_wait_for_the_rest_of_an_answer(decoder: FakeDeco
 async def test_who_finds_too_many_waiting_gets_no_answer_at_once(decoder: FakeDecoder) -> None:
     decoder.is_stuck = True
     counted = Counted()
-    async with opened(settings(waiting_calls=2, timeout_s=600.0), counted) as model:
+    async with opened(settings(waiting_calls=2), counted) as model:
         tasks = [asyncio.create_task(model.answer(MESSAGES, {})) for _ in range(3)]
-        await asyncio.to_thread(decoder.began.wait, 5)
+        await asyncio.to_thread(decoder.began.wait, 60)
         with pytest.raises(NoAnswerError, match="busy"):
             await model.answer(MESSAGES, {})
         decoder.is_stuck = False
@@ -266,7 +267,7 @@ def slow(monkeypatch: pytest.MonkeyPatch, decoder: FakeDecoder) -> Iterator[thre
 
 async def test_while_it_loads_there_is_no_answer_and_nothing_waits(slow: threading.Event) -> None:
     counted = Counted()
-    async with asyncio.timeout(10), LanguageModel(settings(breaker_failures=1), counted) as model:
+    async with asyncio.timeout(60), LanguageModel(settings(breaker_failures=1), counted) as model:
         for _ in range(2):
             with pytest.raises(NoAnswerError, match="loading"):
                 await model.answer(MESSAGES, {})
@@ -277,7 +278,7 @@ async def test_while_it_loads_there_is_no_answer_and_nothing_waits(slow: threadi
 
 
 async def test_leaving_does_not_wait_for_a_model_that_loads(slow: threading.Event) -> None:
-    async with asyncio.timeout(10), LanguageModel(settings(), Counted()):
+    async with asyncio.timeout(60), LanguageModel(settings(), Counted()):
         pass
     assert not slow.is_set()
 
@@ -288,8 +289,8 @@ async def test_leaving_waits_for_a_decoder_that_heeds_nobody_so_long_at_most(
     monkeypatch.setattr(local_model, "END_WAIT_S", 0.05)
     let = threading.Event()
     monkeypatch.setattr(decoder, "decode", lambda *_: let.wait())
-    async with asyncio.timeout(10):
-        async with LanguageModel(settings(timeout_s=600.0), Counted()) as model:
+    async with asyncio.timeout(60):
+        async with LanguageModel(settings(), Counted()) as model:
             await model.is_ready()
             task = asyncio.create_task(model.answer(MESSAGES, {}))
             await asyncio.sleep(0.01)

@@ -26,13 +26,13 @@ TEXT = "Rain on a tin roof"
 
 
 @asynccontextmanager
-async def opened(behaviour: str, timeout_s: float = 10.0) -> AsyncIterator[LanguageModel]:
+async def opened(behaviour: str, timeout_s: float = 60.0) -> AsyncIterator[LanguageModel]:
     async with Bench(always(behaviour), timeout_s=timeout_s) as bench:
         yield bench.model
 
 
 async def separated(model: LanguageModel) -> Separated | None:
-    return await NegationReader(model, 30.0).separate(WORDS)
+    return await NegationReader(model, 60.0).separate(WORDS)
 
 
 async def refined(model: LanguageModel) -> str:

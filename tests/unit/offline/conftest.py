@@ -1,15 +1,11 @@
-"""A small world of tastes as a matrix. Properties are not timed: a busy machine is not a failure."""
+"""A small world of tastes as a matrix."""
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import settings
 
 from models.datasets import InteractionData
 from tests.unit.offline.worlds import world
-
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

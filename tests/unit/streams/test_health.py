@@ -87,7 +87,7 @@ async def test_live_fails_where_records_wait_and_nothing_is_committed() -> None:
     async with HealthServer(settings(stall_timeout_s=0.05), "profile") as health:
         health.watch(FakeRunner(stats(partitions=(stuck,), lag=5)))
         status, answer = 200, {}
-        deadline_s = monotonic() + 5
+        deadline_s = monotonic() + 60
         while status == 200 and monotonic() < deadline_s:
             status, answer = await get(health, "/live")
         assert (status, answer["alive"], answer["state"]) == (503, False, "stalled")

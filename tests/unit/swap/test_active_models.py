@@ -362,7 +362,7 @@ async def test_a_worker_that_cannot_load_what_serves_starts_once_the_pointer_mov
         await asyncio.sleep(0)
     assert not starting.done()
     records.say(activated(START, ONE))
-    assert await asyncio.wait_for(starting, 5) == LoadedModel(START, None, start)
+    assert await asyncio.wait_for(starting, 60) == LoadedModel(START, None, start)
 
 
 async def test_a_second_version_of_the_same_graph_needs_nothing_made() -> None:

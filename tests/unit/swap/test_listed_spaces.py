@@ -91,7 +91,7 @@ class Worker:
 
     async def steps(self) -> Any:
         """Until the role is ready, or as far as it gets."""
-        for _ in range(40):
+        for _ in range(6_000):
             status = await self.role.step(self.records.lifecycle)
             if status.ready_for is not None:
                 break

@@ -72,7 +72,7 @@ async def test_a_position_past_retention_asks_once_for_restored_profiles(
             gaps,
         )
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert await once("profile")
         asyncio.get_running_loop().call_later(0.05, stop.set)
         assert not await once("profile")

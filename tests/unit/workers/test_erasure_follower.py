@@ -54,7 +54,7 @@ class Holder:
 
     async def acknowledged(self, user: str, at_ms: int) -> dict[str, bytes]:
         name = erasure_id(self.erased.hash_of(user), at_ms)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not (found := await self.store.acknowledgements(name)):
                 await asyncio.sleep(0.01)
         return found

@@ -111,7 +111,7 @@ class Worker:
 
 
 async def settle(delivery: FakeDelivery) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not delivery.is_done:
             await asyncio.sleep(0.01)
 

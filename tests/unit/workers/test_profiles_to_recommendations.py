@@ -93,7 +93,9 @@ class SlowQueries:
 
 
 class Bench:
-    def __init__(self, queries: ReadsQueries | None = None, refiner: RefinesLists | None = None) -> None:
+    def __init__(
+        self, queries: ReadsQueries | None = None, refiner: RefinesLists | None = None, **settings: Any
+    ) -> None:
         self.store = MemoryStateStore()
         self.publisher = FakePublisher()
         index = ItemIndex(ITEMS)
@@ -109,7 +111,7 @@ class Bench:
             store=self.store,
             publisher=self.publisher,
             topics=TOPICS,
-            settings=Settings(),
+            settings=Settings(**settings),
             now=now,
             metrics=RecommendMetrics(),
             queries=queries,
@@ -225,14 +227,16 @@ async def test_a_filter_is_applied_before_ranking() -> None:
 
 
 async def test_an_answer_waits_for_an_event_and_else_says_stale() -> None:
-    bench = Bench()
+    bench = Bench(recommend={"after_event_wait_ms": 10_000})
     waiting = asyncio.create_task(bench.feed(asked(after_event_id="e1")))
     await asyncio.sleep(0.03)
     assert bench.lists() == []
     await bench.remember(profile(2))
     (fresh,) = await waiting
     assert (fresh.profile_version, fresh.stale) == (2, False)
-    _, stale = await bench.feed(asked(request_id="r2", after_event_id="never"))
+    bench = Bench()
+    await bench.remember(profile(2))
+    (stale,) = await bench.feed(asked(request_id="r2", after_event_id="never"))
     assert (stale.profile_version, stale.stale) == (2, True)
 
 
@@ -277,7 +281,7 @@ async def test_a_defect_while_waiting_for_an_event_is_answered(monkeypatch: pyte
 
     bench = Bench()
     monkeypatch.setattr("workers.list_makers.make_lists", broken)
-    (made,) = await asyncio.wait_for(bench.feed(asked(after_event_id="never")), 5)
+    (made,) = await asyncio.wait_for(bench.feed(asked(after_event_id="never")), 60)
     assert (made.items, made.complete) == ([], False)
     assert "cannot be answered" in (made.shortfall or "")
     (letter,) = bench.publisher.on(TOPICS.dead_letters)

@@ -191,12 +191,14 @@ async def test_whoever_has_the_partition_is_the_writer_and_a_failed_term_begins_
     await asyncio.sleep(0)
     assert terms == []
     await election.partitions_assigned(partition)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while terms != ["begins", "begins"]:
             await asyncio.sleep(0.01)
     await election.partitions_revoked(partition)
     assert terms == ["begins", "begins", "ends"]
     await election.partitions_assigned(partition)
-    await asyncio.sleep(0.01)
+    async with asyncio.timeout(60):
+        while terms.count("begins") < 3:
+            await asyncio.sleep(0.01)
     await election.stop()
     assert terms == ["begins", "begins", "ends", "begins", "ends"]

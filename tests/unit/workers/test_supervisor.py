@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from streams.errors import ConfigurationError, DefectError, DependencyDownError
+from workers import child_process
 from workers.process_memory import descendants
 from workers.supervisor import Supervisor
 
@@ -34,6 +35,8 @@ class Health(http.server.BaseHTTPRequestHandler):
         ready = role != "slow"
         self.send_response(200 if ready else 503)
         self.end_headers()
+        if role == "slow" and os.path.exists(f"{folder}/hangs"):
+            time.sleep(600)
         self.wfile.write(json.dumps({"ready": ready, "reason": "waits for Kafka"}).encode())
     def log_message(self, *_):
         pass
@@ -51,7 +54,7 @@ def is_running(pid: int) -> bool:
 
 
 def eventually(condition: Callable[[], bool]) -> bool:
-    deadline_s = time.monotonic() + 20
+    deadline_s = time.monotonic() + 60
     while not condition() and time.monotonic() < deadline_s:
         time.sleep(0.02)
     return condition()
@@ -73,7 +76,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setattr(child_process, "_READY_TIMEOUT_S", 60.0)
     return Bench(tmp_path)
 
 
@@ -149,13 +153,24 @@ def test_a_worker_that_waits_too_long_is_told_with_its_reason(bench: Bench) -> N
             supervisor.wait_ready(timeout_s=0.2)
 
 
+def test_an_answer_of_which_only_the_beginning_comes_is_none(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with bench.supervisor as supervisor:
+        supervisor.start("slow")
+        assert eventually(lambda: supervisor.workers()[0].reason == "waits for Kafka")
+        (bench.folder / "hangs").touch()
+        monkeypatch.setattr(child_process, "_READY_TIMEOUT_S", 0.2)
+        assert supervisor.workers()[0].reason == "its health endpoint does not answer"
+
+
 def test_a_worker_that_does_not_end_is_killed_in_bounded_time(bench: Bench) -> None:
     with bench.supervisor as supervisor:
         supervisor.start("stubborn")
         supervisor.start("text")
         supervisor.wait_ready()
         pids = supervisor.pids()
-        assert supervisor.stop(timeout_s=0.5) == ["stubborn"]
+        assert supervisor.stop(timeout_s=3.0) == ["stubborn"]
     assert not any(map(is_running, pids))
 
 
