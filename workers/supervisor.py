@@ -23,8 +23,9 @@ FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 30.0
 HEALTHY_AFTER_S = 60.0
 POLL_INTERVAL_S = 0.1
-START_TIMEOUT_S = 90.0
-STOP_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 300.0
+# What a worker may take by itself: `worker.shutdown_timeout_s`, and its consumer half a minute.
+STOP_TIMEOUT_S = 45.0
 
 CommandFor = Callable[[str], Sequence[str]]
 

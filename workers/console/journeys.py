@@ -48,6 +48,7 @@ class Journeys:
         self._ask = ask
         self._begun: OrderedDict[str, float] = OrderedDict()
         self._asked: set[str] = set()
+        self._published: set[str] = set()
         self._answers: dict[str, asyncio.Future[Recommendation]] = {}
         self._probing: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(PROBES_AT_ONCE)
@@ -56,13 +57,19 @@ class Journeys:
         """An item is about to be published."""
         self._begun[item_id] = time.monotonic()
         self._begun.move_to_end(item_id)
-        self._asked.discard(item_id)
+        self._forget(item_id)
         if len(self._begun) > WATCHED_ITEMS:
-            self._asked.discard(self._begun.popitem(last=False)[0])
+            self._forget(self._begun.popitem(last=False)[0])
+
+    def _forget(self, item_id: str) -> None:
+        self._asked.discard(item_id)
+        self._published.discard(item_id)
 
     def published(self, item_id: str) -> None:
-        """Kafka has it."""
-        self._step(item_id, "published")
+        """Kafka has it; also told by whatever is read of it before Kafka's own answer has been."""
+        if item_id not in self._published and item_id in self._begun:
+            self._published.add(item_id)
+            self._step(item_id, "published")
 
     def take_features(self, records: Sequence[ConsumerRecord]) -> None:
         """Take messages of `item-features`, of which only those of watched items are decoded."""
@@ -73,6 +80,7 @@ class Journeys:
                 message = decode_value(record.value, ITEM_FEATURES)
             except BadInputError:
                 continue
+            self.published(message.item_id)
             if isinstance(message, ItemDeclared):
                 self._step(message.item_id, "declared", modalities=sorted(message.sources))
             elif isinstance(message, ItemFeature):
@@ -92,6 +100,7 @@ class Journeys:
                 continue
             if vector.vector is None:
                 continue
+            self.published(item_id)
             self._step(item_id, "fused", modalities=sorted(vector.modalities))
             if item_id not in self._asked:
                 self._asked.add(item_id)

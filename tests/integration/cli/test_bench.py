@@ -22,7 +22,7 @@ def _bench(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_latency_beside_a_plain_echo(tmp_path: Path) -> None:
     done = _bench("latency", "--tiny", "--json", "rows.json", "--report", "report", folder=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -29,12 +29,12 @@ class Freshet:
     """The command, against the servers of the test and with topics of its own."""
 
     def __init__(self, kafka: Any, redis_url: str, prefix: str, capsys: pytest.CaptureFixture[str]) -> None:
-        self.kafka = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, request_timeout_s=10)
+        self.kafka = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, request_timeout_s=60)
         self.names = TopicNames(prefix)
         self._flags = [
             *("--bootstrap-servers", kafka.bootstrap_servers, "--redis-url", redis_url, "--prefix", prefix),
             *("-o", "topics.user_partitions=3", "-o", "topics.item_partitions=2"),
-            *("-o", "kafka.request_timeout_s=10"),
+            *("-o", "kafka.request_timeout_s=60"),
         ]
         self._capsys = capsys
         self.err = ""
@@ -123,12 +123,12 @@ def publish_letter(freshet: Freshet) -> Iterator[Callable[[bytes, bytes, str], N
 
     def publish(key: bytes, value: bytes, stage: str) -> None:
         """Publish a message, and its dead letter."""
-        sent = producer.send(freshet.names.items, key=key, value=value).get(timeout=10)
+        sent = producer.send(freshet.names.items, key=key, value=value).get(timeout=120)
         record = Record(freshet.names.items, "", sent.partition, sent.offset, 0, key, value)
         letter = dead_letter_outgoing(
             freshet.names.dead_letters, record, stage, MediaUnreadableError("no image: \x1b[2J"), NOW
         )
-        producer.send(letter.topic, key=letter.key, value=letter.value).get(timeout=10)
+        producer.send(letter.topic, key=letter.key, value=letter.value).get(timeout=120)
 
     yield publish
     producer.close()

@@ -25,7 +25,7 @@ def create_topic(servers: str, name: str, **configs: Any) -> None:
 
 def produce(servers: str, topic: str, value: bytes, **options: Any) -> None:
     with closing(KafkaProducer(bootstrap_servers=servers, **options)) as producer:
-        producer.send(topic, key=b"k", value=value).get(timeout=30)
+        producer.send(topic, key=b"k", value=value).get(timeout=120)
 
 
 def consume(servers: str, topic: str, **options: Any) -> list[bytes]:
@@ -38,7 +38,7 @@ def consume(servers: str, topic: str, **options: Any) -> list[bytes]:
         **options,
     )
     with closing(consumer):
-        for _ in range(20):
+        for _ in range(60):
             if batches := consumer.poll(timeout_ms=1_000):
                 return [record.value for records in batches.values() for record in records]
     return []
@@ -86,12 +86,12 @@ def test_a_group_gets_its_partitions(kafka: Any, topic_prefix: str) -> None:
         bootstrap_servers=kafka.bootstrap_servers,
         group_id=f"{topic_prefix}group",
         auto_offset_reset="earliest",
-        session_timeout_ms=2_000,
+        session_timeout_ms=30_000,
         heartbeat_interval_ms=500,
     )
     with closing(consumer):
         batches: dict[Any, Any] = {}
-        for _ in range(20):
+        for _ in range(60):
             if batches := consumer.poll(timeout_ms=1_000):
                 break
         assert [partition.partition for partition in batches] == [0]

@@ -59,9 +59,9 @@ def stack(
         "allowed_hosts": [media_server.host, METADATA_HOST],
         "allow_private_addresses": True,
         "video_max_bytes": VIDEO_MAX_BYTES,
-        "decode_timeout_s": 6.0,
+        "decode_timeout_s": 20.0,
         "decode_memory_bytes": DECODE_MEMORY_BYTES,
-        "fetch_deadline_s": 40.0,
+        "fetch_deadline_s": 120.0,
     }
     with (
         Stream(
@@ -73,7 +73,7 @@ def stack(
             worker={"max_in_flight_bytes": IN_FLIGHT_BYTES},
             # Long enough that an event is applied on a busy machine, too.
             # The base scorer, whose scores can be worked out by hand; the cascade has a stream of its own.
-            recommend={"ranker": "base", "after_event_wait_ms": 2_000, "popularity_refresh_s": 0.2},
+            recommend={"ranker": "base", "after_event_wait_ms": 10_000, "popularity_refresh_s": 0.2},
         ) as stream,
         running(stream, media_server, media_folder, *ROLES) as stack,
     ):

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
-HELD_S = 30.0
+HELD_S = 100.0
 _CHUNK = bytes(1 << 16)
 
 

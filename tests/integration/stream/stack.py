@@ -27,7 +27,7 @@ from tests.integration.stream.media_server import MediaServer
 from tests.integration.stream.tail import Tail
 
 ROLES = ("text", "image", "audio", "video", "fuse", "profile", "recommend", "join", "explain")
-READY_TIMEOUT_S = 120.0
+READY_TIMEOUT_S = 300.0
 MAX_MESSAGE_BYTES = 8 << 20
 Json = dict[str, Any]
 
@@ -68,7 +68,7 @@ class Stack:
         sent = self._producer.send(
             self.stream.prefix + topic, value=encoded, key=None if key is None else key.encode()
         )
-        metadata = sent.get(timeout=30)
+        metadata = sent.get(timeout=120)
         return metadata.partition, metadata.offset
 
     def publish_item(self, item_id: str, **fields: Any) -> tuple[int, int]:
@@ -95,12 +95,12 @@ class Stack:
         self.publish("recommendation-requests", request(user_id, request_id, **fields), user_id)
         return self.answer(request_id)
 
-    def answer(self, cause_id: str, timeout_s: float = 30.0) -> Json:
+    def answer(self, cause_id: str, timeout_s: float = 120.0) -> Json:
         """The list for an event or a request."""
         return self.lists.wait_for(lambda one: one["cause"]["id"] == cause_id, timeout_s)
 
     def await_answer(
-        self, condition: Callable[[Json], Any], user_id: str = "", timeout_s: float = 30.0, **fields: Any
+        self, condition: Callable[[Json], Any], user_id: str = "", timeout_s: float = 120.0, **fields: Any
     ) -> Json:
         """Ask again and again until the answer is as it should be."""
         user_id = user_id or f"asks-{secrets.token_hex(4)}"
@@ -197,7 +197,12 @@ class Stack:
         )
 
     def await_metric(
-        self, role: str, name: str, condition: Callable[[float], bool], timeout_s: float = 30.0, **labels: str
+        self,
+        role: str,
+        name: str,
+        condition: Callable[[float], bool],
+        timeout_s: float = 120.0,
+        **labels: str,
     ) -> float:
         """Wait until a metric is as it should be."""
         deadline = time.monotonic() + timeout_s

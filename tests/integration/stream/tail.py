@@ -57,12 +57,12 @@ class Tail(Generic[ValueT]):
         """What was read of a key, in order."""
         return [entry for entry in self.entries if entry.key == key]
 
-    def wait_for(self, wanted: Callable[[ValueT], bool], timeout_s: float = 30.0) -> ValueT:
+    def wait_for(self, wanted: Callable[[ValueT], bool], timeout_s: float = 120.0) -> ValueT:
         """The first value that is wanted, also of those read before."""
         found = self.wait_until(lambda: self.values(wanted), timeout_s)
         return found[0]
 
-    def wait_until(self, condition: Callable[[], Any], timeout_s: float = 30.0) -> Any:
+    def wait_until(self, condition: Callable[[], Any], timeout_s: float = 120.0) -> Any:
         """Read on until ``condition`` gives something true, which is returned."""
         deadline = time.monotonic() + timeout_s
         while not (result := condition()):

@@ -255,7 +255,7 @@ def test_a_decoder_that_dies_while_it_decodes(stack: Stack, tag: str) -> None:
     position = stack.publish_item(
         f"{tag}-bad", title="A title", media=[inline("image", png("P", HUNGRY_EDGE_PX))]
     )
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while cpu_ticks(decoder) < idle + 3:
         assert time.monotonic() < deadline, "nothing is decoded"
     os.kill(decoder, signal.SIGKILL)
@@ -275,4 +275,4 @@ def test_a_decoder_that_hangs(stack: Stack, tag: str) -> None:
     (decoder,) = children(stack.pid("audio"))
     os.kill(decoder, signal.SIGSTOP)
     letter = refused(stack, tag, sound, "decoder_crashed")
-    assert "6 s" in letter["detail"]
+    assert "20 s" in letter["detail"]

@@ -50,7 +50,7 @@ class Client:
     def publish(self, topic: str, key: str | None, message: Json | None) -> None:
         value = None if message is None else json.dumps(message).encode()
         encoded_key = None if key is None else key.encode()
-        self._producer.send(self._prefix + topic, key=encoded_key, value=value).get(timeout=30)
+        self._producer.send(self._prefix + topic, key=encoded_key, value=value).get(timeout=120)
 
     def click(self, user_id: str, item_id: str) -> str:
         event_id = str(uuid.uuid4())
@@ -64,7 +64,7 @@ class Client:
         self.publish("events", user_id, event)
         return event_id
 
-    def list_where(self, condition: Callable[[Json], bool], timeout_s: float = 30.0) -> Json:
+    def list_where(self, condition: Callable[[Json], bool], timeout_s: float = 120.0) -> Json:
         deadline = time.monotonic() + timeout_s
         while True:
             for _, found in self.lists:
@@ -111,7 +111,7 @@ def publish_items(client: Client, tag: str) -> None:
 
 def await_catalogue(client: Client, tag: str, count: int) -> None:
     """Ask until so many of the test's items can be listed."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while True:
         request_id = str(uuid.uuid4())
         client.publish(
@@ -150,7 +150,7 @@ def test_lists_follow_events_and_new_items(client: Client, tag: str) -> None:
 
     # And one that is withdrawn.
     client.publish("items", fresh, None)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while fresh in ids(client.list_for(client.click(user, f"{tag}-jazz-0"))):
         assert time.monotonic() < deadline
 

@@ -22,7 +22,7 @@ from tests.integration.stream.bench import REPOSITORY, item_ids
 from tests.integration.stream.stack import Json, Stack
 
 MAX_STREAMS = 3
-WAIT_S = 30.0
+WAIT_S = 120.0
 
 
 class ConsoleClient:
@@ -231,7 +231,10 @@ def test_a_dead_letter_opens_to_its_payload_and_is_replayed(
 
 def test_the_flow_has_the_workers_figures_and_kafkas_groups(console: ConsoleClient) -> None:
     with console.stream("follow=flow") as stream:
-        flow = stream.wait_for("flow", lambda one: one and one.get("groups"))
+        # A worker that is busy is asked in vain now and then.
+        flow = stream.wait_for(
+            "flow", lambda one: one and one.get("groups") and all(worker["up"] for worker in one["workers"])
+        )
     assert flow["roles"]["recommend"]["workers"] == 1
     assert flow["roles"]["text"]["ready"] == 1
     assert flow["groups"]["profile"]["members"] == 1
@@ -251,7 +254,7 @@ def test_a_browser_that_reads_nothing_is_dropped_and_the_others_go_on(
     slow.sendall(f"GET /api/stream?{query} HTTP/1.1\r\nHost: 127.0.0.1:{console.port}\r\n\r\n".encode())
     with slow, console.stream(f"user={user}") as quick, console.stream("follow=letters"):
         quick.wait_for("person")
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         sent = 0
         # Full as long as the slow one holds its place; meanwhile everybody else is served.
         while not console.has_room():

@@ -17,14 +17,15 @@ from deploy.embedded import EmbeddedRedis
 from streams.codec import decode_value
 from streams.topic_admin import create_topics
 from streams.topics import PROFILES
-from tests.integration.stream.bench import SESSION_TIMEOUT_S, Stream, event
+from tests.integration.stream.bench import SHORT_SESSIONS, Stream, event
 
 USERS = [f"user-{number}" for number in range(40)]
 
 
 @pytest.fixture
 def stream(kafka: object, redis_server: object, topic_prefix: str, tmp_path: Path) -> Iterator[Stream]:
-    with Stream(kafka.bootstrap_servers, redis_server.url, topic_prefix, tmp_path) as made:  # type: ignore[attr-defined]
+    servers, url = kafka.bootstrap_servers, redis_server.url  # type: ignore[attr-defined]
+    with Stream(servers, url, topic_prefix, tmp_path, kafka=SHORT_SESSIONS) as made:
         yield made
 
 
@@ -68,8 +69,8 @@ def test_workers_join_and_leave_under_load(stream: Stream) -> None:
         stream.publish_events(more, first=10_000 * (number + 1))
         sent += more
         time.sleep(1.0)
-    stream.await_versions(expected(sent), timeout_s=60 + SESSION_TIMEOUT_S)
-    assert third.wait(timeout=30) == 0
+    stream.await_versions(expected(sent))
+    assert third.wait(timeout=120) == 0
 
 
 def test_a_topic_deleted_and_created_again_starts_anew(stream: Stream) -> None:
@@ -103,7 +104,7 @@ def test_partitions_added_are_read(stream: Stream) -> None:
         for user in USERS
     ]
     for future in futures:
-        future.get(timeout=30)
+        future.get(timeout=120)
     stream.await_versions(dict.fromkeys(USERS, 8))
 
 
@@ -133,9 +134,10 @@ def test_redis_set_back_to_an_older_snapshot_catches_up(
 
 
 def test_an_empty_redis_gets_its_profiles_back(kafka: object, topic_prefix: str, tmp_path: Path) -> None:
+    servers = kafka.bootstrap_servers  # type: ignore[attr-defined]
     with EmbeddedRedis(tmp_path / "one") as first:
         port = first.port
-        with Stream(kafka.bootstrap_servers, first.url, topic_prefix, tmp_path) as stream:  # type: ignore[attr-defined]
+        with Stream(servers, first.url, topic_prefix, tmp_path, kafka=SHORT_SESSIONS) as stream:
             (worker,) = stream.start("profile")
             stream.publish_events(rounds(3))
             stream.await_versions(dict.fromkeys(USERS, 3))

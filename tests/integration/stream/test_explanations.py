@@ -88,7 +88,7 @@ def test_a_stopped_endpoint_changes_nothing_in_lists(
             topic_prefix,
             tmp_path,
             # A ranker that does not learn meanwhile.
-            recommend={"ranker": "base", "after_event_wait_ms": 5_000, "popularity_refresh_s": 0.2},
+            recommend={"ranker": "base", "after_event_wait_ms": 10_000, "popularity_refresh_s": 0.2},
             explain={"generator": "language_model"},
             language_model={
                 "base_url": server.base_url,

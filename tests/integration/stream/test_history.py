@@ -51,11 +51,9 @@ def test_an_import_among_live_events_hides_no_list(stack: Stack, tag: str) -> No
         old = event(user, f"{tag}-old-{number}", f"{tag}-item-{number}", occurred_at=ago(days=1))
         futures += [stack.stream.publish("events", one, user) for one in (now, old)]
     for future in futures:
-        future.get(timeout=30)
+        future.get(timeout=120)
     stack.ask(user, after_event_id=f"{tag}-old-39")
-    found = stack.lists.wait_for(
-        lambda one: one["user_id"] == user and one["cause"]["id"] == f"{tag}-now-39", timeout_s=10
-    )
+    found = stack.lists.wait_for(lambda one: one["user_id"] == user and one["cause"]["id"] == f"{tag}-now-39")
     assert found["profile_version"] >= 79
     causes = [one["cause"] for one in stack.lists.values(lambda one: one["user_id"] == user)]
     assert not [cause for cause in causes if "-old-" in cause["id"] and cause["kind"] == "event"]

@@ -245,7 +245,7 @@ def test_several_pictures_of_one_item(stack: Stack, tag: str) -> None:
 
 
 def _await_request(stack: Stack, path: str) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not stack.server.requests[path]:
         assert time.monotonic() < deadline, f"nobody asked for {path}"
         time.sleep(0.02)

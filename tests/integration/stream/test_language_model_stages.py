@@ -17,7 +17,7 @@ from tests.unit.explaining.chat_server import ChatServer
 pytest.importorskip("openai", reason="the extra `llm` is not installed")
 
 ROLES = ("text", "fuse", "profile", "recommend")
-ENRICHED_TIMEOUT_S = 60.0
+ENRICHED_TIMEOUT_S = 180.0
 
 
 def test_what_a_model_does_to_lists_and_items_and_nothing_once_it_is_gone(
@@ -36,7 +36,7 @@ def test_what_a_model_does_to_lists_and_items_and_nothing_once_it_is_gone(
             redis_server.url,
             topic_prefix,
             tmp_path,
-            recommend={"ranker": "base", "after_event_wait_ms": 5_000, "popularity_weight": 0.0},
+            recommend={"ranker": "base", "after_event_wait_ms": 10_000, "popularity_weight": 0.0},
             refine={"enabled": True, "timeout_ms": 20_000},
             enrich={"enabled": True, "in_text": False},
             language_model={"base_url": server.base_url, "model": "lamps-1b", "attempts": 1},
