@@ -30,7 +30,7 @@ class KafkaCluster:
             EmbeddedKafka(
                 folder / f"node-{number + 1}",
                 clients[number],
-                start_timeout_s=120.0,
+                start_timeout_s=300.0,
                 cluster_id=cluster_id,
                 controller_port=controllers[number],
                 extra_config={

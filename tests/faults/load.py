@@ -137,8 +137,8 @@ class Load:
     def stop(self) -> None:
         """Publish no more, and wait until Kafka has everything."""
         self._stop.set()
-        self._thread.join(120.0)
-        self._producer.flush(timeout=120.0)
+        self._thread.join(400.0)
+        self._producer.flush(timeout=400.0)
 
     @property
     def is_done(self) -> bool:
@@ -205,7 +205,7 @@ class Load:
     def _publish_items(self) -> None:
         for number in range(ITEMS):
             self._publish_item(number, 0)
-        self._producer.flush(timeout=120.0)
+        self._producer.flush(timeout=400.0)
 
     def _publish_item(self, number: int, change: int) -> None:
         item_id = f"item-{number}"

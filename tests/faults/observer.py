@@ -6,8 +6,10 @@ import json
 import threading
 import time
 from collections import defaultdict
+from contextlib import suppress
 
 from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
 
 from streams.topic_names import TopicNames
 from tests.faults.load import Ledger
@@ -73,7 +75,9 @@ class Observer:
             while not self._stop.is_set():
                 if time.monotonic() - looked_s > 2.0:
                     looked_s = time.monotonic()
-                    known = self._assign(consumer, known)
+                    # Kafka may be away for longer than its client is patient.
+                    with suppress(KafkaError):
+                        known = self._assign(consumer, known)
                 for partition, records in consumer.poll(timeout_ms=100).items():
                     for record in records:
                         self._take(partition.topic, record.key, record.value, time.monotonic())

@@ -42,7 +42,7 @@ class ProxyLoop:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run on the loop and wait for the result."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(30.0)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(120.0)
 
     def call(self, function: Callable[[], T]) -> T:
         """Call on the loop and wait for the result."""

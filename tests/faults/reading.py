@@ -56,7 +56,7 @@ def in_time(records: Iterable[Any]) -> list[Any]:
     return [record for _, record in sorted(timed, key=lambda one: one[0])]
 
 
-def ask(world: World, people: list[str], timeout_s: float = 60.0) -> list[Json]:
+def ask(world: World, people: list[str], timeout_s: float = 180.0) -> list[Json]:
     """A list for each person, made now."""
     run = secrets.token_hex(4)
     wanted = {f"end-{run}-{number}": person for number, person in enumerate(people)}
@@ -66,7 +66,7 @@ def ask(world: World, people: list[str], timeout_s: float = 60.0) -> list[Json]:
         producer.send(
             world.names.recommendation_requests, key=person.encode(), value=json.dumps(value).encode()
         )
-    producer.flush(timeout=30.0)
+    producer.flush(timeout=120.0)
     producer.close()
     deadline_s = time.monotonic() + timeout_s
     found: dict[str, Json] = {}

@@ -18,7 +18,7 @@ from tests.faults.recovery import RecoveryWatch
 from tests.faults.schedule import RECOVERY_LIMIT_S, Record, Schedule
 from tests.faults.world import World
 
-QUIET_TIMEOUT_S = 180.0
+QUIET_TIMEOUT_S = 400.0
 JOURNAL = "journal.jsonl"
 STATE = "state.json"
 TIMES = "times.jsonl"

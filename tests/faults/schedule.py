@@ -69,7 +69,7 @@ GRAVE_OF_A_THOUSAND = {
 BUSY_ROLES = ("profile", "recommend", "join", "fuse", "text")
 LIGHT_KINDS = (*("cut", "reset", "lost") * 2, "slow", "stall", "refused", "clock", "model")
 RECOVERY_LIMIT_S = 30.0
-GIVE_UP_S = 90.0
+GIVE_UP_S = 240.0
 LIGHT_AT_ONCE = 3
 PAUSE_AFTER_GRAVE_S = 0.5
 

@@ -114,7 +114,7 @@ class Slot:
         """Whether it is in its group and works."""
         return not self._is_stopped and self.state is not None and self.state.ready
 
-    def await_ready(self, timeout_s: float = 120.0) -> None:
+    def await_ready(self, timeout_s: float = 300.0) -> None:
         """Wait until it works."""
         deadline_s = time.monotonic() + timeout_s
         while not self.is_ready:

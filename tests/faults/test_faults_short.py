@@ -23,7 +23,7 @@ GRAVE = [
 KILLS = 4
 LIGHT = 24
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1_800)
 
 
 @pytest.fixture(scope="module")

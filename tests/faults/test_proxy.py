@@ -58,7 +58,7 @@ def proxy(echo: Echo) -> Iterator[Proxy]:
 
 @pytest.fixture
 def client(proxy: Proxy) -> Iterator[socket.socket]:
-    with socket.create_connection(("127.0.0.1", proxy.port), timeout=5.0) as made:
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=60.0) as made:
         yield made
 
 
@@ -74,7 +74,9 @@ def test_what_is_sent_comes_back(client: socket.socket, proxy: Proxy) -> None:
 def test_a_cut_holds_back_and_loses_nothing(client: socket.socket, proxy: Proxy, echo: Echo) -> None:
     assert proxy.cut() == 0 or proxy.connections
     client.sendall(PING)
-    time.sleep(0.1)
+    deadline = time.monotonic() + 60
+    while not proxy._touched and time.monotonic() < deadline:
+        time.sleep(0.01)
     assert echo.received == b""
     assert proxy.join() == 1
     assert client.recv(100) == PING
@@ -86,12 +88,12 @@ def test_a_reset_is_felt_and_none_is_accepted_until_healed(client: socket.socket
     assert proxy.reset(accepts=False) == 1
     with pytest.raises(ConnectionResetError):
         client.recv(100)
-    with pytest.raises(OSError), socket.create_connection(("127.0.0.1", proxy.port), timeout=5.0) as other:  # noqa: PT012
+    with pytest.raises(OSError), socket.create_connection(("127.0.0.1", proxy.port), timeout=60.0) as other:  # noqa: PT012
         other.sendall(PING)
         assert other.recv(100) == b""
         raise OSError
     proxy.accept()
-    with socket.create_connection(("127.0.0.1", proxy.port), timeout=5.0) as other:
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=60.0) as other:
         other.sendall(PING)
         assert other.recv(100) == PING
 

@@ -18,7 +18,7 @@ WRITTEN = (
     *("profile in Redis", "item in Redis", "exposures in Redis"),
 )
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1_800)
 
 
 @pytest.fixture(scope="module")

@@ -118,7 +118,7 @@ def test_a_live_event_may_name_the_list_that_the_person_was_shown(monkeypatch: p
     assert b'"recommendation_id": "list-person-' in b"".join(sent)
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(120)
 def test_what_kafka_refused_ends_the_run(tmp_path: Path) -> None:
     run = FaultRun(
         tmp_path,

@@ -28,9 +28,9 @@ PEOPLE, ITEMS = 20, 60
 EVENTS_PER_S = 40
 # Before a node is lost, while it is away, after it is back.
 PHASES_S = (4.0, 12.0, 6.0)
-DEADLINE_S = 90.0
+DEADLINE_S = 300.0
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(1_200)
 
 
 class Topics:
@@ -95,14 +95,18 @@ def test_a_node_that_is_lost_loses_nothing(cluster: KafkaCluster, tmp_path: Path
         with Supervisor(flags=flags, log_folder=tmp_path / "logs") as supervisor:
             for role in ("profile", "recommend"):
                 supervisor.start(role)
-            supervisor.wait_ready(120.0)
+            supervisor.wait_ready()
             sent: Counter[str] = Counter()
             for phase, seconds in enumerate(PHASES_S):
                 if phase == 1:
                     lost = Counter(leaders(cluster.bootstrap_servers, names.events)).most_common(1)[0][0]
                     cluster.kill(lost - 1)
                 elif phase == 2:
-                    assert lost not in leaders(cluster.bootstrap_servers, names.events), "it was not felt"
+                    deadline = time.monotonic() + DEADLINE_S
+                    # Kafka gives a node up after some seconds, on a busy machine after more.
+                    while lost in leaders(cluster.bootstrap_servers, names.events):
+                        assert time.monotonic() < deadline, "it was not felt"
+                        sent += act(producer, names.events, 1.0, first=sum(sent.values()))
                     cluster.start(lost - 1)
                 sent += act(producer, names.events, seconds, first=sum(sent.values()))
             producer.flush()

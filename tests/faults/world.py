@@ -30,7 +30,8 @@ from workers.encoders_in_use import encoder_registry, fusion_in_use
 SESSION_TIMEOUT_S = 6.0
 PREFIX = "faults."
 # On a busy machine, over the data of a long run.
-START_TIMEOUT_S = 180.0
+START_TIMEOUT_S = 300.0
+TOPICS_TIMEOUT_S = 120.0
 MEDIA = REPOSITORY / "deploy" / "demo" / "catalogue" / "media"
 
 
@@ -115,7 +116,7 @@ class World:
                 "num.network.threads": "1",
             },
         ).start()
-        self.redis = EmbeddedRedis(self._find_redis(), self._port()).start()
+        self.redis = self._redis_in(self._find_redis(), self._port()).start()
         self._flags = {
             **self._flags,
             "kafka": {**self._flags["kafka"], "bootstrap_servers": self.kafka.bootstrap_servers},
@@ -124,7 +125,9 @@ class World:
         self.settings: Settings = load_settings(**self._flags)
         self.names = TopicNames(PREFIX)
         self.space = fusion_in_use(self.settings, encoder_registry(self.settings)).space
-        create_topics(self.settings, [self.space])
+        # The workers keep the time-outs of their settings; a Kafka that has just started may take longer.
+        patient = {**self._flags["kafka"], "request_timeout_s": TOPICS_TIMEOUT_S}
+        create_topics(load_settings(**{**self._flags, "kafka": patient}), [self.space])
         counts: dict[str, int] = {}
         for number, role in enumerate(wanted):
             counts[role] = counts.get(role, 0) + 1
@@ -159,7 +162,7 @@ class World:
 
     def redis_client(self) -> redis_client.Redis:
         """Straight to Redis."""
-        return redis_client.Redis.from_url(self.redis.url, socket_timeout=10.0)
+        return redis_client.Redis.from_url(self.redis.url, socket_timeout=60.0)
 
     def replace_redis(self, data: Path | None) -> None:
         """Another Redis at the same port: with the data of a folder, or empty."""
@@ -168,8 +171,12 @@ class World:
         folder = self._redis_root / f"life-{_life_of(before) + 1}"
         if data is not None:
             shutil.copytree(data, folder)
-        self.redis = EmbeddedRedis(folder, port).start()
+        self.redis = self._redis_in(folder, port).start()
         shutil.rmtree(before)
+
+    @staticmethod
+    def _redis_in(folder: Path, port: int) -> EmbeddedRedis:
+        return EmbeddedRedis(folder, port, start_timeout_s=START_TIMEOUT_S)
 
     @property
     def _redis_root(self) -> Path:

@@ -26,8 +26,8 @@ from workers.state.profile import stored_profile
 
 ROLE_PROCESS = Path(__file__).with_name("role_process.py")
 REPOSITORY = Path(__file__).resolve().parents[3]
-# For tests that kill workers: one is missed after so long. Elsewhere a worker that a busy machine leaves waiting
-# is not to lose its partitions, and what it had in flight not to be worked on twice.
+# For tests that kill workers: one is missed after so long. Elsewhere a worker that a busy machine leaves
+# waiting is not to lose its partitions, and what it had in flight not to be worked on twice.
 SHORT_SESSIONS = {"session_timeout_s": 3.0, "heartbeat_interval_s": 1.0}
 LONG_SESSIONS = {"session_timeout_s": 45.0, "heartbeat_interval_s": 3.0}
 
@@ -55,7 +55,9 @@ class Stream:
         self.processes: dict[str, list[subprocess.Popen[bytes]]] = {}
 
     def __enter__(self) -> Stream:
-        create_topics(self.settings, spaces=[self.space])
+        # The workers keep the time-outs of their settings; a busy Kafka may take longer for so many.
+        patient = {**self.sections["kafka"], "request_timeout_s": 120.0}
+        create_topics(load_settings(**{**self.sections, "kafka": patient}), spaces=[self.space])
         self.producer = KafkaProducer(
             bootstrap_servers=self.settings.kafka.bootstrap_servers, linger_ms=2, metadata_max_age_ms=1_000
         )
