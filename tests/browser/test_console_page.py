@@ -156,6 +156,22 @@ def test_it_is_usable_with_keys_alone(page: Any, running: Showcase) -> None:
     until(page, "document.querySelector('.figure').textContent !== '–'")
 
 
+def test_the_answer_to_an_older_search_does_not_replace_that_to_a_newer(page: Any, running: Showcase) -> None:
+    become(page, running, "browser-searching")
+    expect(page.locator(".shelf .good")).to_have_count(24)
+    held: list[Any] = []
+    page.route("**/api/items?words=dress&**", held.append)
+    with page.expect_request("**/api/items?words=dress&**"):
+        page.fill("#search", "dress")
+    page.fill("#search", "rooster")
+    until(page, "((found) => found > 0 && found < 24)(document.querySelectorAll('.shelf .good').length)")
+    newer = page.locator(".shelf .good-title").all_inner_texts()
+    with page.expect_response("**/api/items?words=dress&**"):
+        held[0].continue_()
+    page.wait_for_timeout(300)
+    assert page.locator(".shelf .good-title").all_inner_texts() == newer
+
+
 def test_what_people_wrote_is_shown_as_text(page: Any, running: Showcase) -> None:
     running.client.publish_items([Item(item_id="hostile", title=HOSTILE, description=HOSTILE)])
     page.goto(f"{running.url}#try")

@@ -72,7 +72,7 @@ def shop(kafka: KafkaServer, redis_server: RedisServer, topic_prefix: str, tmp_p
         redis_server.url,
         topic_prefix,
         tmp_path,
-        # Not long, as writers are killed; not short, or one that waits for a busy machine is the writer no more.
+        # Not long, as writers are killed; not short, or one that waits for a busy machine is none any more.
         kafka={"session_timeout_s": 12.0, "heartbeat_interval_s": 2.0},
         recommend={"ranker": "cascade", "popularity_refresh_s": 0.2},
         # So few people are to teach it something.
