@@ -93,7 +93,7 @@ class Play:
                 return
             time.sleep(_TICK_S)
 
-    def final_versions(self, timeout_s: float = 10.0) -> dict[str, int]:
+    def final_versions(self, timeout_s: float = 60.0) -> dict[str, int]:
         """Ask for a list for each person who acted, and return the ``profile_version`` of each."""
         return {
             user_id: self.client.ask(

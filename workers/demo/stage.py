@@ -22,7 +22,7 @@ from workers.flags import Flags, merged
 from workers.local_deployment import LocalDeployment
 from workers.roles import ROLES, Role
 
-ENCODE_TIMEOUT_S = 120.0
+ENCODE_TIMEOUT_S = 300.0
 # So that a killed worker's partitions move soon. The broker's own lower bound is 6 s.
 _SESSION_TIMEOUT_S = 3.0
 _KAFKA_CONFIG = {"group.min.session.timeout.ms": "1000"}

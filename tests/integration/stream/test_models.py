@@ -248,7 +248,9 @@ def test_a_swap_while_events_flow_and_back(world: World) -> None:
     )
     world.await_ready(*FOLLOWERS)
     lists = check_each_list_is_of_one_space(world, load, {first, second})
-    order = [space_of(one) for one in sorted(lists, key=lambda one: one["generated_at"])]
+    order = [
+        space_of(one) for one in sorted(lists, key=lambda one: datetime.fromisoformat(one["generated_at"]))
+    ]
     changes = [space for at, space in enumerate(order) if at == 0 or order[at - 1] != space]
     assert changes == [first, second, first]
     assert world.letters.values(lambda letter: True) == []
