@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 MEBIBYTE = 1 << 20
@@ -12,8 +12,12 @@ MEBIBYTE = 1 << 20
 
 def children(pid: int) -> list[int]:
     """The processes that a process started and that are still there."""
-    found = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
-    return [int(child) for one in found for child in one.split()]
+    found: list[int] = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        # A thread may have ended since it was listed.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found += map(int, path.read_text().split())
+    return found
 
 
 def resident_bytes(pid: int) -> int:

@@ -250,6 +250,9 @@ def test_no_connection_to_loopback_by_default(
 
 
 def test_a_decoder_that_dies_while_it_decodes(stack: Stack, tag: str) -> None:
+    # So that there is one: where the last medium was its end, none is there until the next.
+    stack.publish_item(f"{tag}-before", media=[inline("image", png("RGB", 64))])
+    stack.await_modalities(f"{tag}-before", "image")
     (decoder,) = children(stack.pid("image"))
     idle = cpu_ticks(decoder)
     position = stack.publish_item(
