@@ -160,7 +160,7 @@ def test_the_answer_to_an_older_search_does_not_replace_that_to_a_newer(page: An
     become(page, running, "browser-searching")
     expect(page.locator(".shelf .good")).to_have_count(24)
     held: list[Any] = []
-    page.route("**/api/items?words=dress&**", held.append)
+    page.route("**/api/items?words=dress&**", lambda route: held.append(route))
     with page.expect_request("**/api/items?words=dress&**"):
         page.fill("#search", "dress")
     page.fill("#search", "rooster")
