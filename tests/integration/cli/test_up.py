@@ -40,10 +40,11 @@ def is_running(pid: int) -> bool:
 
 
 def eventually(condition: Callable[[], bool], timeout_s: float = WAIT_S) -> bool:
+    """Whether it once held: it is not asked again then, as what holds may hold no more a moment later."""
     deadline_s = time.monotonic() + timeout_s
-    while not condition() and time.monotonic() < deadline_s:
+    while not (holds := condition()) and time.monotonic() < deadline_s:
         time.sleep(0.1)
-    return condition()
+    return holds
 
 
 class Up:

@@ -55,9 +55,9 @@ def is_running(pid: int) -> bool:
 
 def eventually(condition: Callable[[], bool]) -> bool:
     deadline_s = time.monotonic() + 60
-    while not condition() and time.monotonic() < deadline_s:
+    while not (holds := condition()) and time.monotonic() < deadline_s:
         time.sleep(0.02)
-    return condition()
+    return holds
 
 
 class Bench:
