@@ -95,6 +95,12 @@ async def producer(bootstrap_servers: str, **arguments: Any) -> AsyncIterator[AI
         await made.stop()
 
 
+async def partitions_of(bootstrap_servers: str, topic: str) -> int:
+    """How many a producer that starts now knows of."""
+    async with producer(bootstrap_servers) as made:
+        return len(await made.partitions_for(topic))
+
+
 @asynccontextmanager
 async def consumer(bootstrap_servers: str, **arguments: Any) -> AsyncIterator[AIOKafkaConsumer]:
     made = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, **arguments)

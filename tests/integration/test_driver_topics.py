@@ -19,6 +19,7 @@ from tests.integration.driver_helpers import (
     create_topic,
     delete_topic,
     no_poison,
+    partitions_of,
     publish_numbers,
     running,
     settings_for,
@@ -119,7 +120,9 @@ async def test_partitions_added_while_running_are_read(kafka, topic_prefix: str)
         await until(lambda: runner.stats().partitions[0].committed == 10, "the commit")
         async with admin_client(servers) as admin:
             await admin.create_partitions({topic: NewPartitions(3)})
-        await asyncio.sleep(0.5)
+        # A producer that does not know of a partition yet refuses to write to it.
+        while await partitions_of(servers, topic) < 3:
+            await asyncio.sleep(0.1)
         await publish_numbers(servers, topic, range(10, 40), partitions=3)
         await until(lambda: len(recorder.records) >= 40, "the new partitions")
         assert sorted(recorder.numbers) == list(range(40))
