@@ -10,7 +10,7 @@ import click
 
 from workers.cli.invocation import invocation
 from workers.cli.output import console, note, table, write_json
-from workers.cli.report_options import cache_option, output_options
+from workers.cli.report_options import cache_option, from_topics_option, output_options, require_one_source
 from workers.exit_codes import BAD_INPUT, OK
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class _Options:
     metavar="FOLDER",
     help="A folder with items.jsonl and events.jsonl in the contract's shapes, or MovieLens-100k.",
 )
-@click.option("--from-topics", is_flag=True, help="The items and events that Kafka still holds.")
+@from_topics_option
 @click.option("--ranker", type=click.Choice(RANKER_NAMES), help="What ranks (default: recommend.ranker).")
 @click.option(
     "--modalities",
@@ -148,8 +148,7 @@ def prequential(**given: Any) -> int:
     another, and each list is compared with that of this process; exit code 1 unless all agree.
     """
     options = _Options(**given)
-    if (options.dataset is None) != options.from_topics:
-        raise click.UsageError("Name a --dataset, or give --from-topics.")
+    require_one_source(options.dataset, from_topics=options.from_topics)
     if options.through_kafka and (options.from_topics or options.report or options.without):
         raise click.UsageError("--through-kafka goes with --dataset, and without --report and --without.")
     if options.report is not None:

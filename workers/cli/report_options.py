@@ -21,6 +21,23 @@ def cache_option(command: Command) -> Command:
     )(command)
 
 
+def from_topics_option(command: Command) -> Command:
+    """``--from-topics``: `from_topics`, whether it is given."""
+    return click.option("--from-topics", is_flag=True, help="The items and events that Kafka still holds.")(
+        command
+    )
+
+
+def require_one_source(dataset: Path | None, *, from_topics: bool) -> None:
+    """Either a data set or topics.
+
+    Raises:
+        UsageError: Both are named, or neither.
+    """
+    if (dataset is None) != from_topics:
+        raise click.UsageError("Name a --dataset, or give --from-topics.")
+
+
 def output_options(written: str, page: str) -> Callable[[Command], Command]:
     """``--json FILE`` and ``--report FOLDER``: `json_file` and `report`, paths or None.
 

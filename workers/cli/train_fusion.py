@@ -9,14 +9,14 @@ from typing import Any
 import click
 
 from workers.cli.output import console, note, table, write_json
-from workers.cli.report_options import cache_option, output_options
+from workers.cli.report_options import output_options
 from workers.cli.training_data import (
     CHECKPOINT_FILE,
-    dataset_option,
+    check_before_training,
     out_option,
     read_training_data,
-    require_training,
     seed_option,
+    source_options,
 )
 
 METHODS = ("concat", "gated", "attention", "cascade")
@@ -25,7 +25,7 @@ _RUN = "models.training.fusion_run"
 
 
 @click.command()
-@dataset_option
+@source_options
 @out_option
 @click.option("--method", type=click.Choice(METHODS), default="gated", show_default=True)
 @click.option("--epochs", type=click.IntRange(min=1), default=12, show_default=True)
@@ -37,10 +37,10 @@ _RUN = "models.training.fusion_run"
     help="Of a fused vector; a multiple of 4 for attention.",
 )
 @seed_option
-@cache_option
 @output_options("what the run reached", "plots")
 def fusion(
-    dataset: Path,
+    dataset: Path | None,
+    from_topics: bool,
     out: Path,
     method: str,
     epochs: int,
@@ -52,13 +52,13 @@ def fusion(
 ) -> None:
     """Train a fusion: items that the same people take come near one another.
 
-    Learns from the training part of the data set, and measures on its validation part, also with modalities
-    taken
-    away. The bundle has the model as ONNX with a manifest; the setting `fusion.bundle` names it to workers.
+    Learns from the training part of the data set or of what topics hold, and measures on its validation part,
+    also with modalities taken away. The bundle has the model as ONNX with a manifest; the setting
+    `fusion.bundle` names it to workers.
     """
     if method == "attention" and dimension % 4:
         raise click.BadParameter("must be a multiple of 4 for attention", param_hint="--dimension")
-    require_training(report is not None)
+    check_before_training(dataset, cache, from_topics=from_topics, with_report=report is not None)
     found = _trained(dataset, out, {"method": method, "epochs": epochs, "dimension": dimension}, seed, cache)
     if json_file is not None:
         write_json(found, json_file)
@@ -77,7 +77,7 @@ def fusion(
 
 
 def _trained(
-    dataset: Path, out: Path, settings: dict[str, Any], seed: int, cache: Path | None
+    dataset: Path | None, out: Path, settings: dict[str, Any], seed: int, cache: Path | None
 ) -> dict[str, Any]:
     from hashlib import sha256
 

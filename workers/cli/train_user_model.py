@@ -9,14 +9,14 @@ from typing import Any
 import click
 
 from workers.cli.output import console, note, table, write_json
-from workers.cli.report_options import cache_option, output_options
+from workers.cli.report_options import output_options
 from workers.cli.training_data import (
     CHECKPOINT_FILE,
-    dataset_option,
+    check_before_training,
     out_option,
     read_training_data,
-    require_training,
     seed_option,
+    source_options,
 )
 
 PROTOCOL_NAMES = ("time", "leave-one-out")
@@ -26,7 +26,7 @@ _RUN = "models.training.user_run"
 
 
 @click.command("user-model")
-@dataset_option
+@source_options
 @out_option
 @click.option(
     "--fusion",
@@ -58,10 +58,10 @@ _RUN = "models.training.user_run"
     help="The share of items to rank as new ones, by a second training without them; 0: none.",
 )
 @seed_option
-@cache_option
 @output_options("what the run reached", "plots")
 def user_model(
-    dataset: Path,
+    dataset: Path | None,
+    from_topics: bool,
     out: Path,
     fusion: str,
     protocol: str,
@@ -76,11 +76,11 @@ def user_model(
     """Train a sequence model of people: what they liked next is near to where their history leads.
 
     Reads items by their fused vectors alone, so that an item with no event yet is scored as any other. Learns
-    from the training part of the data set, and is measured on its validation part beside the decayed mean and
-    the person's interests. The bundle has the model as ONNX with a manifest; the setting
-    `recommend.user_model` names it to workers.
+    from the training part of the data set or of what topics hold, and is measured on its validation part
+    beside the decayed mean and the person's interests. The bundle has the model as ONNX with a manifest; the
+    setting `recommend.user_model` names it to workers.
     """
-    require_training(report is not None)
+    check_before_training(dataset, cache, from_topics=from_topics, with_report=report is not None)
     settings = {"epochs": epochs, "popularity": popularity}
     found = _trained(dataset, out, fusion, protocol, settings, new_items, seed, cache)
     if json_file is not None:
@@ -100,7 +100,7 @@ def user_model(
 
 
 def _trained(
-    dataset: Path,
+    dataset: Path | None,
     out: Path,
     fusion: str,
     protocol: str,

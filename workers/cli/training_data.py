@@ -1,7 +1,8 @@
-"""What every `freshet train` command reads: a data set with the vectors of its items' texts and media."""
+"""What every `freshet train` command reads: a data set or topics, with vectors of items' texts and media."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workers.cli.invocation import invocation
+from workers.cli.output import note
+from workers.cli.report_options import Command, cache_option, from_topics_option, require_one_source
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -17,13 +20,18 @@ if TYPE_CHECKING:
 
 CHECKPOINT_FILE = "checkpoint.pt"
 
-dataset_option = click.option(
-    "--dataset",
-    type=click.Path(path_type=Path),
-    metavar="FOLDER",
-    required=True,
-    help="A folder with interactions.npz, with items.jsonl and events.jsonl, or MovieLens-100k.",
-)
+
+def source_options(command: Command) -> Command:
+    """``--dataset``, ``--from-topics`` and ``--cache``: `dataset`, `from_topics` and `cache`."""
+    dataset = click.option(
+        "--dataset",
+        type=click.Path(path_type=Path),
+        metavar="FOLDER",
+        help="A folder with interactions.npz, with items.jsonl and events.jsonl, or MovieLens-100k.",
+    )
+    return dataset(from_topics_option(cache_option(command)))
+
+
 out_option = click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -34,8 +42,18 @@ out_option = click.option(
 seed_option = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 
 
-def require_training(with_report: bool) -> None:
-    """Whether what is needed is installed: before anything is trained, not after it."""
+def check_before_training(
+    dataset: Path | None, cache: Path | None, *, from_topics: bool, with_report: bool
+) -> None:
+    """Whether there is one source, and what is needed is installed: before anything is read.
+
+    Raises:
+        UsageError: Options contradict each other.
+        ConfigurationError: Something is not installed.
+    """
+    require_one_source(dataset, from_topics=from_topics)
+    if from_topics and cache is not None:
+        raise click.UsageError("--cache goes with --dataset: topics hold vectors already.")
     from streams.errors import ConfigurationError
 
     missing = [name for name in ("torch", "onnx", "scipy") if find_spec(name) is None]
@@ -48,16 +66,33 @@ def require_training(with_report: bool) -> None:
 
 
 def read_training_data(
-    dataset: Path, cache: Path | None, bars: Bars, **flags: Any
+    dataset: Path | None, cache: Path | None, bars: Bars, **flags: Any
 ) -> tuple[OfflineData, Settings]:
-    """The data set in a folder, and the settings that its items were encoded by.
+    """What to learn from, and the settings that its items were encoded by.
 
     Args:
+        dataset: A folder; None: what Kafka still holds.
+        cache: See `interaction_data`; of no use without a data set.
         flags: Settings, section by section, over all others.
     """
+    source, settings = _read(dataset, cache, bars, flags)
+    for refused in source.refused:
+        note(f"left out: {refused}")
+    if source.unknown_items:
+        note(f"left out: {source.unknown_items:,} positive events on items that are not in the catalogue")
+    return source, settings
+
+
+def _read(
+    dataset: Path | None, cache: Path | None, bars: Bars, flags: Mapping[str, Any]
+) -> tuple[OfflineData, Settings]:
     from models.datasets import is_presplit, open_dataset, read_presplit
     from workers.evaluation.offline_data import OfflineData, interaction_data
+    from workers.evaluation.retained_interactions import topics_data
 
+    if dataset is None:
+        settings = invocation().settings(flags)
+        return topics_data(settings, bars), settings
     if is_presplit(dataset):
         return OfflineData(read_presplit(dataset)), invocation().settings(flags)
     opened = open_dataset(dataset)

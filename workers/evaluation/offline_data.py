@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.datasets import Dataset, DatasetItem, InteractionData
+from models.datasets import Dataset, DatasetEvent, DatasetItem, InteractionData
 from models.datasets.interactions import Histories
 from models.errors import DatasetError
 from models.fusion import EncoderSpec
 from streams.fields import MODALITIES, Modality
-from streams.settings import Settings
-from workers.evaluation.catalogue import EncodedItems, encode_items
+from streams.settings import ProfileSettings, Settings
+from workers.evaluation.catalogue import encode_items
 from workers.model_settings import transition_settings
 
 USUAL_CLASSES = ("genres", "category")
@@ -65,13 +65,57 @@ def interaction_data(
         DatasetError: A file or a line is wrong, or nothing is left.
     """
     items = list(dataset.items())
-    rows = {item.item_id: row for row, item in enumerate(items)}
+    taken = taken_items(
+        str(dataset.folder), [item.item_id for item in items], dataset.events(), settings.profile
+    )
+    class_names, classes = _classes(items, class_attribute)
+    encoded = encode_items(items, settings, modalities, cache, on_progress)
+    data = InteractionData(
+        name=dataset.name,
+        users=taken.users,
+        items=len(items),
+        pairs=taken.pairs,
+        times_ms=taken.times_ms,
+        features=features_by_modality(encoded.specs, encoded.features),
+        class_names=class_names,
+        classes=classes,
+        histories=taken.histories,
+    )
+    return OfflineData(data, encoded.refused, taken.unknown_items, encoded.specs)
+
+
+@dataclass(frozen=True, slots=True)
+class TakenItems:
+    """Who took what, and what else they did; see `InteractionData`."""
+
+    users: int
+    pairs: NDArray[np.int64]
+    times_ms: NDArray[np.int64]
+    histories: Histories
+    unknown_items: int
+
+
+def taken_items(
+    where: str, item_ids: Sequence[str], events: Iterable[DatasetEvent], profile: ProfileSettings
+) -> TakenItems:
+    """The interactions in events: those of positive weight, the first of each person and item.
+
+    Args:
+        where: The events come from, for messages.
+        item_ids: The catalogue, by row.
+        events: In any order.
+        profile: Weights of actions.
+
+    Raises:
+        DatasetError: No interaction is left.
+    """
+    rows = {item_id: row for row, item_id in enumerate(item_ids)}
     users: dict[str, int] = {}
     first_ms: dict[tuple[int, int], int] = {}
-    transitions = transition_settings(settings.profile)
+    transitions = transition_settings(profile)
     unknown = 0
     entries: list[tuple[str, int, float, int]] = []
-    for event in dataset.events():
+    for event in events:
         weight = transitions.weight_of(event.action, event.value)
         if event.item_id not in rows:
             unknown += weight > 0
@@ -85,23 +129,16 @@ def interaction_data(
         first_ms[pair] = min(event.occurred_at_ms, first_ms.get(pair, event.occurred_at_ms))
     if not first_ms:
         raise DatasetError(
-            f"{dataset.folder} has no event of positive weight on an item of its catalogue; what an action "
+            f"{where} has no event of positive weight on an item of its catalogue; what an action "
             "weighs is a setting, for example -o profile.actions.play.weight=1.5"
         )
-    class_names, classes = _classes(items, class_attribute)
-    encoded = encode_items(items, settings, modalities, cache, on_progress)
-    data = InteractionData(
-        name=dataset.name,
+    return TakenItems(
         users=len(users),
-        items=len(items),
         pairs=np.array(list(first_ms), np.int64),
         times_ms=np.array(list(first_ms.values()), np.int64),
-        features=_features(encoded),
-        class_names=class_names,
-        classes=classes,
         histories=_histories(entries, users),
+        unknown_items=unknown,
     )
-    return OfflineData(data, encoded.refused, unknown, encoded.specs)
 
 
 def _histories(entries: Sequence[tuple[str, int, float, int]], users: Mapping[str, int]) -> Histories:
@@ -117,12 +154,14 @@ def _histories(entries: Sequence[tuple[str, int, float, int]], users: Mapping[st
     )
 
 
-def _features(encoded: EncodedItems) -> dict[str, NDArray[np.float32]]:
-    """Of each modality that any item has."""
+def features_by_modality(
+    specs: Mapping[Modality, EncoderSpec], items: Sequence[Mapping[Modality, NDArray[np.float32]]]
+) -> dict[str, NDArray[np.float32]]:
+    """The features of items, one mapping an item, as `InteractionData`; of modalities that any item has."""
     found: dict[str, NDArray[np.float32]] = {}
-    for modality, spec in encoded.specs.items():
-        vectors = np.zeros((len(encoded.features), spec.dimension), np.float32)
-        for row, own in enumerate(encoded.features):
+    for modality, spec in specs.items():
+        vectors = np.zeros((len(items), spec.dimension), np.float32)
+        for row, own in enumerate(items):
             if modality in own:
                 vectors[row] = own[modality]
         if vectors.any():

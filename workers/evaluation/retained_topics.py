@@ -1,7 +1,8 @@
 """What Kafka still holds as a log to evaluate on: the items' vectors, and the events.
 
 Both are read to where the topics end when reading begins. Events of several partitions are put in the order
-of Kafka's timestamps; within a partition they keep theirs. Times count as the profile role counts them.
+of Kafka's timestamps; within a partition they keep theirs. Times count as the profile role counts them, and
+events that an erasure makes void are left out as it leaves them out.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from streams.records import Record
 from streams.settings import Settings
 from streams.topic_names import TopicNames
 from streams.topic_reader import TopicReader
+from streams.topics import ERASURES
+from workers.erased_people import ErasedPeople
 from workers.event_times import counted_time
 from workers.feature_records import VERSION_HEADER
 from workers.serving_space import serving_space
@@ -32,10 +35,17 @@ _version_decoder = msgspec.msgpack.Decoder(ItemVersion)
 
 @dataclass(frozen=True, slots=True)
 class RetainedEvents:
-    """Events in order; ``refused`` counts messages that are no valid events: each is a dead letter."""
+    """Events in order.
+
+    Attributes:
+        events: Those that count.
+        refused: Messages that are no valid events: each is a dead letter.
+        void: Events of people who were forgotten since.
+    """
 
     events: tuple[DatasetEvent, ...]
     refused: int
+    void: int = 0
 
 
 def space_in_use(settings: Settings) -> str:
@@ -103,8 +113,28 @@ def retained_events(
             published_at = datetime.fromtimestamp(record.timestamp_ms / 1_000, UTC)
             order = (record.timestamp_ms, record.partition, record.offset)
             found.append((order, _dataset_event(event, counted_time(event, published_at, max_skew))))
-    found.sort(key=lambda entry: entry[0])
-    return RetainedEvents(tuple(event for _, event in found), refused)
+    # After the events: whoever asks to be forgotten while they are read is.
+    erased = _erased_people(settings)
+    kept = [one for one in found if not _is_void(erased, one[0][0], one[1])]
+    kept.sort(key=lambda entry: entry[0])
+    return RetainedEvents(tuple(event for _, event in kept), refused, len(found) - len(kept))
+
+
+def _erased_people(settings: Settings) -> ErasedPeople:
+    erased = ErasedPeople(settings.privacy)
+    topic = TopicNames(settings.topics.prefix).erasures
+    with TopicReader(settings.kafka, topic, "beginning") as reader:
+        for record in reader.read_to_end():
+            try:
+                erased.note(decode_record(record, ERASURES).user_id, record.timestamp_ms)
+            except BadInputError:
+                continue  # the profile role makes the dead letter
+    return erased
+
+
+def _is_void(erased: ErasedPeople, published_ms: int, event: DatasetEvent) -> bool:
+    # The hash is the costly part, and most deployments forget nobody.
+    return not erased.is_empty and erased.is_past(event.user_id, min(published_ms, event.occurred_at_ms))
 
 
 def _dataset_event(event: Event, occurred_at: datetime) -> DatasetEvent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,15 @@ from streams.client import FreshetClient
 from streams.codec import decode_value, outgoing
 from streams.messages import Event
 from streams.settings import load_settings
+from streams.topic_admin import create_topics
 from streams.topic_names import TopicNames
 from tests.conftest import KafkaServer
+from tests.unit.evaluation.retained import erasure_record, event_records, feature_messages, feature_records
 from tests.unit.evaluation.tiny_dataset import tiny_events, write_dataset
 from workers.cli.running import run
 from workers.evaluation.catalogue import build_catalogue
+from workers.evaluation.offline_data import OfflineData, interaction_data
+from workers.evaluation.retained_interactions import topics_data
 
 # What differs between two runs over the same log.
 TIMED = ("events_per_s", "events_per_processor_s", "held_out_per_s", "rank_ms", "learn_ms", "observe_ms")
@@ -70,6 +75,27 @@ def test_a_log_from_topics_is_evaluated_as_the_data_set_that_was_published(
     assert _comparable(from_topics) == _comparable(from_folder)
 
 
+def test_what_is_trained_on_is_read_from_topics_with_what_was_forgotten_left_out(
+    dataset: Dataset, kafka: KafkaServer, topic_prefix: str
+) -> None:
+    settings = load_settings(
+        kafka={"bootstrap_servers": kafka.bootstrap_servers},
+        topics={"prefix": topic_prefix, "user_partitions": 2, "item_partitions": 2},
+    )
+    create_topics(settings)
+    with FreshetClient(kafka.bootstrap_servers, topic_prefix) as client:
+        client.publish(feature_records(settings, feature_messages(dataset, settings)))
+        client.publish(event_records(settings, dataset.events()))
+        found, expected = topics_data(settings), interaction_data(dataset, settings)
+        assert (found.data.users, found.data.items) == (expected.data.users, expected.data.items) == (6, 12)
+        assert len(found.data.pairs) == len(expected.data.pairs) > 0
+        assert _times(found) == _times(expected)
+        for modality, rows in expected.data.features.items():
+            assert sorted(found.data.features[modality].tolist()) == sorted(rows.tolist())
+        client.publish([erasure_record(settings, "u-0", datetime.now(UTC))])
+        assert topics_data(settings).data.users == 5
+
+
 def test_topics_without_items_say_so(
     kafka: KafkaServer, topic_prefix: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -77,6 +103,11 @@ def test_topics_without_items_say_so(
     assert run(["topics", "create", *flags]) == 0
     assert run(["evaluate", "prequential", "--from-topics", *flags]) == 2
     assert "holds no item: publish a catalogue first" in capsys.readouterr().err
+
+
+def _times(of: OfflineData) -> list[int]:
+    assert of.data.times_ms is not None
+    return sorted(of.data.times_ms.tolist())
 
 
 def _event(line: dict[str, Any]) -> Event:

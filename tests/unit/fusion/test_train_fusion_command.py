@@ -11,10 +11,12 @@ import pytest
 
 pytest.importorskip("torch", reason="the extra `train` is not installed")
 
+from models.datasets import open_dataset
 from models.encoders.registry import EncoderRegistry
 from models.fusion.trained import TrainedFusion
 from streams.settings import FusionSettings, Settings
-from tests.unit.evaluation.tiny_dataset import write_dataset
+from tests.unit.evaluation.retained import FakeTopics, event_records, feature_messages, feature_records
+from tests.unit.evaluation.tiny_dataset import START, write_dataset
 from tests.unit.fusion.tastes import PEOPLE, tastes
 from workers.cli.running import run
 from workers.encoders_in_use import encoder_registry, fusion_in_use
@@ -41,9 +43,11 @@ def presplit(tmp_path: Path) -> Path:
     return folder
 
 
-def trained(folder: Path, out: Path, *arguments: str) -> dict[str, Any]:
+def trained(folder: Path | None, out: Path, *arguments: str) -> dict[str, Any]:
+    """What the command says of a data set; None: of the topics."""
     file = out.parent / "found.json"
-    given = ["train", "fusion", "--dataset", str(folder), "--out", str(out), *SMALL, "--json", str(file)]
+    source = ["--from-topics"] if folder is None else ["--dataset", str(folder)]
+    given = ["train", "fusion", *source, "--out", str(out), *SMALL, "--json", str(file)]
     assert run([*given, *arguments]) == 0
     found: dict[str, Any] = json.loads(file.read_text())
     return found
@@ -90,6 +94,21 @@ def test_what_was_trained_on_items_of_a_deployment_is_used_by_its_workers(tmp_pa
     assert fusion.dimension == 16
     vector = fusion.fuse({"text": np.ones(128, np.float32)})
     assert vector is not None
+
+
+def test_what_topics_hold_trains_a_fusion_that_their_workers_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset, settings = open_dataset(write_dataset(tmp_path / "tiny")), Settings()
+    topics = FakeTopics(monkeypatch)
+    topics.publish(feature_records(settings, feature_messages(dataset, settings)))
+    topics.publish(event_records(settings, dataset.events()), round(START.timestamp() * 1_000))
+    out = tmp_path / "bundle"
+    found = trained(None, out)
+    assert set(found["subsets"]) == {"text+image", "text", "image"}
+    assert found["dataset"] == "the topics freshet.*"
+    settings = Settings(fusion=FusionSettings(bundle=out))
+    assert fusion_in_use(settings, encoder_registry(settings)).dimension == 16
 
 
 def test_features_that_came_with_a_data_set_do_not_serve(presplit: Path, tmp_path: Path) -> None:

@@ -12,8 +12,10 @@ import pytest
 
 pytest.importorskip("torch", reason="the extra `train` is not installed")
 
+from models.datasets import open_dataset
 from models.user.sequence import SequenceUserModel
 from streams.settings import RecommendSettings, Settings
+from tests.unit.evaluation.retained import FakeTopics, event_records, feature_messages, feature_records
 from tests.unit.user_models.random_user_model import some_history
 from workers.cli.running import run
 from workers.encoders_in_use import encoder_registry, fusion_in_use
@@ -26,6 +28,7 @@ KINDS = {
 }
 EACH = 8
 PEOPLE, EVENTS = 30, 10
+PUBLISHED_MS = round(datetime(2024, 2, 1, tzinfo=UTC).timestamp() * 1_000)
 SMALL = ("--epochs", "2")
 
 
@@ -56,9 +59,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def trained(folder: Path, out: Path, *arguments: str) -> dict[str, Any]:
+def trained(folder: Path | None, out: Path, *arguments: str) -> dict[str, Any]:
+    """What the command says of a data set; None: of the topics."""
     file = out.parent / f"{out.name}.json"
-    given = ["train", "user-model", "--dataset", str(folder), "--out", str(out), *SMALL, "--json", str(file)]
+    source = ["--from-topics"] if folder is None else ["--dataset", str(folder)]
+    given = ["train", "user-model", *source, "--out", str(out), *SMALL, "--json", str(file)]
     assert run([*given, *arguments]) == 0
     found: dict[str, Any] = json.loads(file.read_text())
     return found
@@ -99,6 +104,41 @@ def test_the_same_seed_gives_the_same_model_and_another_fusion_another_space(
     other = trained(folder, tmp_path / "three", *given, "--fusion", str(fusion))
     assert other["space"].startswith("gated-")
     assert SequenceUserModel(tmp_path / "three").dimension == 16
+
+
+def test_what_topics_hold_trains_the_model_that_the_same_data_set_trains(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset, settings = open_dataset(folder), Settings()
+    # Topics give items in the order of their ids.
+    lines = sorted((folder / "items.jsonl").read_text().splitlines())
+    (tmp_path / "sorted").mkdir()
+    (tmp_path / "sorted" / "items.jsonl").write_text("\n".join(lines))
+    (tmp_path / "sorted" / "events.jsonl").write_text((folder / "events.jsonl").read_text())
+    topics = FakeTopics(monkeypatch)
+    topics.publish(feature_records(settings, feature_messages(dataset, settings)))
+    topics.publish(event_records(settings, dataset.events()), PUBLISHED_MS)
+    given = ("--new-items", "0")
+    from_folder = trained(tmp_path / "sorted", tmp_path / "one", *given)
+    from_topics = trained(None, tmp_path / "two", *given)
+    assert from_topics["model_sha256"] == from_folder["model_sha256"]
+    assert from_topics["dataset"] == "the topics freshet.*"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Name a --dataset, or give --from-topics."),
+        (["--dataset", ".", "--from-topics"], "Name a --dataset, or give --from-topics."),
+        (["--from-topics", "--cache", "here"], "--cache goes with --dataset"),
+    ],
+)
+@pytest.mark.parametrize("command", ["fusion", "user-model"])
+def test_one_source_is_named(
+    command: str, arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["train", command, "--out", str(tmp_path / "out"), *arguments]) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_all_three_are_compared_offline(folder: Path, tmp_path: Path) -> None:
