@@ -1,8 +1,9 @@
-"""A user model of random weights as a bundle, without training: a sum of items by what is told of them."""
+"""A user model as a bundle, without training: a sum of items, weighed by what is told of them."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -20,16 +21,25 @@ OPSET = 17
 
 
 def write_user_model(
-    folder: Path, space: str = "here", dimension: int = 16, *, seed: int = 0, domain: str = ""
+    folder: Path,
+    space: str = "here",
+    dimension: int = 16,
+    *,
+    seed: int = 0,
+    domain: str = "",
+    weighed_by: Mapping[str, float] | None = None,
 ) -> UserModelManifest:
     """Write a bundle; its sample is what it computes.
 
     Args:
+        weighed_by: By column of what is told of an entry, how it weighs there; None: at random.
         domain: Of one of its operators.
     """
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(seed)
     weights = random.normal(size=(len(COLUMNS), 1)).astype("<f4")
+    if weighed_by is not None:
+        weights = np.array([[weighed_by.get(name, 0.0)] for name in COLUMNS], "<f4")
     data = model(
         [
             node("MatMul", ["told", "weights"], ["shares"]),
