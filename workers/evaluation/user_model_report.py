@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from workers.evaluation.plots import loss_and_recall, new_axes, saved
+from workers.evaluation.plots import new_axes, saved
 from workers.evaluation.report import markdown_table
+from workers.evaluation.training_report import write_training_report
 
 Values = Mapping[str, Any]
 
@@ -21,41 +22,23 @@ def write_user_model_report(found: Values, folder: Path) -> list[Path]:
     Raises:
         ConfigurationError: Matplotlib is not installed.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    plots = [
-        loss_and_recall(found["losses"], found["validation"], folder / "loss.png"),
-        _models(found, folder / "models.png"),
-    ]
-    page = folder / "user_model.md"
-    page.write_text(_page(found, plots), encoding="utf-8")
-    return [page, *plots]
-
-
-def _page(found: Values, plots: list[Path]) -> str:
-    run = [
-        ("method", found["method"]),
-        ("vector space", found["space"]),
-        ("split", found["protocol"]),
-        ("seed", found["seed"]),
-        ("epochs", len(found["losses"])),
-        ("sha256 of the data", found["data_sha256"]),
-        ("sha256 of the model", found["model_sha256"]),
-        ("bytes", found["size_bytes"]),
-        ("least cosine of ONNX and PyTorch", found["onnx_cosine"]),
-    ]
     columns = ("user model", "recall@20", "ndcg@20")
-    parts = [
-        f"# User model trained on {found['dataset']}",
-        markdown_table(("run", ""), run),
-        "Validation, all items that a person had not taken ranked:",
-        markdown_table(columns, _rows(found["models"])),
+    sections = [
+        (
+            "Validation, all items that a person had not taken ranked:",
+            markdown_table(columns, _rows(found["models"])),
+        )
     ]
     if found["new_items"] is not None:
-        parts += [
-            "Items held out as if they were new, ranked among all; trained once more without them:",
-            markdown_table(columns, _rows(found["new_items"])),
-        ]
-    return "\n\n".join([*parts, *(f"![{path.stem}]({path.name})" for path in plots)]) + "\n"
+        sections.append(
+            (
+                "Items held out as if they were new, ranked among all; trained once more without them:",
+                markdown_table(columns, _rows(found["new_items"])),
+            )
+        )
+    about = [("vector space", found["space"]), ("split", found["protocol"])]
+    plots = {"models.png": _models}
+    return write_training_report(found, folder / "user_model.md", "User model", sections, plots, about)
 
 
 def _rows(models: Mapping[str, Values]) -> list[tuple[str, float, float]]:
