@@ -4,7 +4,9 @@
 
 20,000 events of 2,000 people on items around 200 centres are taken in, and the models of sources are trained
 on them (`--untrained`: not, for a start). Then each event is learned from, as the learn role does, taken
-in, and followed by a list of 20 with caps, diversity, a place for new items, exploration and reasons.
+in, and followed by a list of 20 with caps, diversity, a place for new items, exploration and reasons. With
+`--user-model` each list is made once more without it, by turns before and after, so that what else the machine
+does weighs on both alike.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from models.ranking import ListOrder, ListQuery
 from models.ranking.eligibility import eligible_rows
 from models.reranking import RerankSettings
 from models.retrieval import ItemIndex
+from models.user import UserModel
 from models.user.sequence import SequenceUserModel
 from workers.bench.catalogue import World
 
@@ -55,9 +58,12 @@ def main() -> None:
             attributes={"category": f"c{world.centre_of[number] % 20}"},
         )
     cascade = Cascade(index, CascadeSettings(user_model=options.user_model is not None))
+    models: list[tuple[str, UserModel | None]] = [("list", None)]
     if options.user_model is not None:
         # Of whatever space: its time does not depend on what it says.
-        cascade.use_user_model(SequenceUserModel(options.user_model))
+        user_model = SequenceUserModel(options.user_model)
+        cascade.use_user_model(user_model)
+        models = [("list", user_model), ("list without the user model", None)]
     profiles: dict[str, Profile] = {}
     now_ms = begin_ms
     started = time.process_time()
@@ -80,7 +86,7 @@ def main() -> None:
         started = time.process_time()
         learner.refit()
         print(f"training: {time.process_time() - started:.1f} s")
-    taken_ms: dict[str, list[float]] = {"learn": [], "observe": [], "list": []}
+    taken_ms: dict[str, list[float]] = {name: [] for name in ("learn", "observe", *dict(models))}
 
     def timed(name: str, act: Callable[[], object]) -> None:
         started = time.process_time()
@@ -100,10 +106,18 @@ def main() -> None:
         happened = ProfileEvent(event.event_id, item_id, "like", now_ms)
         profiles[user_id], _ = apply_event(before, happened, TransitionSettings())
         order = ListOrder(profiles[user_id], ListQuery(count=20), now_ms, seed=number)
-        timed("list", partial(cascade_list, index, cascade, order, settings))
+        for name, model in models if number % 2 else models[::-1]:
+            # It also empties what is kept of the moment.
+            cascade.use_user_model(model)
+            timed(name, partial(cascade_list, index, cascade, order, settings))
+        cascade.use_user_model(models[0][1])
     for name, each in taken_ms.items():
         p50, p95, p99 = np.percentile(each, [50, 95, 99])
         print(f"{options.items:,} items, {name}: p50 {p50:.2f}, p95 {p95:.2f}, p99 {p99:.2f} ms")
+    if len(models) > 1:
+        with_it, without = (np.array(taken_ms[name]) for name in dict(models))
+        low, middle, high = np.percentile(with_it - without, [25, 50, 75])
+        print(f"what the user model adds to a list: p25 {low:.2f}, p50 {middle:.2f}, p75 {high:.2f} ms")
 
 
 if __name__ == "__main__":
