@@ -5,8 +5,8 @@
 20,000 events of 2,000 people on items around 200 centres are taken in, and the models of sources are trained
 on them (`--untrained`: not, for a start). Then each event is learned from, as the learn role does, taken
 in, and followed by a list of 20 with caps, diversity, a place for new items, exploration and reasons. With
-`--user-model` each list is made once more without it, by turns before and after, so that what else the machine
-does weighs on both alike.
+`--user-model` each list is made once more without it, by turns before and after, so that what else the
+machine does weighs on both alike.
 """
 
 from __future__ import annotations
