@@ -158,6 +158,8 @@ class FusionTraining:
         if not len(self._people):
             raise TrainingError("nobody took two items: there is nothing to learn a fusion from")
         torch.manual_seed(seed)
+        # Several threads would add gradients in whatever order they come.
+        torch.use_deterministic_algorithms(True, warn_only=True)
         self._random = np.random.default_rng(seed)
         taken = np.bincount(self._train.indices, minlength=self._train.shape[1])
         # People with long histories would decide what is popular: each person counts once.

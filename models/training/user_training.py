@@ -106,6 +106,8 @@ class UserTraining:
         self._vectors = torch.from_numpy(np.ascontiguousarray(vectors, np.float32))
         self._random = np.random.default_rng(seed)
         torch.manual_seed(seed)
+        # Several threads would add gradients in whatever order they come.
+        torch.use_deterministic_algorithms(True, warn_only=True)
         self._likes = _likes_after(known)
         self._bounds = _bounds(known.users)
         self._taken_by = [np.unique(known.items[begin:end]) for begin, end in self._bounds]
