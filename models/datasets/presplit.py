@@ -12,6 +12,7 @@ times, texts or media, so that only a comparison of models can read it.
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -32,22 +33,25 @@ def is_presplit(folder: Path) -> bool:
     return (folder / INTERACTIONS_FILE).is_file()
 
 
-def read_presplit(folder: Path) -> InteractionData:
+def read_presplit(folder: Path, parts: Collection[str] = tuple(_PARTS)) -> InteractionData:
     """Read the folder.
+
+    Args:
+        folder: Which.
+        parts: The parts to read, of train, val and test; the numbers of the others are not looked at.
 
     Raises:
         DatasetError: A file is missing or wrong; names it, and what is wrong with it.
     """
-    by_part = _interactions(folder / INTERACTIONS_FILE)
+    by_part = _interactions(folder / INTERACTIONS_FILE, parts)
     features = {
         modality: _features(folder / f"{modality}_feat.npy")
         for modality in MODALITIES
         if (folder / f"{modality}_feat.npy").is_file()
     }
     pairs = np.concatenate(list(by_part.values()))
-    parts = np.concatenate([np.full(len(found), _PARTS[name], np.int8) for name, found in by_part.items()])
+    part_of = np.concatenate([np.full(len(found), _PARTS[name], np.int8) for name, found in by_part.items()])
     pairs, first = np.unique(pairs, axis=0, return_index=True)
-    parts = parts[first]
     counts = {len(vectors) for vectors in features.values()}
     named = int(pairs[:, 1].max()) + 1
     if len(counts) > 1 or any(count < named for count in counts):
@@ -60,16 +64,16 @@ def read_presplit(folder: Path) -> InteractionData:
         users=int(pairs[:, 0].max()) + 1,
         items=max(counts, default=named),
         pairs=pairs,
-        parts=parts,
+        parts=part_of[first],
         features=features,
     )
 
 
-def _interactions(path: Path) -> dict[str, NDArray[np.int64]]:
+def _interactions(path: Path, parts: Collection[str]) -> dict[str, NDArray[np.int64]]:
     """The pairs of each part, in the order in which a pair that is in several belongs to the first."""
     try:
         with np.load(path) as arrays:
-            found = {name: arrays[name] for name in _PARTS}
+            found = {name: arrays[name] for name in _PARTS if name in parts}
     except KeyError as error:
         raise DatasetError(f"{path} has no array {error.args[0]}; it needs train, val and test") from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:

@@ -18,10 +18,13 @@ conditional logit over items (McFadden 1974, "Conditional logit analysis of qual
 
 v runs over people outside the crowd who took i, ñ is the mean of n_v over all interactions of such people,
 and k people of mean length keep d small where few took i. The six weights α to δ were fitted by maximum
-likelihood on the validation people of one data set (see the experiments in the documentation).
+likelihood on the validation people of one data set; ``python -m tests.benchmarks.trend_walk_fit`` does it
+again (see the experiments in the documentation).
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +32,8 @@ from numpy.typing import NDArray
 from models.offline.content_walk import ContentWalk
 from models.offline.interface import Features, FitContext, Interactions
 
+SIGNALS = ("walk", "popularity", "own_popularity", "own_length", "crowd", "later")
+"""What each of the six weights is called, as `TrendWalk` takes them."""
 # What no step reaches and nobody took keeps a finite logarithm.
 _LEAST = 1e-9
 
@@ -61,21 +66,21 @@ class TrendWalk:
         longest: int = 4,
     ) -> None:
         self._walk = ContentWalk(popularity=0.0, crowd_items=crowd_items)
-        self._weight = walk
-        self._popularity = popularity
-        self._own_popularity = own_popularity
-        self._own_length = own_length
-        self._crowd = crowd
-        self._later = later
+        # In the order of `SIGNALS`.
+        self._weights = np.array([walk, popularity, own_popularity, own_length, crowd, later], np.float32)
         self._later_people = later_people
         self._crowd_items = crowd_items
         self._longest = longest
-        self._of_people = np.zeros(0, np.float32)
-        self._log_people = np.zeros(0, np.float32)
-        self._of_items = np.zeros(0, np.float32)
+        self._log_people = self._crowd = self._later = np.zeros(0, np.float32)
+        self._own_popularity = self._own_length = np.zeros(0, np.float32)
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """By `SIGNALS`."""
+        return dict(zip(SIGNALS, self._weights.tolist(), strict=True))
 
     def fit(self, train: Interactions, features: Features, context: FitContext) -> None:
-        """See `OfflineModel.fit`."""
+        """See `OfflineModel.fit`. It knows the weights already."""
         self._walk.fit(train, features, context)
         items = np.asarray(train.sum(axis=1), np.float64).ravel()
         is_light = items < self._crowd_items
@@ -90,21 +95,44 @@ class TrendWalk:
         later = (light.T @ (length[is_light] - mean_length)) / (people + self._later_people)
         own = np.divide(train @ log_people, items, out=np.zeros_like(items), where=items > 0)
         counted = is_light & (items > 0)
-        of_person = self._own_popularity * (own - _mean(own[counted]))
-        of_person -= self._own_length * (length - _mean(length[counted]))
-        of_people = self._popularity + np.where(items > 0, of_person, 0.0)
-        self._of_people = of_people.astype(np.float32)
+        own_popularity = np.where(items > 0, own - _mean(own[counted]), 0.0)
+        own_length = np.where(items > 0, length - _mean(length[counted]), 0.0)
         self._log_people = log_people.astype(np.float32)
-        self._of_items = (self._later * later - self._crowd * np.log1p(crowd) ** 2).astype(np.float32)
+        self._crowd = (-(np.log1p(crowd) ** 2)).astype(np.float32)
+        self._later = later.astype(np.float32)
+        self._own_popularity = own_popularity.astype(np.float32)
+        self._own_length = (-own_length).astype(np.float32)
+
+    def signals(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
+        """What the weights are of: each item for each of these people. A score is their product's sum.
+
+        Returns:
+            float32 [n, items, 6], the last axis as `SIGNALS`.
+        """
+        log_walk = self._log_walk(users)
+        found = np.empty((*log_walk.shape, len(SIGNALS)), np.float32)
+        found[:, :, 0] = log_walk
+        found[:, :, 1] = self._log_people
+        found[:, :, 2] = self._own_popularity[users, None] * self._log_people
+        found[:, :, 3] = self._own_length[users, None] * self._log_people
+        found[:, :, 4] = self._crowd
+        found[:, :, 5] = self._later
+        return found
 
     def scores(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
         """See `OfflineModel.scores`."""
+        walk, popularity, own_popularity, own_length, crowd, later = self._weights
+        of_people = own_popularity * self._own_popularity[users] + own_length * self._own_length[users]
+        found = self._log_walk(users)
+        found *= walk
+        found += (popularity + of_people)[:, None] * self._log_people
+        found += crowd * self._crowd + later * self._later
+        return found
+
+    def _log_walk(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
         found = self._walk.scores(users)
         found += np.float32(_LEAST)
         np.log(found, out=found)
-        found *= np.float32(self._weight)
-        found += self._of_people[users, None] * self._log_people
-        found += self._of_items
         return found
 
 

@@ -9,7 +9,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from models.offline.interface import FitContext
-from models.offline.trend_walk import TrendWalk
+from models.offline.trend_walk import SIGNALS, TrendWalk
 from tests.unit.fusion.tastes import PEOPLE, recall, tastes
 
 CONTEXT = FitContext(seed=0)
@@ -73,6 +73,18 @@ def test_alone_it_ranks_as_the_walk_that_it_is_made_of() -> None:
     np.testing.assert_allclose(
         np.exp(model.scores(people) / np.float32(0.5)), walk.scores(people) + 1e-9, rtol=1e-3
     )
+
+
+def test_a_score_is_the_sum_of_signals_by_their_weights() -> None:
+    model = TrendWalk(walk=0.5, popularity=0.4, own_popularity=0.3, own_length=0.2, crowd=0.1, later=7.0)
+    histories = [[0], [0, 1], [1, 2, 3], [1, 4, 5], list(range(1, 12)), []]
+    model.fit(matrix(histories, 13), {}, CONTEXT)
+    people = np.arange(len(histories))
+    weights = [model.weights[name] for name in SIGNALS]
+    assert weights == pytest.approx([0.5, 0.4, 0.3, 0.2, 0.1, 7.0])
+    signals = model.signals(people)
+    assert all(signals[:, :, number].any() for number in range(len(SIGNALS)))
+    np.testing.assert_allclose(signals @ np.array(weights), model.scores(people), rtol=1e-5, atol=1e-5)
 
 
 def test_numbers_of_items_and_people_mean_nothing() -> None:
