@@ -67,7 +67,7 @@ class TrendWalk:
     ) -> None:
         self._walk = ContentWalk(popularity=0.0, crowd_items=crowd_items)
         # In the order of `SIGNALS`.
-        self._weights = np.array([walk, popularity, own_popularity, own_length, crowd, later], np.float32)
+        self._weights = np.array([walk, popularity, own_popularity, own_length, crowd, later])
         self._later_people = later_people
         self._crowd_items = crowd_items
         self._longest = longest
@@ -121,7 +121,7 @@ class TrendWalk:
 
     def scores(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
         """See `OfflineModel.scores`."""
-        walk, popularity, own_popularity, own_length, crowd, later = self._weights
+        walk, popularity, own_popularity, own_length, crowd, later = self._weights.astype(np.float32)
         of_people = own_popularity * self._own_popularity[users] + own_length * self._own_length[users]
         found = self._log_walk(users)
         found *= walk

@@ -48,12 +48,12 @@ class Parts:
 
         data = read_presplit(folder, ("train", "val"))
         assert data.parts is not None
-        found = []
+        found = {}
         for part in (TRAIN, VALIDATION):
             pairs = data.pairs[data.parts == part]
             ones = np.ones(len(pairs), np.float32)
-            found.append(csr_array((ones, (pairs[:, 0], pairs[:, 1])), shape=(data.users, data.items)))
-        return cls(*found, data)
+            found[part] = csr_array((ones, (pairs[:, 0], pairs[:, 1])), shape=(data.users, data.items))
+        return cls(found[TRAIN], found[VALIDATION], data)
 
     def people(self) -> NDArray[np.int64]:
         """Those who have something in validation, int64 [n]."""
@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         arguments.json_file.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
 
 
-def fitted(parts: Parts, **weights: float) -> TrendWalk:
+def fitted(parts: Parts, **weights: Any) -> TrendWalk:
     """The model with these weights, fitted on the training part."""
     model = TrendWalk(**weights)
     model.fit(parts.train, parts.data.features, FitContext(SEED))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from models.datasets import InteractionData, is_presplit, open_dataset, read_presplit
+from models.datasets.interactions import TEST
 from models.errors import DatasetError
 from tests.unit.offline.worlds import write_presplit
 
@@ -44,6 +45,17 @@ def test_a_pair_in_two_parts_belongs_to_the_first(tmp_path: Path) -> None:
         ([1, 1], 0),
     ]
     assert (found.users, found.items, dict(found.features)) == (2, 2, {})
+
+
+def test_a_part_that_is_not_asked_for_is_not_looked_at(tastes: InteractionData, tmp_path: Path) -> None:
+    folder = write_presplit(tmp_path / "tastes", tastes)
+    with np.load(folder / "interactions.npz") as arrays:
+        np.savez(folder / "interactions.npz", train=arrays["train"], val=arrays["val"], test=np.array(["?"]))
+    found = read_presplit(folder, ("train", "val"))
+    assert tastes.parts is not None
+    assert np.array_equal(found.pairs, tastes.pairs[tastes.parts != TEST])
+    with pytest.raises(DatasetError, match="test"):
+        read_presplit(folder)
 
 
 def _without_test(folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from tests.benchmarks.trend_walk_fit import main
 from tests.unit.offline.worlds import matrix, write_presplit
 
 PEOPLE, ITEMS, CROWD = 1_500, 60, 15
-WEIGHTS = {
+WEIGHTS: dict[str, Any] = {
     "walk": 0.6,
     "popularity": 0.8,
     "own_popularity": 0.4,
