@@ -46,10 +46,12 @@ async def run_role(role: Role, settings: Settings, stop: asyncio.Event, ready: C
         kafka = await resources.enter_async_context(KafkaPublisher(settings))
         limited = LimitedPayloads(kafka, topics.dead_letters, settings.topics.dead_letter_bytes_per_minute)
         publisher = MeteredPublisher(limited, role, topics.dead_letters)
-        is_lost = False
+        was_set_back = False
         gaps: set[tuple[SourcePartition, int]] = set()
         while not stop.is_set():
-            is_lost = await _run_once(role, settings, topics, store, publisher, health, stop, is_lost, gaps)
+            was_set_back = await _run_once(
+                role, settings, topics, store, publisher, health, stop, was_set_back, gaps
+            )
 
 
 async def _run_once(
@@ -60,34 +62,28 @@ async def _run_once(
     publisher: Publisher,
     health: HealthServer,
     stop: asyncio.Event,
-    is_lost: bool,
+    was_set_back: bool,
     gaps: set[tuple[SourcePartition, int]],
 ) -> bool:
     """Run until ``stop``, or until the state was set back and the role must start from there.
 
-    ``is_lost`` says that state was found to be gone, and what is returned whether it is now. ``gaps`` holds
-    the positions past retention that were answered with a restoration already.
+    ``was_set_back`` says that it starts after that, and what is returned whether it has to start so again.
+    ``gaps`` holds the positions past retention that were answered with a restoration already.
     """
     again = asyncio.Event()
-    lost = asyncio.Event()
-
-    def start_anew(now_lost: bool) -> None:
-        if now_lost:
-            lost.set()
-        again.set()
 
     def on_gap(source: SourcePartition, wanted: int, _: int) -> None:
         # Kafka has the events no more that would bring older state up to date; `profiles` has what they did.
         # From 0 reading starts where there is no fence: then all profiles were restored at the start.
         if source.topic == topics.events and wanted > 0 and (source, wanted) not in gaps:
             gaps.add((source, wanted))
-            start_anew(True)
+            again.set()
         if again.is_set():
             # No event before that: the state that it would change is about to be replaced.
             raise DependencyDownError("profiles are restored first")
 
     async with AsyncExitStack() as resources:
-        around = Around(settings, topics, store, publisher, start_anew, is_lost, resources)
+        around = Around(settings, topics, store, publisher, again.set, was_set_back, resources)
         wiring = await unless_stopped(stop, wire(role, around))
         if wiring is None:
             return False
@@ -110,4 +106,4 @@ async def _run_once(
         for task in waiting:
             task.cancel()
         await running
-    return lost.is_set()
+    return again.is_set()

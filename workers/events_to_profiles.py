@@ -34,7 +34,7 @@ from workers.fenced import FencedRole, Plan
 from workers.model_settings import transition_settings
 from workers.ports import Delivery, Publisher
 from workers.role_metrics import ProfileMetrics
-from workers.state.profile import profile_key, stored_profile
+from workers.state.profile import profile_key, stored_profile, stored_version
 from workers.state.store import (
     MISSING,
     VERSION_BYTES,
@@ -61,13 +61,13 @@ class _Read:
 
 @dataclass(frozen=True, slots=True)
 class ProfilePlan(Plan):
-    """A plan with what the metrics want to know, and by person since when their published profile is."""
+    """A plan with what the metrics want to know, and what it publishes of whom."""
 
     effects: Sequence[Effect] = ()
     refused: Sequence[BadInputError] = ()
     clamped: int = 0
     dropped: int = 0
-    people: Mapping[str, int] = field(default_factory=dict)
+    people: Mapping[str, Profile] = field(default_factory=dict)
     planned_s: float = 0.0
 
 
@@ -88,7 +88,7 @@ class ProfileUpdater(FencedRole):
         settings: Settings,
         now: Callable[[], datetime],
         metrics: ProfileMetrics,
-        on_set_back: Callable[[bool], None] = lambda is_lost: None,
+        on_set_back: Callable[[], None] = lambda: None,
         erased: ErasedPeople | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -134,7 +134,7 @@ class ProfileUpdater(FencedRole):
         increments: list[CounterIncrement] = []
         effects: list[Effect] = []
         dropped = 0
-        people: dict[str, int] = {}
+        people: dict[str, Profile] = {}
         gone: list[str] = []
         for (user_id, all_own), value in zip(by_user.items(), stored, strict=True):
             before = self._people.profile(stored_profile(user_id, value))
@@ -146,11 +146,11 @@ class ProfileUpdater(FencedRole):
                 # What a worker published of these, which died before it knew of the erasure, must not stay.
                 gone += [user_id] * any(read.is_applied for read in all_own)
                 continue
-            people[user_id] = before.since_ms
             fresh = [read for read in own if not read.is_applied]
             after, own_effects = apply_events(
                 before, [_profile_event(read) for read in fresh], self._transitions
             )
+            people[user_id] = after
             effects += own_effects
             increments += [
                 CounterIncrement(read.event.item_id, effect.weight, read.occurred_at.timestamp())
@@ -180,22 +180,24 @@ class ProfileUpdater(FencedRole):
         )
 
     async def published(self, plan: Plan) -> None:
-        """Mend what was published of people who were forgotten in the meantime.
+        """Mend what was published late: of people who were forgotten meanwhile, or whose profile went on.
 
-        Where that was quick, whoever carries out the erasure publishes over it (`workers.person_eraser`).
+        What was acknowledged is taken to be in the person's newest record, which alone outlives compaction.
+        Where it was quick, whoever carries out an erasure publishes over it (`workers.person_eraser`).
         """
         if not isinstance(plan, ProfilePlan) or not plan.people:
             return
         if self._clock() - plan.planned_s < QUICK_S:
             return
-        if await self._people.refresh(self.store):
-            void = [
-                user_id
-                for user_id, since_ms in plan.people.items()
-                if self._people.is_void(user_id, since_ms)
-            ]
-            if void:
-                await publish_current(self.store, self._publisher, self._topics, self._people, void)
+        await self._people.refresh(self.store)
+        stored = await self.store.load([profile_key(user_id) for user_id in plan.people])
+        outdated = [
+            user_id
+            for (user_id, profile), value in zip(plan.people.items(), stored, strict=True)
+            if self._people.is_void(user_id, profile.since_ms) or stored_version(value) != profile.version
+        ]
+        if outdated:
+            await publish_current(self.store, self._publisher, self._topics, self._people, outdated)
 
     def committed(self, plan: Plan) -> None:
         """Count effects, duplicates, refusals and clamped times."""

@@ -53,7 +53,7 @@ class ItemFuser(FencedRole):
         topics: TopicNames,
         settings: Settings,
         metrics: FuseMetrics,
-        on_set_back: Callable[[bool], None] = lambda is_lost: None,
+        on_set_back: Callable[[], None] = lambda: None,
         now_s: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(role, store, publisher, on_set_back=on_set_back)

@@ -70,7 +70,7 @@ class FencedRole(ABC):
         role: Names the fence; a role that starts over (another vector space) takes another name.
         counter_half_life_s: Of the item counters.
         on_set_back: Called where state is older than this worker has seen it: the role must start anew,
-            from the older fence. Told whether a fence is gone altogether, so that all state may be.
+            from the older fence.
         erased: Who was forgotten, for a role that keeps state of people: nothing is changed by a plan that
             did not know of the latest erasure.
     """
@@ -82,7 +82,7 @@ class FencedRole(ABC):
         publisher: Publisher,
         *,
         counter_half_life_s: float = 604_800.0,
-        on_set_back: Callable[[bool], None] = lambda is_lost: None,
+        on_set_back: Callable[[], None] = lambda: None,
         erased: ErasedPeople | None = None,
     ) -> None:
         self.role = role
@@ -152,7 +152,8 @@ class FencedRole(ABC):
     def note_fences(self, fences: Mapping[str, int | None]) -> None:
         """Take note of fences as they stand where reading starts: one that is lower later is noticed."""
         for source, fence in fences.items():
-            self._known_fences[source] = max(self._known_fences.get(source, 0), fence or 0)
+            if fence is not None:
+                self._known_fences[source] = max(self._known_fences.get(source, 0), fence)
 
     async def _apply(self, records: Sequence[Record]) -> Plan:
         sources = [source_name(record.topic_uuid, record.partition) for record in records]
@@ -213,14 +214,15 @@ class FencedRole(ABC):
     def _check_not_set_back(self, fences: Mapping[str, int | None]) -> None:
         """Raises DependencyDownError where a fence is behind what this worker has seen of it."""
         for source, fence in fences.items():
-            known = self._known_fences.get(source, 0)
-            if (fence or 0) < known:
+            known = self._known_fences.get(source)
+            if known is not None and (fence is None or fence < known):
                 _log.error("state was set back", role=self.role, source=source, fence=fence, known=known)
-                self._on_set_back(fence is None)
+                self._on_set_back()
                 raise DependencyDownError(
                     f"the state of {self.role} was set back from {known} to {fence}: starting anew"
                 )
-            self._known_fences[source] = fence or 0
+            if fence is not None:
+                self._known_fences[source] = fence
 
 
 class FenceStartPositions:

@@ -81,7 +81,7 @@ class OutcomeJoiner(FencedRole):
         settings: Settings,
         now: Callable[[], datetime],
         metrics: JoinMetrics,
-        on_set_back: Callable[[bool], None] = lambda is_lost: None,
+        on_set_back: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         erased: ErasedPeople | None = None,
         published: Published = lambda since_ms: (),

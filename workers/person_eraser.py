@@ -107,7 +107,7 @@ class PersonEraser(FencedRole):
         keeps_marks: bool,
         counter_half_life_s: float,
         now: Callable[[], datetime],
-        on_set_back: Callable[[bool], None] = lambda is_lost: None,
+        on_set_back: Callable[[], None] = lambda: None,
         settled_s: float = SETTLED_S,
     ) -> None:
         self._settled_s = settled_s

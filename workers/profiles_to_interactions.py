@@ -11,7 +11,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import msgspec
 import numpy as np
 import structlog
 from aiokafka import ConsumerRecord
@@ -23,11 +22,10 @@ from streams.errors import BadInputError
 from streams.internal_messages import AppliedEvent, ProfileChanged
 from streams.topics import PROFILES
 from workers.erased_people import ErasedPeople
+from workers.newest_profiles import NewestProfiles
 
 # People whose version is remembered; of one who was forgotten, a change is taken as it comes.
 KNOWN_PEOPLE = 500_000
-# At the start, records of so many bytes are held undecoded.
-HELD_BYTES = 64 << 20
 
 _log = structlog.get_logger()
 
@@ -39,17 +37,6 @@ class Step:
     person: Person
     interaction: Interaction
     profile: Profile
-
-
-class _Head(msgspec.Struct):
-    """What of a changed profile says whether a newer one is known."""
-
-    user_id: str
-    version: int
-    since_ms: int = 0
-
-
-_head_decoder = msgspec.msgpack.Decoder(_Head)
 
 
 class InteractionUpdater:
@@ -80,9 +67,8 @@ class InteractionUpdater:
         self._versions: OrderedDict[str, tuple[int, int]] = OrderedDict()
         self._histories: dict[str, Person] | None = {}
         self._collected = 0
-        # Each person's newest record read at the start: a topic that is not compacted yet holds many others.
-        self._newest: dict[str, tuple[tuple[int, int], ConsumerRecord]] = {}
-        self._newest_bytes = 0
+        # Those read at the start.
+        self._newest = NewestProfiles()
         self.applied = 0
 
     def take(self, records: Sequence[ConsumerRecord]) -> None:
@@ -90,30 +76,13 @@ class InteractionUpdater:
         for record in records:
             if record.value is None:
                 continue
-            if self._histories is None:
+            if self._histories is None or not self._newest.hold(record):
                 self._take(record)
-            else:
-                self._hold(record)
-
-    def _hold(self, record: ConsumerRecord) -> None:
-        """Keep the newest of each person, undecoded."""
-        try:
-            head = _head_decoder.decode(record.value)
-        except msgspec.MsgspecError:
-            self._take(record)
-            return
-        life = (head.since_ms, head.version)
-        held, older = self._newest.get(head.user_id, ((0, 0), None))
-        if life <= held:
-            return
-        self._newest[head.user_id] = (life, record)
-        self._newest_bytes += len(record.value) - (0 if older is None else len(older.value))
-        if self._newest_bytes > HELD_BYTES:
+        if self._newest.is_full:
             self._take_held()
 
     def _take_held(self) -> None:
-        held, self._newest, self._newest_bytes = self._newest, {}, 0
-        for _, record in held.values():
+        for record in self._newest.take():
             self._take(record)
 
     def _take(self, record: ConsumerRecord) -> None:

@@ -1,13 +1,14 @@
-"""Profiles back from the compacted topic, for a Redis that has lost them.
+"""What Kafka keeps of people, back into a Redis that has lost it: profiles, and who was forgotten.
 
-Events expire after days, profiles in `profiles` do not. So where state knows of no applied event at all,
-each person's newest profile is taken from there before the first event is read. Events still in the
-topic that a profile already holds are told by the source positions in it, and are not applied twice.
+Events expire after days, profiles in `profiles` do not. So where state knows of no applied event at all, or
+was set back, each person's newest profile is taken from there before the first event is read. What the group
+has acknowledged is in them, and need not be read again; events behind that which a profile already holds are
+told by the source positions in it, and are not applied twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 
 import structlog
@@ -15,76 +16,112 @@ from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from models.errors import ProfileStateError
-from models.profile import Profile, decode_profile, encode_profile
+from models.profile import Profile, decode_profile, source_key
 from streams.codec import decode_value
 from streams.consumer import Consumer
 from streams.errors import BadInputError, DependencyDownError
+from streams.group_offsets import acknowledged_offsets
 from streams.kafka_connection import aiokafka_arguments
 from streams.settings import Settings
+from streams.topic_ids import fetch_topic_ids
 from streams.topic_names import TopicNames
 from streams.topics import ERASURES, PROFILES
 from workers.erased_people import ErasedPeople
-from workers.state.profile import profile_key, stored_profile
-from workers.state.store import (
-    MISSING,
-    VERSION_BYTES,
-    ErasureMark,
-    StateChange,
-    StateStore,
-    Write,
-    pack_version,
-)
+from workers.fenced import source_name
+from workers.newest_profiles import NewestProfiles
+from workers.profile_restoration import ProfileRestoration
+from workers.state.store import ErasureMark, StateChange, StateStore
 from workers.topic_follower import TopicFollower
 
-BATCH_PROFILES = 500
+READ_RECORDS = 5_000
 
 _log = structlog.get_logger()
 
 
 async def restore_profiles(
-    store: StateStore, settings: Settings, topics: TopicNames, erased: ErasedPeople
-) -> int:
-    """Write every profile of the topic that is newer than the stored one; how many that were.
+    store: StateStore, settings: Settings, topics: TopicNames, erased: ErasedPeople, role: str, group: str
+) -> None:
+    """Write every profile of the topic that is newer than the stored one, and move the role's fences.
 
     Those from before an erasure are left out.
 
+    Args:
+        role: Whose fences tell up to where `events` was applied.
+        group: The role's consumer group.
+
     Raises:
-        DependencyDownError: Redis or Kafka does not answer.
+        DependencyDownError: Redis or Kafka does not answer, or Redis was lost again.
     """
     consumer = Consumer(
-        **aiokafka_arguments(settings.kafka), enable_auto_commit=False, auto_offset_reset="earliest"
+        **aiokafka_arguments(settings.kafka),
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
     )
-    restored = 0
+    half_life_s = settings.recommend.popularity_half_life_days * 86_400.0
+    restoration = ProfileRestoration(store, role, half_life_s)
     try:
         await consumer.start()
-        metadata = await consumer._client.fetch_all_metadata()
-        numbers = metadata.partitions_for_topic(topics.profiles) or set()
-        partitions = [TopicPartition(topics.profiles, number) for number in sorted(numbers)]
-        if not partitions:
-            return 0
-        consumer.assign(partitions)
-        ends = await consumer.end_offsets(partitions)
-        await consumer.seek_to_beginning(*partitions)
-        while any([await consumer.position(one) < ends[one] for one in partitions]):
-            newest: dict[str, Profile] = {}
-            batches = await consumer.getmany(timeout_ms=500, max_records=BATCH_PROFILES)
-            for records in batches.values():
-                for record in records:
-                    profile = _profile(record)
-                    if profile is None or erased.is_void(profile.user_id, profile.since_ms):
-                        continue
-                    held = newest.get(profile.user_id)
-                    if held is None or _age(profile) > _age(held):
-                        newest[profile.user_id] = profile
-            restored += await _write_newer(store, list(newest.values()))
+        await restoration.begin()
+        # First: an event is acknowledged when the profile after it is in Kafka.
+        acknowledged = await _acknowledged(consumer, topics.events)
+        async for profiles in _newest_profiles(consumer, topics.profiles, erased):
+            await restoration.write(profiles)
     except (KafkaError, OSError) as error:
         raise DependencyDownError(f"Kafka failed while profiles were restored: {error!r}") from error
     finally:
         with suppress(KafkaError, OSError):
             await consumer.stop()
-    if restored:
-        _log.warning("profiles were restored from Kafka, as Redis had none", profiles=restored)
-    return restored
+    # Not further than profiles tell: Kafka may have lost those, too.
+    fences = {
+        source_name(*source): min(offset, restoration.reached.get(source_key(*source), 0))
+        for source, offset in acknowledged.items()
+    }
+    if await restoration.finish(fences) and restoration.restored:
+        _log.warning("profiles were restored from Kafka, as Redis had none", profiles=restoration.restored)
+
+
+async def _newest_profiles(
+    consumer: Consumer, topic: str, erased: ErasedPeople
+) -> AsyncIterator[list[Profile]]:
+    """Each person's newest of what the topic holds; of some people more than once where that is much."""
+    partitions = await _partitions(consumer, topic)
+    if not partitions:
+        return
+    consumer.assign(partitions)
+    ends = await consumer.end_offsets(partitions)
+    await consumer.seek_to_beginning(*partitions)
+    newest = NewestProfiles()
+    while any([await consumer.position(one) < ends[one] for one in partitions]):
+        batches = await consumer.getmany(timeout_ms=500, max_records=READ_RECORDS)
+        for record in (record for records in batches.values() for record in records):
+            if record.value is not None and not newest.hold(record):
+                _pass_over(record, "not a changed profile")
+        if newest.is_full:
+            yield _profiles(newest.take(), erased)
+    yield _profiles(newest.take(), erased)
+
+
+async def _acknowledged(consumer: Consumer, topic: str) -> dict[tuple[str, int], int]:
+    """By the topic's id and the partition, up to where the group has acknowledged events; 0 for nothing."""
+    ids = await fetch_topic_ids(consumer._client, [topic])
+    if topic not in ids:
+        return {}
+    uuids = dict.fromkeys(await _partitions(consumer, topic), ids[topic])
+    offsets = await acknowledged_offsets(consumer, uuids)
+    return {(ids[topic], partition.partition): offsets.get(partition, 0) for partition in uuids}
+
+
+async def _partitions(consumer: Consumer, topic: str) -> list[TopicPartition]:
+    metadata = await consumer._client.fetch_all_metadata()
+    return [TopicPartition(topic, number) for number in sorted(metadata.partitions_for_topic(topic) or ())]
+
+
+def _profiles(records: Sequence[ConsumerRecord], erased: ErasedPeople) -> list[Profile]:
+    profiles = [_profile(record) for record in records]
+    return [
+        profile for profile in profiles if profile and not erased.is_void(profile.user_id, profile.since_ms)
+    ]
 
 
 async def restore_erasures(
@@ -127,32 +164,15 @@ async def restore_erasures(
     await erased.refresh(store)
 
 
-def _age(profile: Profile) -> tuple[int, int, int]:
-    """Grows with every change of a profile: a repeated event moves its position alone."""
-    return profile.since_ms, profile.version, sum(profile.applied.values())
-
-
 def _profile(record: ConsumerRecord) -> Profile | None:
-    """The profile in a record; None for a null, and for what no profile can be read from."""
-    if record.value is None:
-        return None
+    """The profile in a record; None for what no profile can be read from."""
     try:
-        return decode_profile(decode_value(record.value, PROFILES).state)
+        return decode_profile(decode_value(record.value or b"", PROFILES).state)
     except (BadInputError, ProfileStateError) as error:
-        where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-        _log.error("not a profile: passed over", **where, problem=str(error))
+        _pass_over(record, str(error))
         return None
 
 
-async def _write_newer(store: StateStore, profiles: list[Profile]) -> int:
-    stored = await store.load([profile_key(profile.user_id) for profile in profiles])
-    written = 0
-    for profile, value in zip(profiles, stored, strict=True):
-        if _age(profile) <= _age(stored_profile(profile.user_id, value)):
-            continue
-        expected = MISSING if value is None else value[:VERSION_BYTES]
-        encoded = pack_version(profile.version) + encode_profile(profile)
-        write = Write(profile_key(profile.user_id), expected, encoded)
-        # One by one, so that a worker that updates one of them meanwhile costs only that one.
-        written += await store.commit("restore", StateChange(writes=[write]))
-    return written
+def _pass_over(record: ConsumerRecord, problem: str) -> None:
+    where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+    _log.error("not a profile: passed over", **where, problem=problem)

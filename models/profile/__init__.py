@@ -11,6 +11,7 @@ from models.profile.transition import (
     TransitionSettings,
     apply_event,
     apply_events,
+    source_key,
 )
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "encode_profile",
     "hash64",
     "new_profile",
+    "source_key",
     "taste",
     "taste_from_seeds",
 ]

@@ -102,6 +102,14 @@ class TransitionSettings:
         return self.rule_of(action).weight_of(value)
 
 
+def source_key(topic_uuid: str, partition: int) -> str:
+    """How a profile names a source partition.
+
+    By 8 of the 32 hexadecimal digits of Kafka's id: enough to tell the few lives of one topic apart.
+    """
+    return f"{topic_uuid[:8]}/{partition}"
+
+
 class SourcePosition(msgspec.Struct, frozen=True):
     """Where an event lies in Kafka."""
 
@@ -181,20 +189,19 @@ class _Draft:
         weight = rule.weight_of(event.value)
         source = event.source
         if source is not None:
-            # 8 of the 32 hexadecimal digits of Kafka's id: enough to tell the few lives of one topic apart.
-            source_key = f"{source.topic_uuid[:8]}/{source.partition}"
-            if source.offset <= self.applied.get(source_key, -1):
+            key = source_key(source.topic_uuid, source.partition)
+            if source.offset <= self.applied.get(key, -1):
                 return Effect("already_applied", weight)
         digest = hash64(event.event_id)
         if contains_hash(self.recent_events, digest):
             if source is not None:
                 # Read again from the start, long after, its event may not be among the recent ones any more.
-                self._advance(source_key, source.offset)
+                self._advance(key, source.offset)
             return Effect("duplicate", weight)
         self.version += 1
         _append_bounded(self.recent_events, digest, RECENT_EVENTS)
         if source is not None:
-            self._advance(source_key, source.offset)
+            self._advance(key, source.offset)
         code = self._count(event.action, known)
         self.positives += weight > 0
         self.negatives += weight < 0
@@ -229,10 +236,10 @@ class _Draft:
             before.since_ms,
         )
 
-    def _advance(self, source_key: str, offset: int) -> None:
+    def _advance(self, key: str, offset: int) -> None:
         # Taken out and put back, so that the mapping is ordered by use and the first is the one to forget.
-        self.applied.pop(source_key, None)
-        self.applied[source_key] = offset
+        self.applied.pop(key, None)
+        self.applied[key] = offset
         if len(self.applied) > APPLIED_SOURCES:
             del self.applied[next(iter(self.applied))]
 

@@ -13,13 +13,14 @@ import aiokafka
 import structlog
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
-from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from aiokafka.structs import TopicPartition
 
 from streams.consumer import Consumer
 from streams.driver.delivery import SourcePartition
 from streams.driver.fetch_by_id import ClientFetchingById
 from streams.driver.in_flight import Assignment, Batch
 from streams.driver.positions import PartitionState
+from streams.group_offsets import acknowledged, acknowledged_offsets
 from streams.kafka_connection import aiokafka_arguments
 from streams.records import Record
 from streams.settings import Settings
@@ -31,8 +32,6 @@ ERROR_PAUSE_S = 0.5
 COMMIT_TIMEOUT_S = 5.0
 METADATA_MAX_AGE_MS = 3_000
 REBALANCE_TIMEOUT_S = 60.0
-
-_ID = "topic-id "
 
 log = structlog.get_logger(__name__)
 
@@ -145,18 +144,9 @@ class KafkaMember:
         starts, ends, committed = await asyncio.gather(
             consumer.beginning_offsets(tps),
             consumer.end_offsets(tps),
-            consumer._coordinator.fetch_committed_offsets(tps),
+            acknowledged_offsets(consumer, {tp: source.topic_uuid for tp, source in by_partition.items()}),
         )
-
-        def trusted(tp: TopicPartition) -> int | None:
-            found = committed.get(tp)
-            if found is None:
-                return None
-            # Metadata that is no id of ours says that an operator has set this offset.
-            mine = _ID + by_partition[tp].topic_uuid
-            return int(found.offset) if found.metadata == mine or not found.metadata.startswith(_ID) else None
-
-        return [PartitionState(by_partition[tp], starts[tp], ends[tp], trusted(tp)) for tp in tps]
+        return [PartitionState(by_partition[tp], starts[tp], ends[tp], committed.get(tp)) for tp in tps]
 
     async def log_ends(self, partitions: Collection[tuple[str, int]]) -> Mapping[tuple[str, int], int]:
         consumer = self._alive()
@@ -300,7 +290,7 @@ class KafkaMember:
         if not offsets or not assigned.issuperset(offsets):
             return False
         mine = {
-            TopicPartition(*partition): OffsetAndMetadata(offset, _ID + topic_uuid)
+            TopicPartition(*partition): acknowledged(offset, topic_uuid)
             for partition, (offset, topic_uuid) in offsets.items()
         }
         try:

@@ -41,7 +41,7 @@ _RULES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (*_READ, *_SCRIPTS, *_COMMIT, *_FENCES, *_MARKS, "zremrangebyscore", "zrange", "hgetall"),
         (
             *("profile:*", "exposures:*", "list:*", "timers:join:*", "fence:profile"),
-            *("erasure:*", *_COUNTER_KEYS, *_MARK_KEYS, *_HOLDER_KEYS),
+            *("erasure:*", "restoring:*", *_COUNTER_KEYS, *_MARK_KEYS, *_HOLDER_KEYS),
         ),
     ),
     "recommend": (

@@ -24,8 +24,8 @@ class Around:
     """What is around a role.
 
     Attributes:
-        start_anew: To be called where the state was set back; told whether it is gone altogether.
-        is_lost: State was found to be gone.
+        start_anew: To be called where the state is found to be older than it was, or gone.
+        was_set_back: It was found so, and the role starts anew.
         resources: What is open until the role ends.
     """
 
@@ -33,8 +33,8 @@ class Around:
     topics: TopicNames
     store: RedisStateStore
     publisher: Publisher
-    start_anew: Callable[[bool], None]
-    is_lost: bool
+    start_anew: Callable[[], None]
+    was_set_back: bool
     resources: AsyncExitStack
 
 

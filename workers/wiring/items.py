@@ -107,7 +107,7 @@ async def wire_fuse(around: Around) -> Wiring:
         models.parts(around),
         main=models.active,
         make_runner=make_runner,
-        start_anew=lambda: around.start_anew(False),
+        start_anew=around.start_anew,
     )
     around.resources.push_async_callback(spaces.stop)
     await spaces.start()

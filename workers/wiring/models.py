@@ -66,7 +66,7 @@ async def active_space(around: Around) -> tuple[str, int]:
 
     def on_change(state: Lifecycle) -> None:
         if read and space_now(state)[0] != read[0]:
-            around.start_anew(False)
+            around.start_anew()
 
     follower = ModelsFollower(around.settings, around.topics, on_change)
     around.resources.push_async_callback(follower.stop)

@@ -19,6 +19,7 @@ from workers.wiring.erasures import known_erasures
 
 async def wire_profile(around: Around) -> Wiring:
     """The profile role; waits until what is lost was restored."""
+    group = "profile"
     erased = await known_erasures(around)
     role = ProfileUpdater(
         store=around.store,
@@ -42,15 +43,16 @@ async def wire_profile(around: Around) -> Wiring:
         on_set_back=around.start_anew,
     )
 
+    async def restore() -> None:
+        prefixed = around.settings.topics.prefix + group
+        await restore_profiles(around.store, around.settings, around.topics, erased, role.role, prefixed)
+
     def note_fences(fences: Mapping[str, int | None]) -> None:
         role.note_fences(fences)
         eraser.note_fences(fences)
 
-    # Where state is lost while workers run, one of them may have begun a new fence before it was noticed.
-    if around.is_lost or not await while_down("fences", lambda: around.store.has_fences(role.role)):
-        await while_down(
-            "restore", lambda: restore_profiles(around.store, around.settings, around.topics, erased)
-        )
+    if around.was_set_back or not await while_down("fences", lambda: around.store.has_fences(role.role)):
+        await while_down("restore", restore)
     starts = FenceStartPositions(role.role, around.store, note_fences)
     parts = ByTopic({around.topics.erasures: eraser, around.topics.events: role})
-    return Wiring("profile", [around.topics.events, around.topics.erasures], parts, starts)
+    return Wiring(group, [around.topics.events, around.topics.erasures], parts, starts)

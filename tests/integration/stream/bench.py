@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -164,6 +165,11 @@ class Stream:
         """The profile in Redis."""
         value = self.redis.get(f"{self.prefix}profile:{user_id}")
         return stored_profile(user_id, value)  # type: ignore[arg-type]
+
+    def popularity(self) -> dict[str, float]:
+        """The item counters in Redis, as they were when each changed last."""
+        found: dict[bytes, bytes] = self.redis.hgetall(f"{self.prefix}popularity")  # type: ignore[assignment]
+        return {item_id.decode(): struct.unpack(">dd", packed)[0] for item_id, packed in found.items()}
 
     def await_versions(self, expected: dict[str, int], timeout_s: float = 180.0) -> None:
         """Wait until each profile has applied as many events; fails at once where one has more."""

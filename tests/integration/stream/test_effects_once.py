@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kafka import TopicPartition
+from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewPartitions
 
 from deploy.embedded import EmbeddedRedis
+from streams.cluster import Cluster
 from streams.codec import decode_value
 from streams.topic_admin import create_topics
 from streams.topics import PROFILES
@@ -128,7 +129,6 @@ def test_redis_set_back_to_an_older_snapshot_catches_up(
             shutil.copytree(snapshot, data)
             with EmbeddedRedis(data, port=port):
                 assert stream.profile(USERS[0]).version == 3
-                # The worker that runs notices at its next batch; a restarted one at once.
                 stream.publish_events(rounds(1), first=90_000)
                 stream.await_versions(dict.fromkeys(USERS, 7))
 
@@ -157,6 +157,59 @@ def test_an_empty_redis_gets_its_profiles_back(kafka: object, topic_prefix: str,
                 stream.start("profile")
                 stream.publish_events(rounds(1), first=90_000)
                 stream.await_versions(dict.fromkeys(USERS, 4))
+
+
+def test_what_was_acknowledged_before_redis_was_emptied_is_not_read_again(
+    kafka: object, topic_prefix: str, tmp_path: Path
+) -> None:
+    """While a worker runs, which takes the profiles from Kafka and goes on where its group was."""
+    servers = kafka.bootstrap_servers  # type: ignore[attr-defined]
+    with EmbeddedRedis(tmp_path / "one") as first:
+        port = first.port
+        with Stream(servers, first.url, topic_prefix, tmp_path) as stream:
+            stream.start("profile")
+            stream.publish_events(rounds(3))
+            stream.await_versions(dict.fromkeys(USERS, 3))
+            popularity = stream.popularity()
+            assert len(popularity) == 3 * len(USERS)
+            ends = _await_acknowledged(stream)
+            published = _records(stream, stream.names.profiles)
+            first.stop()
+            with EmbeddedRedis(tmp_path / "two", port=port):
+                stream.publish_events(USERS[:1], first=90_000)
+                expected_versions = dict.fromkeys(USERS, 3) | {USERS[0]: 4}
+                stream.await_versions(expected_versions)
+                # One event, one profile: none of the others was published again.
+                while _records(stream, stream.names.profiles) == published:
+                    time.sleep(0.1)
+                assert _await_acknowledged(stream) == ends + 1
+                assert _records(stream, stream.names.profiles) == published + 1
+                assert stream.popularity() == popularity | {"item-90000": pytest.approx(1.0, rel=0.01)}
+
+
+def _await_acknowledged(stream: Stream) -> int:
+    """Wait until the profile role's group has acknowledged all events; how many there are."""
+    deadline = time.monotonic() + 120
+    with Cluster(stream.settings.kafka) as cluster:
+        while True:
+            ends = _records(stream, stream.names.events)
+            committed = {
+                at: offset
+                for group in cluster.groups(stream.prefix)
+                for at, offset in group.committed.items()
+                if at[0] == stream.names.events
+            }
+            if sum(committed.values()) == ends:
+                return ends
+            assert time.monotonic() < deadline, (committed, ends)
+            time.sleep(0.1)
+
+
+def _records(stream: Stream, topic: str) -> int:
+    consumer = KafkaConsumer(bootstrap_servers=stream.settings.kafka.bootstrap_servers)
+    ends = consumer.end_offsets([TopicPartition(topic, one) for one in consumer.partitions_for_topic(topic)])
+    consumer.close()
+    return sum(ends.values())
 
 
 def _encoded(user: str, event_id: str) -> bytes:

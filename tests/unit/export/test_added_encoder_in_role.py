@@ -52,8 +52,8 @@ async def features(settings: Settings) -> dict[str, ItemFeature]:
             topics=TOPICS,
             store=cast("Any", MemoryStateStore()),
             publisher=publisher,
-            start_anew=lambda gone: None,
-            is_lost=False,
+            start_anew=lambda: None,
+            was_set_back=False,
             resources=resources,
         )
         role: Any = (await wire_encoder("text", around)).processor

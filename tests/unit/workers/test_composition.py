@@ -85,11 +85,10 @@ class Wired:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.store = MemoryStateStore()
         self.restored = 0
-        self.asked: list[bool] = []
+        self.asked = 0
 
-        async def restore(*_: object) -> int:
+        async def restore(*_: object) -> None:
             self.restored += 1
-            return 0
 
         monkeypatch.setattr(profile, "restore_profiles", restore)
 
@@ -98,14 +97,17 @@ class Wired:
 
         monkeypatch.setattr(erasures, "restore_erasures", nobody)
 
-    async def wire(self, *, is_lost: bool = False) -> Wiring:
+    def ask(self) -> None:
+        self.asked += 1
+
+    async def wire(self, *, was_set_back: bool = False) -> Wiring:
         around = Around(
             Settings(),
             TOPICS,
             self.store,  # type: ignore[arg-type]
             FakePublisher(),
-            self.asked.append,
-            is_lost,
+            self.ask,
+            was_set_back,
             AsyncExitStack(),
         )
         return await profile.wire_profile(around)
@@ -123,7 +125,7 @@ async def test_profiles_are_restored_where_state_is_lost(monkeypatch: pytest.Mon
     await wired.wire()
     assert wired.restored == 1
     # Another partition has a fence already; the profiles of those before are gone all the same.
-    await wired.wire(is_lost=True)
+    await wired.wire(was_set_back=True)
     assert wired.restored == 2
 
 
@@ -139,4 +141,4 @@ async def test_a_fence_that_is_gone_asks_for_a_start_with_restored_profiles(
     wired.store._fences.clear()
     with pytest.raises(DependencyDownError, match="set back from 5"):
         await wiring.processor.process([FakeDelivery(record(TOPICS.events, b"{", offset=5))])  # type: ignore[list-item]
-    assert wired.asked == [True]
+    assert wired.asked == 1

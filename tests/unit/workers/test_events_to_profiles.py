@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from streams.codec import decode_value, encode
 from streams.driver import SourcePartition
 from streams.errors import DependencyDownError
 from streams.messages import Event
-from streams.records import Record
+from streams.records import Outgoing, Record
 from streams.settings import Settings
 from streams.topic_names import TopicNames
 from streams.topics import DEAD_LETTERS, PROFILES
@@ -46,6 +47,7 @@ class Bench:
     def __init__(self, store: MemoryStateStore | None = None) -> None:
         self.store = store or MemoryStateStore()
         self.publisher = FakePublisher()
+        self.seconds = 0.0
         self.role = ProfileUpdater(
             store=self.store,
             publisher=self.publisher,
@@ -53,6 +55,7 @@ class Bench:
             settings=Settings(),
             now=now,
             metrics=ProfileMetrics(),
+            clock=lambda: self.seconds,
         )
 
     async def feed(self, *records: Record) -> list[FakeDelivery]:
@@ -203,6 +206,30 @@ async def test_a_partition_set_back_is_noticed_beside_one_that_goes_on() -> None
     bench.role.store = snapshot
     with pytest.raises(DependencyDownError, match="set back from 2 to 1"):
         await bench.feed(other(1), event(1))
+
+
+@pytest.mark.parametrize("late_s", [0.5, 5.0])
+async def test_a_profile_that_is_published_late_is_followed_by_the_newer_one(late_s: float) -> None:
+    """Compaction keeps what comes last, and profiles are restored from that."""
+    late = Bench()
+    other = Bench(late.store)
+    publish = late.publisher.publish
+
+    async def meanwhile(records: Sequence[Outgoing]) -> None:
+        late.publisher.publish = publish  # type: ignore[method-assign]
+        moved = event(0, event_id="from another partition")
+        await other.feed(
+            Record(moved.topic, moved.topic_uuid, 1, 0, moved.timestamp_ms, moved.key, moved.value)
+        )
+        late.seconds += late_s
+        await publish(records)
+
+    late.publisher.publish = meanwhile  # type: ignore[method-assign]
+    await late.feed(event(0))
+    versions = [
+        decode_value(one.value or b"", PROFILES).version for one in late.publisher.on(TOPICS.profiles)
+    ]
+    assert versions == ([1, 2] if late_s > 1 else [1])
 
 
 async def test_state_set_back_to_a_snapshot_catches_up_once() -> None:

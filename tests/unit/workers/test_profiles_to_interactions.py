@@ -24,6 +24,7 @@ from streams.codec import encode
 from streams.internal_messages import AppliedEvent, EventCause, ProfileChanged
 from tests.unit.workers.fakes import NOW
 from workers import profiles_to_interactions
+from workers.newest_profiles import NewestProfiles
 from workers.profiles_to_interactions import InteractionUpdater, Step
 
 SETTINGS = TransitionSettings(history_items=10)
@@ -159,7 +160,7 @@ def test_at_the_start_each_person_s_newest_record_counts(
     monkeypatch: pytest.MonkeyPatch, held_bytes: int
 ) -> None:
     """Also where a worker that lost its partition published an older one after it."""
-    monkeypatch.setattr(profiles_to_interactions, "HELD_BYTES", held_bytes)
+    monkeypatch.setattr(profiles_to_interactions, "NewestProfiles", lambda: NewestProfiles(held_bytes))
     bench = Bench()
     first, second = bench.act(applied(1)), bench.act(applied(2), applied(3))
     other = bench.act(applied(4), user="ben")

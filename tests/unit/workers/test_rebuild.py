@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
 import pytest
 from aiokafka import ConsumerRecord
 
-from models.profile import Profile, encode_profile, new_profile
+from models.profile import encode_profile, new_profile
 from streams.codec import encode
 from streams.errors import DependencyDownError
 from streams.internal_messages import EventCause, ProfileChanged
@@ -16,9 +15,8 @@ from streams.settings import KafkaSettings, Settings
 from streams.topic_names import TopicNames
 from tests.unit.workers.fakes import NOW
 from workers.erased_people import ErasedPeople
-from workers.rebuild import _profile, _write_newer, restore_profiles
+from workers.rebuild import _profile, restore_profiles
 from workers.state.memory_store import MemoryStateStore
-from workers.state.profile import profile_key, stored_profile
 
 
 def changed(state: bytes) -> ProfileChanged:
@@ -40,20 +38,9 @@ def test_a_profile_is_read() -> None:
     assert _profile(record(encode(changed(encode_profile(profile))))) == profile
 
 
-async def test_of_one_version_the_positions_of_repeated_events_are_written_too() -> None:
-    """As the last of a partition they stand in the newest record alone."""
-    store = MemoryStateStore()
-    older = Profile("anna", version=3, applied={"topic/0": 4})
-    newer = msgspec.structs.replace(older, applied={"topic/0": 5})
-    assert await _write_newer(store, [older]) == 1
-    assert await _write_newer(store, [older]) == 0
-    assert await _write_newer(store, [newer]) == 1
-    assert await _write_newer(store, [older]) == 0
-    (value,) = await store.load([profile_key("anna")])
-    assert stored_profile("anna", value) == newer
-
-
 async def test_kafka_away_is_a_dependency_down(unused_tcp_port_factory: Callable[[], int]) -> None:
     settings = Settings(kafka=KafkaSettings(bootstrap_servers=f"127.0.0.1:{unused_tcp_port_factory()}"))
     with pytest.raises(DependencyDownError, match="Kafka failed"):
-        await restore_profiles(MemoryStateStore(), settings, TopicNames("t."), ErasedPeople())
+        await restore_profiles(
+            MemoryStateStore(), settings, TopicNames("t."), ErasedPeople(), "profile", "t.profile"
+        )
