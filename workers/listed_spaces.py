@@ -55,7 +55,19 @@ class ListedSpace:
     ) -> None:
         self.model = model
         self.index = ItemIndex(model.fusion.dimension)
-        self.follower = IndexFollower(settings, topic, self.index, on_change=on_change, pace=pace)
+        self._gate = asyncio.Event()
+        self._gate.set()
+        paced = replace(pace, gate=self._gate)
+        self.follower = IndexFollower(settings, topic, self.index, on_change=on_change, pace=paced)
+
+    async def quietly(self, work: Callable[[], None]) -> None:
+        """Do something with the index in a thread; nothing is read into it meanwhile."""
+        self._gate.clear()
+        try:
+            await asyncio.sleep(0)
+            await in_background(work, "warm up")
+        finally:
+            self._gate.set()
 
     @property
     def held(self) -> Any:
@@ -87,9 +99,8 @@ class UsesIndex(Protocol):
 class _Preparation:
     """A space on its way: read, compared with the one in use, warmed up."""
 
-    def __init__(self, space: ListedSpace, gate: asyncio.Event, coverage: Coverage) -> None:
+    def __init__(self, space: ListedSpace, coverage: Coverage) -> None:
         self.space = space
-        self.gate = gate
         self.coverage = coverage
         self.is_read = False
         self.is_warm = False
@@ -204,8 +215,6 @@ class ListedSpaces(ActiveModels):
         return Status(own.ref, own.fusion.space, ready_for, detail, covered, items)
 
     def _begin(self, model: LoadedModel) -> _Preparation:
-        gate = asyncio.Event()
-        gate.set()
         made: list[ItemIndex] = []
 
         def on_change(_: int) -> None:
@@ -218,7 +227,7 @@ class ListedSpaces(ActiveModels):
             self.settings,
             self.topics.item_vectors(model.fusion.space),
             model,
-            pace=replace(BESIDE_LISTS, gate=gate),
+            pace=BESIDE_LISTS,
             on_change=on_change,
         )
         made.append(space.index)
@@ -229,7 +238,7 @@ class ListedSpaces(ActiveModels):
         coverage = Coverage(self._space.held, space.held, clock, old_is_kept=is_kept)
         self._space.listen(coverage.touch)
         space.listen(coverage.touch)
-        preparation = _Preparation(space, gate, coverage)
+        preparation = _Preparation(space, coverage)
         preparation.task = asyncio.create_task(self._prepare(preparation), name="next vector space")
         _log.info("getting ready for another vector space", model=str(model.ref), space=model.fusion.space)
         return preparation
@@ -241,13 +250,8 @@ class ListedSpaces(ActiveModels):
             one.is_read = True
         while not one.coverage.is_complete:
             await asyncio.sleep(0.1)
-        # In a thread, and nothing is read into it meanwhile: the first lists are not to wait for it.
-        one.gate.clear()
-        try:
-            await asyncio.sleep(0)
-            await in_background(lambda: self._warm_up(one), "warm up")
-        finally:
-            one.gate.set()
+        # The first lists are not to wait for it.
+        await one.space.quietly(lambda: self._warm_up(one))
         # Not before: it is set on the event loop, and nothing may touch an index that is warmed up.
         await self._popularity.add(one.space.index)
         one.is_warm = True

@@ -51,9 +51,13 @@ async def wire_recommend(around: Around) -> Wiring:
         on_change=metrics.index_items,
     )
     popularity = PopularityFollower(around.store, space.index, around.settings.recommend)
-    for part in (space.follower, popularity):
-        around.resources.push_async_callback(part.stop)
-        await part.start()
+    around.resources.push_async_callback(space.follower.stop)
+    await space.follower.start()
+    if uses_cascade(experiment):
+        # The first lists of a large catalogue are not to put it into cells.
+        await space.quietly(lambda: space.index.warm_up(()))
+    around.resources.push_async_callback(popularity.stop)
+    await popularity.start()
     erased = ErasedPeople(around.settings.privacy)
     forgetting: list[tuple[str, Callable[[str, int], int]]] = []
 
