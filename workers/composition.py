@@ -65,25 +65,30 @@ async def _run_once(
     was_set_back: bool,
     gaps: set[tuple[SourcePartition, int]],
 ) -> bool:
-    """Run until ``stop``, or until the state was set back and the role must start from there.
+    """Run until ``stop``, or until the role must start anew; whether that is as its state was set back.
 
-    ``was_set_back`` says that it starts after that, and what is returned whether it has to start so again.
-    ``gaps`` holds the positions past retention that were answered with a restoration already.
+    ``was_set_back`` says that it starts after that. ``gaps`` holds the positions past retention that were
+    answered with a restoration already.
     """
     again = asyncio.Event()
+    lost = asyncio.Event()
+
+    def set_back() -> None:
+        lost.set()
+        again.set()
 
     def on_gap(source: SourcePartition, wanted: int, _: int) -> None:
         # Kafka has the events no more that would bring older state up to date; `profiles` has what they did.
         # From 0 reading starts where there is no fence: then all profiles were restored at the start.
         if source.topic == topics.events and wanted > 0 and (source, wanted) not in gaps:
             gaps.add((source, wanted))
-            again.set()
+            set_back()
         if again.is_set():
             # No event before that: the state that it would change is about to be replaced.
             raise DependencyDownError("profiles are restored first")
 
     async with AsyncExitStack() as resources:
-        around = Around(settings, topics, store, publisher, again.set, was_set_back, resources)
+        around = Around(settings, topics, store, publisher, again.set, set_back, was_set_back, resources)
         wiring = await unless_stopped(stop, wire(role, around))
         if wiring is None:
             return False
@@ -102,8 +107,9 @@ async def _run_once(
         running = asyncio.create_task(runner.run())
         waiting = [asyncio.create_task(stop.wait()), asyncio.create_task(again.wait())]
         await asyncio.wait([running, *waiting], return_when=asyncio.FIRST_COMPLETED)
-        runner.stop()
+        # What was handed out of a state that is not there any more cannot be finished.
+        runner.stop(at_once=lost.is_set())
         for task in waiting:
             task.cancel()
         await running
-    return again.is_set()
+    return lost.is_set()

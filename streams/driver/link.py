@@ -38,6 +38,7 @@ class Link:
         )
         self.commit_failing_since_s: float | None = None
         self.problem: str | None = None
+        self.waits_for_work = True
         self._role = role
         self._processor = processor
         # Longer, and the group would go on without this worker.
@@ -45,7 +46,10 @@ class Link:
         self._giving_up = asyncio.Lock()
 
     async def give_up(self, commit: Callable[[], Awaitable[None]]) -> None:
-        """The partitions go: let what was handed out be finished, commit, and drop the rest."""
+        """The partitions go: let what was handed out be finished, commit, and drop the rest.
+
+        Not where ``waits_for_work`` is False.
+        """
         async with self._giving_up:
             self.positions.revoke()
             assignments = self.in_flight.assignments
@@ -55,7 +59,8 @@ class Link:
             try:
                 async with asyncio.timeout(self._give_up_s):
                     await self._partitions_revoked([assignment.source for assignment in assignments])
-                    await self.in_flight.all_back(assignments)
+                    if self.waits_for_work:
+                        await self.in_flight.all_back(assignments)
             except TimeoutError:
                 log.warning(
                     "unfinished records are left to whoever gets their partitions",

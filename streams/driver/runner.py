@@ -110,8 +110,13 @@ class RoleRunner:
         self._state: RunnerState = "created"
         self._restarts = 0
 
-    def stop(self) -> None:
-        """Ask `run` to finish what was handed out, commit, leave the group and return."""
+    def stop(self, *, at_once: bool = False) -> None:
+        """Ask `run` to finish what was handed out, commit, leave the group and return.
+
+        ``at_once``: what was handed out is not waited for, and comes again.
+        """
+        if at_once and self._link is not None:
+            self._link.waits_for_work = False
         self._stop_asked.set()
 
     async def run(self) -> None:

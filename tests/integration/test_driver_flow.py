@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Any
 
+from structlog.testing import capture_logs
+
 from streams.driver import Delivery, RoleRunner, SourcePartition
 from streams.errors import DependencyDownError
 from tests.integration.driver_helpers import (
@@ -229,3 +231,20 @@ async def test_stop_commits_what_is_done_and_no_more(kafka, topic_prefix: str) -
     async with running(runner_for(kafka, topic_prefix, again)):
         await until(lambda: len(again.records) >= 40, "what was left")
     assert again.numbers == list(range(60, 100))
+
+
+async def test_stop_at_once_waits_for_nothing(kafka, topic_prefix: str) -> None:
+    topic = topic_prefix + "numbers"
+    await create_topic(kafka.bootstrap_servers, topic, 1)
+    await publish_numbers(kafka.bootstrap_servers, topic, range(20), partitions=1)
+    recorder = Recorder()
+    recorder.behave = lambda deliveries: recorder.finish(
+        [one for one in deliveries if int(one.record.value or b"") != 12]
+    )
+    runner = runner_for(kafka, topic_prefix, recorder, shutdown_timeout_s=20.0)
+    with capture_logs() as logs:
+        async with running(runner):
+            await until(lambda: len(recorder.records) == 19, "what is finished")
+            runner.stop(at_once=True)
+    assert not [one for one in logs if "unfinished" in one["event"]]
+    assert await committed_offsets(kafka.bootstrap_servers, topic_prefix + "role") == {0: 12}

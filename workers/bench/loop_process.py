@@ -167,7 +167,7 @@ async def _run_role(role: Role, spec: Spec, settings: Settings) -> Taken:
         else:
             kafka = await resources.enter_async_context(Publisher(settings))
             publisher = MeteredPublisher(kafka, role, topics.dead_letters)
-        around = Around(settings, topics, store, publisher, lambda: None, False, resources)
+        around = Around(settings, topics, store, publisher, lambda: None, lambda: None, False, resources)
         wiring = await wire(role, around)
         if spec.through == "plain":
             uuids = await _topic_ids(settings, wiring.topics)

@@ -24,8 +24,9 @@ class Around:
     """What is around a role.
 
     Attributes:
-        start_anew: To be called where the state is found to be older than it was, or gone.
-        was_set_back: It was found so, and the role starts anew.
+        start_anew: To be called where the role is to be wired and started again.
+        set_back: As that, where the state is found to be older than it was, or gone.
+        was_set_back: It was found so before this start.
         resources: What is open until the role ends.
     """
 
@@ -34,6 +35,7 @@ class Around:
     store: RedisStateStore
     publisher: Publisher
     start_anew: Callable[[], None]
+    set_back: Callable[[], None]
     was_set_back: bool
     resources: AsyncExitStack
 

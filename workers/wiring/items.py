@@ -126,5 +126,5 @@ def _fuser(around: Around, fusion: Fusion) -> ItemFuser:
         topics=around.topics,
         settings=around.settings,
         metrics=FuseMetrics(),
-        on_set_back=around.start_anew,
+        on_set_back=around.set_back,
     )

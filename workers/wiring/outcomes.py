@@ -21,7 +21,7 @@ async def wire_join(around: Around) -> Wiring:
         settings=around.settings,
         now=utc_now,
         metrics=JoinMetrics(),
-        on_set_back=around.start_anew,
+        on_set_back=around.set_back,
         erased=await known_erasures(around),
         published=partial(published_outcomes, around.settings),
     )

@@ -28,7 +28,7 @@ async def wire_profile(around: Around) -> Wiring:
         settings=around.settings,
         now=utc_now,
         metrics=ProfileMetrics(),
-        on_set_back=around.start_anew,
+        on_set_back=around.set_back,
         erased=erased,
     )
     eraser = PersonEraser(
@@ -40,7 +40,7 @@ async def wire_profile(around: Around) -> Wiring:
         keeps_marks=around.settings.privacy.later_events == "drop",
         counter_half_life_s=around.settings.recommend.popularity_half_life_days * 86_400.0,
         now=utc_now,
-        on_set_back=around.start_anew,
+        on_set_back=around.set_back,
     )
 
     async def restore() -> None:

@@ -53,6 +53,7 @@ async def features(settings: Settings) -> dict[str, ItemFeature]:
             store=cast("Any", MemoryStateStore()),
             publisher=publisher,
             start_anew=lambda: None,
+            set_back=lambda: None,
             was_set_back=False,
             resources=resources,
         )

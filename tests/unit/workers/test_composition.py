@@ -32,6 +32,7 @@ async def test_a_position_past_retention_asks_once_for_restored_profiles(
 ) -> None:
     stop = asyncio.Event()
     read: list[bool] = []
+    stopped_at_once: list[bool] = []
     gap = (SourcePartition(TOPICS.events, "uuid-1", 0), 100, 5_000)
 
     class FindsAGap:
@@ -48,7 +49,8 @@ async def test_a_position_past_retention_asks_once_for_restored_profiles(
                 read.append(True)
             await self._ended.wait()
 
-        def stop(self) -> None:
+        def stop(self, *, at_once: bool) -> None:
+            stopped_at_once.append(at_once)
             self._ended.set()
 
     async def wire(*_: object) -> Wiring:
@@ -77,6 +79,8 @@ async def test_a_position_past_retention_asks_once_for_restored_profiles(
         asyncio.get_running_loop().call_later(0.05, stop.set)
         assert not await once("profile")
     assert read == [False, True]
+    # What is in hand then is of older state.
+    assert stopped_at_once == [True, False]
 
 
 class Wired:
@@ -106,6 +110,7 @@ class Wired:
             TOPICS,
             self.store,  # type: ignore[arg-type]
             FakePublisher(),
+            self.ask,
             self.ask,
             was_set_back,
             AsyncExitStack(),
