@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from models.profile.state import Profile
 from models.profile.taste import Taste, taste, taste_from_seeds, with_asked
 from models.ranking.eligibility import ListQuery, eligible_rows, shortfall
+from models.ranking.promising import promising_rows
 from models.ranking.reasons import ScoredItem, explain
 from models.ranking.scoring import RankingSettings, Rows, Scorer
 from models.ranking.selection import best_first, near_top
@@ -66,7 +67,8 @@ def make_list(
     """The best items for a person.
 
     Args:
-        index: All items.
+        index: All items. Of a large one (see `ItemIndex.is_large`) those near the taste, the most popular and
+            the newest are compared.
         profile: Whose list; None for a stranger, who gets what is popular and new.
         query: What is asked for.
         now_ms: The cause's time.
@@ -103,7 +105,10 @@ def make_lists(
 
 
 class _List:
-    """One list in the making. ``rows`` is None where so many are eligible that all are scored."""
+    """One list in the making. ``rows`` is None where so many are eligible that all are scored.
+
+    In a large catalogue the promising ones of them are, and all only where those do not fill the list.
+    """
 
     def __init__(
         self,
@@ -121,19 +126,29 @@ class _List:
         self._settings = settings
         self._mask: Mask = eligible_rows(index, profile, query)
         self.taste = _taste(index, profile, query, now_ms, settings)
-        few = int(np.count_nonzero(self._mask)) < _GATHER_SHARE * index.rows
-        self.rows: Rows | None = np.flatnonzero(self._mask) if few else None
+        self.rows: Rows | None = None
+        self._is_part = False
+        if int(np.count_nonzero(self._mask)) < _GATHER_SHARE * index.rows:
+            self.rows = np.flatnonzero(self._mask)
+        elif index.is_large and self.taste is not None and settings.content_weight > 0:
+            self.rows = promising_rows(index, self.taste.vector, self._mask, query.count)
+            self._is_part = True
 
     def make(self, content: NDArray[np.float32] | None) -> ListResult:
-        query = self._query
+        items = self._items(content)
+        if len(items) < self._query.count and self._is_part:
+            self.rows, self._is_part = None, False
+            items = self._items(None)
+        if len(items) == self._query.count:
+            return ListResult(items, complete=True)
+        words = shortfall(self._index, self._profile, self._query, len(items))
+        return ListResult(items, complete=False, shortfall=words)
+
+    def _items(self, content: NDArray[np.float32] | None) -> tuple[ScoredItem, ...]:
         rows = self._near_top(self._scores(content))
         parts = self._scorer.exact(self.taste, rows)
-        parts = parts.take(best_first(parts.score, self._index.hashes[rows], query.count))
-        items = explain(self._index, self.taste, parts, self._settings)
-        if len(items) == query.count:
-            return ListResult(items, complete=True)
-        words = shortfall(self._index, self._profile, query, len(items))
-        return ListResult(items, complete=False, shortfall=words)
+        parts = parts.take(best_first(parts.score, self._index.hashes[rows], self._query.count))
+        return explain(self._index, self.taste, parts, self._settings)
 
     def _scores(self, content: NDArray[np.float32] | None) -> NDArray[np.float32]:
         scores = self._scorer.approximate(self.taste, self.rows, content)

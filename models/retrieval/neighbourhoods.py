@@ -21,6 +21,9 @@ from models.retrieval.columns import Mask
 
 Rows = NDArray[np.int64]
 Vectors = NDArray[np.float32]
+# From so many rows on, only those of the nearest cells are looked at: so many, or such a share of all.
+SCANNED_ROWS = 32_768
+LEAST_NEAR, NEAR_SHARE = 4_096, 32
 CELLS = 256
 _SAMPLE, _STEPS = 64 * CELLS, 3
 _BLOCK_ROWS = 1_024

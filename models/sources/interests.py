@@ -11,9 +11,6 @@ from models.sources.proposals import best_rows, each_once
 from models.user.multi_interest import ENTRIES, cluster, faded
 
 _BLOCK_ROWS = 512
-# From so many rows on, only those of the nearest cells are looked at, so many or such a share of all.
-SCANNED_ROWS = 32_768
-_LEAST_NEAR, _NEAR_SHARE = 4_096, 32
 
 
 def propose(moment: Signals, eligible: NDArray[np.bool_], budget: int) -> NDArray[np.int64]:
@@ -50,7 +47,7 @@ def nearest_each(
         eligible: By row.
         budget: At least 1.
     """
-    if index.rows >= SCANNED_ROWS:
+    if index.is_large:
         return [best_near(index, centre, eligible, budget) for centre in centres]
     similarities, may_be_listed = _similarities(centres, index.vectors), eligible.nonzero()[0]
     return [best_rows(one, index.hashes, may_be_listed, budget) for one in similarities]
@@ -60,7 +57,7 @@ def best_near(
     index: ItemIndex, centre: NDArray[np.float32], eligible: NDArray[np.bool_], budget: int
 ) -> NDArray[np.int64]:
     """The nearest rows of those whose cells are the nearest, best first, int64 [≤ budget]."""
-    rows = index.near(centre, eligible, max(_LEAST_NEAR, index.rows // _NEAR_SHARE))
+    rows = index.near(centre, eligible, index.least_near)
     near = np.vecdot(index.vectors[rows], centre)
     return rows[best_rows(near, index.hashes[rows], np.arange(len(rows)), budget)]
 

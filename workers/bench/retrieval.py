@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.retrieval import ItemIndex
-from models.sources.interests import SCANNED_ROWS, best_near
+from models.sources.interests import best_near
 from models.sources.proposals import best_rows
 from workers.bench.catalogue import clustered_vectors
 from workers.bench.percentiles import label, median, percentile
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 def nearest(index: ItemIndex, query: Vectors, count: int) -> list[str]:
     """What Freshet does for each interest of a person: a scan, or one of the nearest cells of many items."""
-    if index.rows >= SCANNED_ROWS:
+    if index.is_large:
         rows = best_near(index, query, index.available, count)
     else:
         scores = np.vecdot(index.vectors, query)

@@ -53,8 +53,8 @@ async def wire_recommend(around: Around) -> Wiring:
     popularity = PopularityFollower(around.store, space.index, around.settings.recommend)
     around.resources.push_async_callback(space.follower.stop)
     await space.follower.start()
-    if uses_cascade(experiment):
-        # The first lists of a large catalogue are not to put it into cells.
+    if space.index.is_large:
+        # The first lists are not to put it into cells.
         await space.quietly(lambda: space.index.warm_up(()))
     around.resources.push_async_callback(popularity.stop)
     await popularity.start()
