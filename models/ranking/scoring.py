@@ -1,4 +1,4 @@
-"""The score of every item for a person, exact over the whole index.
+"""The score of every item for a person, or of those that `models.ranking.promising` says.
 
 ::
 
