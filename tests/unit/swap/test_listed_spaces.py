@@ -15,7 +15,7 @@ from tests.unit.swap.test_active_models import ONE, TOPICS, Loads, NamedFusion, 
 from tests.unit.workers.fakes import FakePublisher, now
 from workers import listed_spaces
 from workers.active_models import LoadedModel, ModelParts
-from workers.listed_spaces import ListedSpaces
+from workers.listed_spaces import ListedSpace, ListedSpaces
 from workers.state.memory_store import MemoryStateStore
 
 
@@ -39,6 +39,9 @@ class Space:
     index: ItemIndex = field(default_factory=lambda: ItemIndex(4))
     follower: Follower = field(default_factory=Follower)
     held: dict[str, Any] = field(default_factory=dict)
+    _gate: asyncio.Event = field(default_factory=asyncio.Event)
+
+    quietly = ListedSpace.quietly
 
     def listen(self, listener: object) -> None: ...
 
@@ -114,6 +117,17 @@ async def test_popularity_is_set_after_the_index_is_warmed_up_in_a_thread(
     worker.records.say(activated(ONE, START))
     await worker.role.step(worker.records.lifecycle)
     assert worker.used == ["space-1"]
+
+
+async def test_nothing_is_read_into_an_index_that_is_worked_on() -> None:
+    space = Space(LoadedModel(START, None, NamedFusion("space")))  # type: ignore[arg-type]
+    space._gate.set()
+    open_meanwhile: list[bool] = []
+    await space.quietly(lambda: open_meanwhile.append(space._gate.is_set()))
+    assert (open_meanwhile, space._gate.is_set()) == ([False], True)
+    with pytest.raises(ZeroDivisionError):
+        await space.quietly(lambda: open_meanwhile.append(1 / 0 > 0))
+    assert space._gate.is_set()
 
 
 async def test_what_gets_ready_is_given_up_where_another_bundle_comes_by_its_name(
