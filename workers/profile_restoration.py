@@ -73,11 +73,23 @@ class ProfileRestoration:
     async def write(self, profiles: Sequence[Profile]) -> None:
         """Write each that is newer than the stored one, and count the events of its history that are new.
 
+        Args:
+            profiles: Best about `STEP_PROFILES`, each of another person: they are one step.
+
         Raises:
             DependencyDownError: State does not answer, or was lost again since `begin`.
         """
-        for begin in range(0, len(profiles), STEP_PROFILES):
-            await self._write(profiles[begin : begin + STEP_PROFILES])
+        for profile in profiles:
+            for source, offset in profile.applied.items():
+                self.reached[source] = max(self.reached.get(source, 0), offset + 1)
+        writes = await self._newer(profiles)
+        if not writes or await self._commit(writes):
+            return
+        for profile in profiles:
+            # One by one, as a worker that updates one of these people meanwhile costs only that one.
+            while writes := await self._newer([profile]):
+                if await self._commit(writes):
+                    break
 
     async def finish(self, fences: Mapping[str, int]) -> bool:
         """Move fences forward, to where everything before is in the profiles.
@@ -110,19 +122,6 @@ class ProfileRestoration:
             restored = FenceMove(RESTORED, before, (before or 0) + 1)
             if await self._step(StateChange(fences=[restored, *moves])):
                 return True
-
-    async def _write(self, profiles: Sequence[Profile]) -> None:
-        for profile in profiles:
-            for source, offset in profile.applied.items():
-                self.reached[source] = max(self.reached.get(source, 0), offset + 1)
-        writes = await self._newer(profiles)
-        if not writes or await self._commit(writes):
-            return
-        for profile in profiles:
-            # One by one, as a worker that updates one of these people meanwhile costs only that one.
-            while writes := await self._newer([profile]):
-                if await self._commit(writes):
-                    break
 
     async def _newer(self, profiles: Sequence[Profile]) -> list[_Newer]:
         """What to write of those that are newer than what is stored."""

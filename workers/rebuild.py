@@ -8,7 +8,7 @@ told by the source positions in it, and are not applied twice.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 
 import structlog
@@ -29,7 +29,7 @@ from streams.topics import ERASURES, PROFILES
 from workers.erased_people import ErasedPeople
 from workers.fenced import source_name
 from workers.newest_profiles import NewestProfiles
-from workers.profile_restoration import ProfileRestoration
+from workers.profile_restoration import STEP_PROFILES, ProfileRestoration
 from workers.state.store import ErasureMark, StateChange, StateStore
 from workers.topic_follower import TopicFollower
 
@@ -78,7 +78,7 @@ async def restore_profiles(
         for source, offset in acknowledged.items()
     }
     if await restoration.finish(fences) and restoration.restored:
-        _log.warning("profiles were restored from Kafka, as Redis had none", profiles=restoration.restored)
+        _log.warning("profiles that Redis had lost were restored from Kafka", profiles=restoration.restored)
 
 
 async def _newest_profiles(
@@ -98,8 +98,10 @@ async def _newest_profiles(
             if record.value is not None and not newest.hold(record):
                 _pass_over(record, "not a changed profile")
         if newest.is_full:
-            yield _profiles(newest.take(), erased)
-    yield _profiles(newest.take(), erased)
+            for profiles in _profiles(newest.take(), erased):
+                yield profiles
+    for profiles in _profiles(newest.take(), erased):
+        yield profiles
 
 
 async def _acknowledged(consumer: Consumer, topic: str) -> dict[tuple[str, int], int]:
@@ -117,11 +119,11 @@ async def _partitions(consumer: Consumer, topic: str) -> list[TopicPartition]:
     return [TopicPartition(topic, number) for number in sorted(metadata.partitions_for_topic(topic) or ())]
 
 
-def _profiles(records: Sequence[ConsumerRecord], erased: ErasedPeople) -> list[Profile]:
-    profiles = [_profile(record) for record in records]
-    return [
-        profile for profile in profiles if profile and not erased.is_void(profile.user_id, profile.since_ms)
-    ]
+def _profiles(records: Sequence[ConsumerRecord], erased: ErasedPeople) -> Iterator[list[Profile]]:
+    """Decoded a step at a time, as the event loop waits for each."""
+    for begin in range(0, len(records), STEP_PROFILES):
+        step = [_profile(record) for record in records[begin : begin + STEP_PROFILES]]
+        yield [one for one in step if one is not None and not erased.is_void(one.user_id, one.since_ms)]
 
 
 async def restore_erasures(
