@@ -63,5 +63,7 @@ def encoder_spec(registry: EncoderRegistry, name: str) -> EncoderSpec:
         EncoderPart("image", image.sha256, 0, image.dimension),
         EncoderPart("audio", audio.sha256, image.dimension, audio.dimension),
     )
-    digest = sha256((image.sha256 + audio.sha256).encode()).hexdigest()
+    # Its own graph weighs frames: its parts stay in the spaces of their encoders, the whole changes with it.
+    own = "".join(entry.sha256 for entry in manifest.files)
+    digest = sha256((image.sha256 + audio.sha256 + own).encode()).hexdigest()
     return EncoderSpec(name, digest, manifest.dimension, parts)

@@ -62,7 +62,7 @@ def _build(folder: Path, manifest: AnyManifest, settings: SessionSettings, resol
                     f"{manifest.name}: `image_encoder` {image.name} encodes {image.modality} and "
                     f"`audio_encoder` {audio.name} encodes {audio.modality}. Name one of each kind."
                 )
-            return VideoEncoder(manifest, image, audio)
+            return VideoEncoder(folder, manifest, settings, image, audio)
 
 
 def _beside(folder: Path, settings: SessionSettings) -> Resolve:

@@ -169,7 +169,7 @@ class ImageManifest(EncoderManifest, frozen=True, kw_only=True, tag="image"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _one_input(self.graph)
+        _require_inputs(self.graph, 1)
 
     @property
     def files(self) -> tuple[FileEntry, ...]:
@@ -187,7 +187,7 @@ class AudioManifest(EncoderManifest, frozen=True, kw_only=True, tag="audio"):
     def __post_init__(self) -> None:
         super().__post_init__()
         for graph in self.graphs:
-            _one_input(graph)
+            _require_inputs(graph, 1)
 
     @property
     def files(self) -> tuple[FileEntry, ...]:
@@ -195,20 +195,37 @@ class AudioManifest(EncoderManifest, frozen=True, kw_only=True, tag="audio"):
 
 
 class VideoManifest(EncoderManifest, frozen=True, kw_only=True, tag="video"):
-    """A composite of an image and an audio encoder; it has no graph of its own."""
+    """A composite of an image and an audio encoder.
+
+    ``pooling`` is the graph that weighs the frames (see ``models.encoders.frame_weights``); its inputs are
+    the frames' vectors and which of them are there, in this order. Without it all frames count alike.
+    """
 
     modality: ClassVar[Modality] = "video"
 
+    pooling: GraphEntry | None = None
     preprocessing: VideoPreprocessing
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.pooling:
+            _require_inputs(self.pooling, 2)
+
+    @property
+    def files(self) -> tuple[FileEntry, ...]:
+        return (self.pooling,) if self.pooling else ()
 
 
 AnyManifest = TextManifest | ImageManifest | AudioManifest | VideoManifest
 _DECODER: msgspec.json.Decoder[AnyManifest] = msgspec.json.Decoder(AnyManifest)
 
 
-def _one_input(graph: GraphEntry) -> None:
-    if len(graph.inputs) != 1:
-        raise ValueError(f"the graph {graph.file} must name exactly one input, not {len(graph.inputs)}")
+def _require_inputs(graph: GraphEntry, count: int) -> None:
+    if len(graph.inputs) != count:
+        raise ValueError(
+            f"the graph {graph.file} must name exactly {'one input' if count == 1 else f'{count} inputs'}, "
+            f"not {len(graph.inputs)}"
+        )
 
 
 def decode_manifest(data: bytes, where: str) -> AnyManifest:

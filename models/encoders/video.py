@@ -1,31 +1,46 @@
-"""Video: the mean of its frames in the image space beside its sound in the audio space."""
+"""Video: its frames in the image space, pooled, beside its sound in the audio space."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from models.encoders.audio import AudioEncoder
 from models.encoders.encoder import Encoder, Samples, Vectors, VideoInput, unit_rows
+from models.encoders.frame_weights import FrameWeights
 from models.encoders.image import ImageEncoder
 from models.encoders.manifest import VideoManifest
+from models.encoders.session import SessionSettings
 from models.errors import BatchError, EncoderInputError, ManifestError
 
 
 class VideoEncoder(Encoder[VideoInput]):
     """Encodes ``VideoInput``.
 
-    The vector is [frames, sound]: the first ``image.dimension`` numbers are the normalised mean of the
-    frames' vectors, the rest the sound's vector; each half has unit length, or is zeros where it is missing.
+    The vector is [frames, sound]: the first ``image.dimension`` numbers are the normalised sum of the frames'
+    vectors, each times its weight, the rest the sound's vector; each half has unit length, or is zeros where
+    it is missing. Weights are those of the manifest's ``pooling`` graph, or all the same where it names none.
     """
 
     manifest: VideoManifest
 
-    def __init__(self, manifest: VideoManifest, image: ImageEncoder, audio: AudioEncoder) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        manifest: VideoManifest,
+        settings: SessionSettings,
+        image: ImageEncoder,
+        audio: AudioEncoder,
+    ) -> None:
+        """Raises ManifestError where the parts do not fit, or the graph is not what the manifest says."""
         self.manifest = manifest
         self.image = image
         self.audio = audio
+        self._weights = (
+            FrameWeights(folder, manifest.pooling, image.dimension, settings) if manifest.pooling else None
+        )
         if image.dimension + audio.dimension != manifest.dimension:
             raise ManifestError(
                 f"{manifest.name}: `dimension` is {manifest.dimension}, but {image.name} ({image.dimension}) "
@@ -48,7 +63,8 @@ class VideoEncoder(Encoder[VideoInput]):
         return self.audio.sample_rate_hz
 
     def sample(self) -> VideoInput:
-        return VideoInput(self.image.sample()[None], self.audio.sample())
+        frame = self.image.sample()
+        return VideoInput(np.stack([frame, frame[::-1]]), self.audio.sample())
 
     def _forward(self, batch: Sequence[VideoInput]) -> Vectors:
         bad = tuple(
@@ -67,13 +83,16 @@ class VideoEncoder(Encoder[VideoInput]):
         return np.concatenate([self._frames(batch), self._sound(batch)], axis=1)
 
     def _frames(self, batch: Sequence[VideoInput]) -> Vectors:
-        owners = np.repeat(np.arange(len(batch)), [len(item.frames) for item in batch])
+        counts = np.array([len(item.frames) for item in batch])
+        owners = np.repeat(np.arange(len(batch)), counts)
         sums = np.zeros((len(batch), self.image.dimension), np.float32)
         try:
             vectors = self.image.encode([frame for item in batch for frame in item.frames])
         except BatchError as error:
             rows = tuple(sorted({int(owners[row]) for row in error.rows}))
             raise type(error)(error.detail, rows) from error
+        if self._weights:
+            vectors = self._weights.of(vectors, counts)[:, None] * vectors
         np.add.at(sums, owners, vectors)
         return unit_rows(sums)
 

@@ -29,14 +29,15 @@ IR_VERSION = 8
 MAX_FILE_BYTES = 5_000_000
 
 
-def parse_arguments(description: str) -> argparse.Namespace:
-    """The arguments that every training command takes."""
+def parse_arguments(description: str, *, teachers: bool = True) -> argparse.Namespace:
+    """The arguments that every training command takes; without ``teachers``, no folder of theirs."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--data", type=Path, required=True, help="folder of the evaluation data")
-    parser.add_argument("--weights", type=Path, required=True, help="folder of the teachers' ONNX files")
+    if teachers:
+        parser.add_argument("--weights", type=Path, required=True, help="folder of the teachers' ONNX files")
     parser.add_argument("--out", type=Path, required=True, help="folder in which the encoder is written")
     parser.add_argument("--text", type=Path, help="folder of text sources (the text encoder only)")
-    parser.add_argument("--cache", type=Path, help="folder that keeps the teachers' vectors for the next run")
+    parser.add_argument("--cache", type=Path, help="folder that keeps vectors to learn from for the next run")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--epochs", type=int, help="instead of the command's own number")
@@ -78,9 +79,14 @@ def unit(rows: Floats) -> Floats:
 
 def linear_probe(train: Floats, train_labels: Any, test: Floats, test_labels: Any) -> float:
     """Accuracy on the test rows of a logistic regression on standardised features."""
+    return float(probe_hits(train, train_labels, test, test_labels).mean())
+
+
+def probe_hits(train: Floats, train_labels: Any, test: Floats, test_labels: Any) -> NDArray[np.bool_]:
+    """Which test rows a logistic regression on standardised features gets right, [n]."""
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000, C=0.1))
     probe.fit(train, train_labels)
-    return float(probe.score(test, test_labels))
+    return np.asarray(probe.predict(test) == np.asarray(test_labels))
 
 
 def neighbour_accuracy(
