@@ -53,7 +53,7 @@ class FrameAttention(nn.Module):
         nn.init.zeros_(self.query.weight)
 
     def forward(self, frames: Tensor, present: Tensor) -> Tensor:
-        """Weights float32 [films, k] of frames [films, k, d]: they sum to 1 over those ``present`` [films, k]."""
+        """Weights float32 [films, k] of frames [films, k, d]: of sum 1, 0 where none is ``present``."""
         own = self.score(torch.tanh(self.content(frames)) * torch.sigmoid(self.gate(frames))).squeeze(2)
         keys = self.key(frames)
         weights = _softmax(own, present)
