@@ -126,7 +126,7 @@ class EncoderSettings(_Section):
     text: str = "text-distilled-128"
     image: str = "image-cnn-64"
     audio: str = "audio-gru-64"
-    video: str = "video-pooled-128"
+    video: str = "video-attention-128"
     folders: tuple[Path, ...] = ()
     threads: int = Field(1, ge=1, le=256)
     batch_size: int = Field(32, ge=1, le=1_024)

@@ -11,7 +11,7 @@ from models.encoders import EncoderRegistry
 from models.errors import ManifestError, UnknownEncoderError
 from tests.unit.encoders.tiny_encoders import image_manifest, write_manifest
 
-BUNDLED = {"text-distilled-128", "image-cnn-64", "audio-gru-64", "video-pooled-128"}
+BUNDLED = {"text-distilled-128", "image-cnn-64", "audio-gru-64", "video-attention-128"}
 
 
 def test_bundled_and_named(tiny_folder: Path) -> None:
