@@ -105,9 +105,11 @@ def main() -> None:
         "max_": max_pool,
         "subject_": subject_pool,
     }
-    quality = {}
-    for part in ("validation", "test"):
-        quality |= evaluate(pools, others, split["train"], split[part], part, arguments.seed)
+    quality = {
+        name: figure
+        for part in ("validation", "test")
+        for name, figure in evaluate(pools, others, split["train"], split[part], part, arguments.seed).items()
+    }
     clips = read_esc10(arguments.data)
     console.print(f"{AUDIO_ENCODER}: {len(clips.items)} clips")
     sounds = audio.encode(clips.items)

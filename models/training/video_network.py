@@ -24,8 +24,8 @@ class FrameAttention(nn.Module):
         s_i = wᵀ (tanh(V x_i) ⊙ σ(U x_i))                  gated attention, Ilse et al. 2018, eq. 9
         r   = pooled(s)
         t_i = s_i + (Q r)ᵀ (K x_i) + β rᵀ x_i              a query made of the film itself, as in the second
-                                                           block of Yang et al. 2017 (NAN), eq. 4; ``rounds``
-                                                           times, each with the r of the scores before it
+                                                           attention block of Yang et al. 2017 (NAN);
+                                                           ``rounds`` times, each with the r before it
 
     The weights are softmax(t): the pooled vector lies in the convex hull of the frames, their order is no
     matter, and frames that are the same weigh the same. w, Q and β begin at 0: training begins at the mean.
