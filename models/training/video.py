@@ -50,7 +50,7 @@ IMAGE_ENCODER, AUDIO_ENCODER = "image-cnn-64", "audio-gru-64"
 FRAMES = 8
 EPOCHS = 40
 BATCH_FILMS = 128
-LEARNING_RATE = 3e-3
+LEARNING_RATE = 1e-2
 # Of the softmax over a batch's films: its inverse temperature, and its share in the loss.
 CONTRAST_SCALE = 16.0
 CONTRAST_WEIGHT = 0.2

@@ -84,7 +84,7 @@ def test_it_begins_at_the_mean() -> None:
 
 
 def test_it_learns_which_frames_are_the_film() -> None:
-    network = train(Judged(WORLD, WORLD, LABELS), epochs=150, seed=0, title="test")
+    network = train(Judged(WORLD, WORLD, LABELS), epochs=40, seed=0, title="test")
     made = films(seed=2)
 
     def nearness(pool: Any) -> float:
