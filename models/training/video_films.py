@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -242,7 +242,7 @@ def stored_vectors(path: Path | None, make: Callable[[], FrameVectors]) -> Frame
     vectors = make()
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
-        named = {f"spoilt.{kind}": rows for kind, rows in vectors.spoilt.items()}
+        named: dict[str, Any] = {f"spoilt.{kind}": rows for kind, rows in vectors.spoilt.items()}
         named |= {f"fillers.{kind}": rows for kind, rows in vectors.fillers.items()}
         np.savez(path, whole=vectors.whole, views=vectors.views, **named)
     return vectors

@@ -87,7 +87,7 @@ def registry() -> EncoderRegistry:
 
 
 def test_a_film_of_one_frame_is_that_frame(registry: EncoderRegistry) -> None:
-    pictures = golden.pictures(registry.get("image-cnn-64").size_px)
+    pictures = golden.pictures(96)
     films = registry.get(VIDEO).encode([VideoInput(picture[None], None) for picture in pictures])
     assert films[:, :DIMENSION] == pytest.approx(registry.get("image-cnn-64").encode(pictures), abs=1e-5)
 

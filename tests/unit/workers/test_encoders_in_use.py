@@ -28,7 +28,7 @@ def test_a_video_is_of_the_spaces_of_its_image_and_audio_encoders() -> None:
 def test_a_silent_film_of_one_picture_lies_where_the_picture_lies() -> None:
     specs = specs_in_use(Settings(), REGISTRY)
     image, video = (REGISTRY.get(specs[modality].name) for modality in ("image", "video"))
-    picture = np.random.default_rng(0).integers(0, 256, (image.size_px, image.size_px, 3), np.uint8)
+    picture = image.sample()
     fused = LinearFusion(specs).fuse_batch(
         [
             {"image": image.encode([picture])[0]},
