@@ -1,7 +1,7 @@
 """The roles run as the image runs them: unprivileged, from a file system that they cannot write to.
 
-There need be no container engine: `bare_root.sh` makes the same conditions. Where that needs rights that the
-tests do not have, the roles run as the tests' own user, who still can write neither to the packages nor to the
+No container engine is needed: `bare_root.sh` makes the same conditions. Where that needs rights that the
+tests do not have, roles run as the tests' own user, who may write neither to the packages nor to the
 working folder.
 """
 

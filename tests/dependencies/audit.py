@@ -1,7 +1,7 @@
-"""`python -m tests.dependencies.audit`: are there known vulnerabilities in what is installed, and in the image?
+"""`python -m tests.dependencies.audit`: has what is installed, or the image, known vulnerabilities?
 
-pip-audit asks a service of advisories on the internet. Where none answers, nothing is known, which this says in one line;
-it is a failure only with `--must-be-answered`, as before a release.
+pip-audit asks a service of advisories on the internet. Where none answers, nothing is known, which this says
+in one line; it is a failure only with `--must-be-answered`, as before a release.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def judged(report: Mapping[str, Any] | None, ignored: Mapping[str, str] = IGNORE
     """
     packages = report["dependencies"] if report is not None else []
     found = [
-        f"{one['name']} {one['version']}: {known['id']}, mended in {', '.join(known['fix_versions']) or 'no version'}"
+        f"{one['name']} {one['version']} has {known['id']}, mended in {known['fix_versions'] or 'no version'}"
         for one in packages
         for known in one.get("vulns", ())
         if not ignored.keys() & {known["id"], *known.get("aliases", ())}
