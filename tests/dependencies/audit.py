@@ -1,7 +1,8 @@
 """`python -m tests.dependencies.audit`: has what is installed, or the image, known vulnerabilities?
 
-pip-audit asks a service of advisories on the internet. Where none answers, nothing is known, which this says
-in one line; it is a failure only with `--must-be-answered`, as before a release.
+pip-audit asks a service of advisories on the internet: the first that finds what `control.txt` is known to
+have. Where there is none, nothing is known, which this says in a line; it is a failure only with
+`--must-be-answered`, as before a release.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from pathlib import Path
 from typing import Any, Final
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
-SERVICES: Final = ("pypi", "osv")
+SERVICES: Final[Sequence[Sequence[str]]] = (("-s", "osv"), ("-s", "pypi"))
+CONTROL: Final = ("--requirement", str(Path(__file__).with_name("control.txt")), "--no-deps", "--disable-pip")
 TIME_S: Final = 60.0
 """For all of it."""
 
@@ -43,7 +45,7 @@ class Verdict(Enum):
 def judged(report: Mapping[str, Any] | None, ignored: Mapping[str, str] = IGNORED) -> tuple[Verdict, str]:
     """The verdict on pip-audit's report, and in words why. None: there is no report.
 
-    A package that the service does not know was not audited. Where it knows none, it is no such service.
+    A package that the service does not know was not audited.
     """
     packages = report["dependencies"] if report is not None else []
     found = [
@@ -57,7 +59,7 @@ def judged(report: Mapping[str, Any] | None, ignored: Mapping[str, str] = IGNORE
     unknown = [one["name"] for one in packages if "skip_reason" in one]
     audited = len(packages) - len(unknown)
     if not audited:
-        return Verdict.UNANSWERED, "no service of advisories can be reached"
+        return Verdict.UNANSWERED, "no service of advisories answers"
     but = f"; not known to it: {', '.join(unknown)}" if unknown else ""
     return Verdict.CLEAN, f"{audited} packages without a known vulnerability{but}"
 
@@ -85,29 +87,33 @@ def asked(arguments: Sequence[str], timeout_s: float) -> Mapping[str, Any] | Non
     return report
 
 
-def audit(
-    arguments: Sequence[str],
-    deadline_s: float,
-    services: Sequence[Sequence[str]] = [("-s", one) for one in SERVICES],
-) -> tuple[Verdict, str]:
-    """Ask one service after another until one knows; ``deadline_s`` on the monotonic clock."""
-    verdict = judged(None)
+def answering(deadline_s: float, services: Sequence[Sequence[str]] = SERVICES) -> Sequence[str] | None:
+    """The first service that is to be believed; None where there is none."""
     for service in services:
-        if time.monotonic() < deadline_s and verdict[0] is Verdict.UNANSWERED:
-            verdict = judged(asked([*arguments, *service], deadline_s - time.monotonic()))
-    return verdict
+        report = asked([*CONTROL, *service], deadline_s - time.monotonic())
+        if judged(report, {})[0] is Verdict.VULNERABLE:
+            return service
+    return None
+
+
+def audit(
+    what: Sequence[str], deadline_s: float, services: Sequence[Sequence[str]] = SERVICES
+) -> tuple[Verdict, str]:
+    """The verdict on some packages, and why; ``deadline_s`` on the monotonic clock."""
+    service = answering(deadline_s, services)
+    return judged(None if service is None else asked([*what, *service], deadline_s - time.monotonic()))
 
 
 def main(arguments: Sequence[str]) -> int:
     """Audit all; the exit status."""
     deadline_s = time.monotonic() + TIME_S
     refused = {Verdict.VULNERABLE} | ({Verdict.UNANSWERED} if "--must-be-answered" in arguments else set())
-    verdicts = set()
+    status = 0
     for name, what in WHAT.items():
         verdict, why = audit(what, deadline_s)
-        verdicts.add(verdict)
         print(f"{'NOT AUDITED' if verdict is Verdict.UNANSWERED else verdict.value}: {name}: {why}")
-    return 1 if verdicts & refused else 0
+        status |= verdict in refused
+    return status
 
 
 if __name__ == "__main__":

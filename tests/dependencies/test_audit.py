@@ -74,16 +74,17 @@ def test_what_fails(
 
 
 @pytest.fixture
-def service() -> Iterator[str]:
-    """A service of advisories on loopback, which knows one vulnerability."""
+def service(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A service of advisories on loopback, which knows one vulnerability, or none at all."""
+    answers: bool = request.param
     advisory = {
         "id": "PYSEC-1",
         "details": "bad",
         "affected": [
             {
-                "package": {"ecosystem": "PyPI", "name": "numpy"},
-                "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "2.0"}]}],
-                "versions": ["1.0"],
+                "package": {"ecosystem": "PyPI", "name": "jinja2"},
+                "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "3.0"}]}],
+                "versions": ["2.10"],
             }
         ],
     }
@@ -91,7 +92,7 @@ def service() -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            bad = asked["package"]["name"] == "numpy" and asked["version"] == "1.0"
+            bad = asked["version"] == "2.10" and answers
             body = json.dumps({"vulns": [advisory]} if bad else {}).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
@@ -108,14 +109,22 @@ def service() -> Iterator[str]:
     server.server_close()
 
 
-@pytest.mark.parametrize(("version", "verdict"), [("1.0", Verdict.VULNERABLE), ("2.0", Verdict.CLEAN)])
+@pytest.mark.parametrize(
+    ("service", "version", "verdict"),
+    [
+        (True, "2.10", Verdict.VULNERABLE),
+        (True, "3.0", Verdict.CLEAN),
+        # It answers, but does not find what is known: it is not believed.
+        (False, "3.0", Verdict.UNANSWERED),
+    ],
+    indirect=["service"],
+)
 def test_pip_audit_asks_and_its_report_is_understood(
     service: str, version: str, verdict: Verdict, tmp_path: Path
 ) -> None:
-    # The first service refuses the connection, so that the second is asked.
-    services = [("-s", "osv", "--osv-url", url) for url in ("http://127.0.0.1:9/v1/query", service)]
     what = tmp_path / "requirements.txt"
-    what.write_text(f"numpy=={version}\n", encoding="utf-8")
+    what.write_text(f"jinja2=={version}\n", encoding="utf-8")
     arguments = ("--requirement", str(what), "--no-deps", "--disable-pip")
+    # The first refuses the connection, so that the second is asked.
+    services = [("-s", "osv", "--osv-url", url) for url in ("http://127.0.0.1:9/v1/query", service)]
     assert audit(arguments, time.monotonic() + 120, services)[0] is verdict
-    assert audit(arguments, time.monotonic() + 120, services[:1])[0] is Verdict.UNANSWERED
