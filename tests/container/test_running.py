@@ -156,10 +156,10 @@ def test_help_is_shown(packages: Path, tmp_path: Path) -> None:
     assert not ran.stderr
 
 
-def test_items_are_encoded_and_fused(
+def test_roles_get_ready_work_and_stop(
     packages: Path, kafka: KafkaServer, redis_server: RedisServer, topic_prefix: str, tmp_path: Path
 ) -> None:
-    """Also the child processes that decode work there, and the folder of bundles need not exist."""
+    """Media are decoded in child processes there, too; and the folder of bundles need not exist, for fuse."""
     with Stream(kafka.bootstrap_servers, redis_server.url, topic_prefix, tmp_path) as stream:
         sections: dict[str, Any] = stream.sections | {"worker": {"log_format": "json"}}
         variables = {f"FRESHET_{name.upper()}": json.dumps(values) for name, values in sections.items()}
@@ -179,9 +179,7 @@ def test_items_are_encoded_and_fused(
                     assert {int(status[one], 16) for one in ("CapPrm", "CapEff", "CapBnd", "CapAmb")} == {0}
             item = {"item_id": "lamp", "media": [inline("image", png("RGB", 64))]}
             stream.publish("items", item, "lamp").get(timeout=120)
-            stream.read(
-                stream.names.item_vectors(stream.space).removeprefix(topic_prefix), bool, decode=bytes
-            )
+            stream.read("item-features", bool, decode=bytes)
             assert [role.stop() for role in roles] == [0, 0], "\n".join(role.log() for role in roles)
         finally:
             for role in roles:
