@@ -110,9 +110,7 @@ class Role:
         self.name = name
         self._log = log
         with log.open("wb") as output:
-            self.process = die_with_parent.spawn(
-                command, stdout=output, stderr=subprocess.STDOUT, env={**os.environ}
-            )
+            self.process = die_with_parent.spawn(command, stdout=output, stderr=subprocess.STDOUT)
 
     def log(self) -> str:
         """What it wrote."""
