@@ -8,6 +8,9 @@ root=$1 user=$2 group=$3 folder=$4
 shift 4
 
 mount -t tmpfs -o mode=755 tmpfs "$root"
+# First, as what is shown may be below it.
+mkdir "$root/tmp"
+mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs "$root/tmp"
 while [ "$1" != -- ]; do
     source=${1%%=*} target=$root${1#*=}
     shift
@@ -19,10 +22,9 @@ while [ "$1" != -- ]; do
     fi
 done
 shift
-mkdir -p "$root/proc" "$root/dev" "$root/tmp" "$root$folder"
+mkdir -p "$root/proc" "$root/dev" "$root$folder"
 mount --rbind /proc "$root/proc"
 mount --rbind /dev "$root/dev"
-mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs "$root/tmp"
 mount -o remount,ro "$root"
 exec chroot "$root" setpriv --reuid "$user" --regid "$group" --clear-groups --no-new-privs --bounding-set=-all \
     --inh-caps=-all --pdeathsig KILL env --chdir "$folder" --ignore-environment "$@"
