@@ -59,7 +59,7 @@ def judged(report: Mapping[str, Any] | None, ignored: Mapping[str, str] = IGNORE
     unknown = [one["name"] for one in packages if "skip_reason" in one]
     audited = len(packages) - len(unknown)
     if not audited:
-        return Verdict.UNANSWERED, "no service of advisories answers"
+        return Verdict.UNANSWERED, "pip-audit fails, takes too long or is told of none of the packages"
     but = f"; not known to it: {', '.join(unknown)}" if unknown else ""
     return Verdict.CLEAN, f"{audited} packages without a known vulnerability{but}"
 
@@ -101,7 +101,9 @@ def audit(
 ) -> tuple[Verdict, str]:
     """The verdict on some packages, and why; ``deadline_s`` on the monotonic clock."""
     service = answering(deadline_s, services)
-    return judged(None if service is None else asked([*what, *service], deadline_s - time.monotonic()))
+    if service is None:
+        return Verdict.UNANSWERED, "no service of advisories answers"
+    return judged(asked([*what, *service], deadline_s - time.monotonic()))
 
 
 def main(arguments: Sequence[str]) -> int:
