@@ -96,11 +96,8 @@ def answering(deadline_s: float, services: Sequence[Sequence[str]] = SERVICES) -
     return None
 
 
-def audit(
-    what: Sequence[str], deadline_s: float, services: Sequence[Sequence[str]] = SERVICES
-) -> tuple[Verdict, str]:
+def audit(what: Sequence[str], service: Sequence[str] | None, deadline_s: float) -> tuple[Verdict, str]:
     """The verdict on some packages, and why; ``deadline_s`` on the monotonic clock."""
-    service = answering(deadline_s, services)
     if service is None:
         return Verdict.UNANSWERED, "no service of advisories answers"
     return judged(asked([*what, *service], deadline_s - time.monotonic()))
@@ -110,9 +107,10 @@ def main(arguments: Sequence[str]) -> int:
     """Audit all; the exit status."""
     deadline_s = time.monotonic() + TIME_S
     refused = {Verdict.VULNERABLE} | ({Verdict.UNANSWERED} if "--must-be-answered" in arguments else set())
+    service = answering(deadline_s)
     status = 0
     for name, what in WHAT.items():
-        verdict, why = audit(what, deadline_s)
+        verdict, why = audit(what, service, deadline_s)
         print(f"{'NOT AUDITED' if verdict is Verdict.UNANSWERED else verdict.value}: {name}: {why}")
         status |= verdict in refused
     return status

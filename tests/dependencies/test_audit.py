@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.dependencies import audit as audit_module
-from tests.dependencies.audit import IGNORED, Verdict, audit, judged, main
+from tests.dependencies.audit import IGNORED, Verdict, answering, audit, judged, main
 
 BAD = {"id": "PYSEC-1", "aliases": ["CVE-1"], "fix_versions": ["2.0"], "description": ""}
 
@@ -68,6 +68,7 @@ def test_what_fails(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setattr(audit_module, "answering", lambda *_: None)
     monkeypatch.setattr(audit_module, "audit", lambda *_: (verdict, "why"))
     assert (main([]), main(["--must-be-answered"])) == statuses
     assert ("NOT AUDITED" in capsys.readouterr().out) == (verdict is Verdict.UNANSWERED)
@@ -127,4 +128,5 @@ def test_pip_audit_asks_and_its_report_is_understood(
     arguments = ("--requirement", str(what), "--no-deps", "--disable-pip")
     # The first refuses the connection, so that the second is asked.
     services = [("-s", "osv", "--osv-url", url) for url in ("http://127.0.0.1:9/v1/query", service)]
-    assert audit(arguments, time.monotonic() + 120, services)[0] is verdict
+    deadline_s = time.monotonic() + 120
+    assert audit(arguments, answering(deadline_s, services), deadline_s)[0] is verdict
