@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from models.encoders.manifest import FileEntry, GraphEntry
 from models.encoders.onnx_structure import OnnxStructure, read_structure
 from models.errors import EncoderOutputError, GraphError, ManifestError
+from models.onnx_runtime import ort
 
 # com.microsoft are the operators that ONNX Runtime itself carries; none of these domains loads a library.
 ALLOWED_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})

@@ -8,6 +8,7 @@ import logging
 import tempfile
 from pathlib import Path
 
+import models.onnx_runtime  # noqa: F401  It is to be imported before onnxruntime.
 from models.errors import ExportError
 
 _OPERATORS = ["MatMul", "Gather"]

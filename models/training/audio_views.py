@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import onnxruntime as ort  # type: ignore[import-untyped]
 import torch
 from numpy.typing import NDArray
 
+from models.onnx_runtime import ort
 from models.training.audio_network import SILENCE, MelPower
 from models.training.common import Floats, progress_bar
 from models.training.distillation import NO_LABEL

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime as ort  # type: ignore[import-untyped]
 import torch
 
 from models.encoders.manifest import GraphEntry
 from models.errors import TrainingError
+from models.onnx_runtime import ort
 from models.training.common import OPSET, save_graph
 from models.training.fusion_networks import FusionNetwork
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-import onnxruntime as ort  # type: ignore[import-untyped]
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
@@ -21,6 +20,7 @@ from torch import Tensor
 
 from models.encoders.loading import load_encoder
 from models.encoders.manifest import ImageManifest, ImagePreprocessing, Measurement, TrainingData
+from models.onnx_runtime import ort
 from models.preprocessing.image import fit_square
 from models.training.common import (
     Floats,

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort  # type: ignore[import-untyped]
 from tokenizers import Tokenizer
 
 from models.encoders import (
@@ -27,6 +26,7 @@ from models.encoders import (
     VideoInput,
 )
 from models.encoders.audio import window_starts
+from models.onnx_runtime import ort
 from streams.settings import load_settings
 from workers.bench.media_samples import title
 from workers.bench.rows import Row, row

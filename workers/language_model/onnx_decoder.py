@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import onnxruntime as ort  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from transformers import AutoTokenizer
 
+from models.onnx_runtime import ort
 from streams.errors import ConfigurationError
 from workers.language_model.local_model import check_room
 from workers.language_model.prompt_tokens import ChatPrompts

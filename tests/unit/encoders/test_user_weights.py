@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 import pytest
 
 from models.encoders import Encoder, EncoderRegistry, VideoInput
 from models.encoders.encoder import unit_rows
+from models.onnx_runtime import ort
 from tests.unit.encoders.tiny_encoders import graph_entry, write_manifest
 
 
