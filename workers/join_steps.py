@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -70,6 +71,7 @@ class JoinSteps:
         outcomes_topic: The full name.
         now: The wall clock.
         decided: See `Step`.
+        behind_ms: See `Step`.
     """
 
     def __init__(
@@ -79,12 +81,14 @@ class JoinSteps:
         popularity: PopularityShares,
         now: Callable[[], datetime],
         decided: Decisions | None = None,
+        behind_ms: Callable[[], float] = lambda: math.inf,
     ) -> None:
         join = settings.join
         self._outcomes_topic = outcomes_topic
         self._popularity = popularity
         self._now = now
         self._decided = decided or NothingDecided()
+        self._behind_ms = behind_ms
         self._bounds = JoinBounds(round(join.window_hours * 3_600e6), join.lists_per_user)
         self._conversions = frozenset(join.conversions)
         self._actions = frozenset(settings.profile.actions)
@@ -100,7 +104,7 @@ class JoinSteps:
 
     def step(self, state: Exposures) -> Step:
         """What comes next for a person."""
-        return Step(state, self._bounds, self._conversions, self._decided)
+        return Step(state, self._bounds, self._conversions, self._decided, self._behind_ms())
 
     def owe(self, step: Step, source: str, offset: int) -> None:
         """Keep the step's outcomes with the state until Kafka has them."""

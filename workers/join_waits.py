@@ -6,6 +6,7 @@ A person with such an event has a timer in the state store. Whoever has their pa
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
@@ -101,6 +102,19 @@ class JoinWaits:
         """Lists of the partition that were published before are in the state."""
         return self._lists_until_ms.get(partition, 0)
 
+    def behind_ms(self) -> float:
+        """Up to which moment the partition that is furthest behind is read; infinite where none is behind.
+
+        One is while old lists come, or none came yet: after a start, or where state was lost.
+        """
+        now_ms = (self._now().timestamp() - self._wait_s) * 1_000
+        behind = [
+            until_ms
+            for partition in self._last_list_s
+            if (until_ms := self.lists_until_ms(partition)) < now_ms and not self._is_silent(partition)
+        ]
+        return min(behind, default=math.inf)
+
     async def sweep(self) -> None:
         """Decide the events of this worker's partitions that have waited long enough.
 
@@ -119,10 +133,12 @@ class JoinWaits:
 
     def _until_ms(self, partition: int) -> int:
         until_ms = self.lists_until_ms(partition)
-        silent_s = self._clock() - self._last_list_s.get(partition, self._clock())
-        if silent_s >= self._wait_s:
+        if self._is_silent(partition):
             until_ms = max(until_ms, round((self._now().timestamp() - self._wait_s) * 1_000))
         return until_ms
+
+    def _is_silent(self, partition: int) -> bool:
+        return self._clock() - self._last_list_s.get(partition, self._clock()) >= self._wait_s
 
     async def _end(self, partition: int, user_ids: Sequence[str]) -> int:
         """Decide what these people's events belong to; for how many of them nothing is left to do.

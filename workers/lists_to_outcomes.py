@@ -94,7 +94,9 @@ class OutcomeJoiner(FencedRole):
         half_life_s = settings.recommend.popularity_half_life_days * 86_400.0
         self.popularity = PopularityShares(store, half_life_s, lambda: now().timestamp())
         self._decided = DecidedOutcomes(published, frozenset(settings.join.conversions))
-        self._steps = JoinSteps(settings, topics.outcomes, self.popularity, now, self._decided)
+        self._steps = JoinSteps(
+            settings, topics.outcomes, self.popularity, now, self._decided, lambda: self.waits.behind_ms()
+        )
         self.waits = JoinWaits(
             store,
             publisher,

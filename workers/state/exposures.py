@@ -14,6 +14,7 @@ with the lists that are here), ids remembered against repeats by `RECENT_IDS`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -171,12 +172,16 @@ class Step:
 
     ``decided`` tells which list an event was joined with before, where state was lost or set back since: it
     counts again, as state has forgotten that too, and is not joined again, perhaps with another list.
+
+    ``behind_ms``: of lists that were published since then, some may not be here yet, whatever came after
+    them: where partitions were added, a person's lists are in two of them.
     """
 
     state: Exposures
     bounds: JoinBounds
     conversions: frozenset[str] = frozenset()
     decided: Decisions = field(default_factory=NothingDecided)
+    behind_ms: float = math.inf
     lists: list[ShownList] = field(default_factory=list)
     joined: list[Joined] = field(default_factory=list)
     recalled: list[CountedOutcome] = field(default_factory=list)
@@ -226,11 +231,11 @@ class Step:
             recent_events=_remember(state.recent_events, digest),
         )
 
-    def settle(self, until_ms: int) -> None:
+    def settle(self, until_ms: float) -> None:
         """Decide what can be decided, where lists published before ``until_ms`` are here."""
         if not self.state.waiting:
             return
-        until_ms = max([until_ms, *(one.published_ms for one in self.state.lists)])
+        until_ms = min(max([until_ms, *(one.published_ms for one in self.state.lists)]), self.behind_ms)
         surplus = len(self.state.waiting) - WAITING_EVENTS
         waiting = []
         for number, event in enumerate(self.state.waiting):
@@ -255,7 +260,7 @@ class Step:
         new = tuple(Owed(source, offset, outcome) for outcome in outcomes)
         self.state = msgspec.structs.replace(self.state, owed=(*self.state.owed, *new))
 
-    def _decide(self, event: JoinEvent, until_ms: int, *, must: bool) -> ShownList | Unmatched | None:
+    def _decide(self, event: JoinEvent, until_ms: float, *, must: bool) -> ShownList | Unmatched | None:
         """The event's list, why it has none, or None while that is not known (never where it ``must`` be)."""
         lists, window_us = self.state.lists, self.bounds.window_us
         if event.recommendation_id is not None:

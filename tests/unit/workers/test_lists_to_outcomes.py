@@ -107,6 +107,28 @@ async def test_lists_that_still_come_keep_an_event_waiting() -> None:
     assert pairs(bench) == [("l9", "e1")]
 
 
+async def test_lists_of_a_partition_that_is_behind_others_are_waited_for() -> None:
+    """As where all is read again after partitions were added: old lists are in one, events in another."""
+    bench = JoinBench(settings=join_settings(wait_s=10.0))
+    bench.clocks.seconds = 100.0
+    for partition in (0, 1):
+        bench.role.waits.take(partition)
+    await bench.feed(
+        shown("b0", ["lamp"], -500, user="ben", offset=0, partition=0),
+        shown("l9", ["film"], 95, offset=0, partition=1),
+        happened([Did("e1", "lamp", 80, "l1"), Did("e2", "lamp", 80)], partition=1),
+    )
+    for number in range(1, 4):
+        await bench.feed(shown(f"b{number}", ["lamp"], -400 + number, user="ben", offset=number, partition=0))
+        await bench.sweep(9.0, partition=1)
+    assert await bench.store.timers_due("join:1", math.inf, 9) == ["anna"]
+    await bench.feed(shown("l1", ["lamp"], 20, offset=4, partition=0))
+    assert pairs(bench) == [("l1", "e1")]
+    await bench.feed(shown("b9", ["lamp"], 126, user="ben", offset=5, partition=0))
+    await bench.sweep(9.0, partition=1)
+    assert pairs(bench) == [("l1", "e1"), ("l1", "e2")]
+
+
 async def test_lists_of_others_that_are_newer_end_a_wait() -> None:
     bench = JoinBench()
     await bench.feed(shown("l1", ["lamp"], 0, offset=0), happened([Did("e1", "lamp", 5)]))
