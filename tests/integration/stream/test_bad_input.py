@@ -14,8 +14,8 @@ from tests.integration.stream.stack import Json, Stack
 
 LONG_ID = "x" * 10_000
 MAX_GROWTH_BYTES = 32 * MEBIBYTE
-# Of 192 MiB that are published.
-FLOOD_GROWTH_BYTES = 128 * MEBIBYTE
+# Of 384 MiB that are published; mostly it is some 110 MiB, at times 135, and with half of that flood the same.
+FLOOD_GROWTH_BYTES = 192 * MEBIBYTE
 
 
 def item(**fields: Any) -> bytes:
@@ -134,9 +134,9 @@ def test_a_bad_request(stack: Stack, tag: str, name: str) -> None:
 
 
 def test_a_flood_of_garbage_takes_bounded_memory(stack: Stack, tag: str) -> None:
-    """Twelve times what a role of this stack may have in flight."""
+    """Twenty-four times what a role of this stack may have in flight."""
     garbage = b'{"item_id": "x", "title": "' + b"x" * (6 * MEBIBYTE)
-    count = 12 * stack.stream.settings.worker.max_in_flight_bytes // len(garbage)
+    count = 24 * stack.stream.settings.worker.max_in_flight_bytes // len(garbage)
     with bounded(stack.pid("text"), FLOOD_GROWTH_BYTES), bounded(stack.pid("image"), FLOOD_GROWTH_BYTES):
         positions = [stack.publish("items", garbage, f"{tag}-{number}") for number in range(count)]
         letters = [stack.letter("items", position) for position in positions]
