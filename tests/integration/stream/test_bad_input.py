@@ -14,7 +14,7 @@ from tests.integration.stream.stack import Json, Stack
 
 LONG_ID = "x" * 10_000
 MAX_GROWTH_BYTES = 32 * MEBIBYTE
-# Of 384 MiB that are published; mostly it is some 110 MiB, at times 135, and with half of that flood the same.
+# Of 384 MiB that are published. Mostly it is some 110 MiB, at times 135; with half of that flood too.
 FLOOD_GROWTH_BYTES = 192 * MEBIBYTE
 
 
