@@ -9,15 +9,23 @@ from aiokafka import ConsumerRecord
 HELD_BYTES = 64 << 20
 
 
-class _Head(msgspec.Struct):
-    """What of a changed profile says whether a newer one is known."""
+class ProfileHead(msgspec.Struct):
+    """What of a `ProfileChanged` says whether a newer one is known, without the rest."""
 
     user_id: str
     version: int
     since_ms: int = 0
 
 
-_head_decoder = msgspec.msgpack.Decoder(_Head)
+_head_decoder = msgspec.msgpack.Decoder(ProfileHead)
+
+
+def profile_head(value: bytes) -> ProfileHead | None:
+    """The head of a record's value; None where that is no changed profile."""
+    try:
+        return _head_decoder.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 class NewestProfiles:
@@ -45,9 +53,8 @@ class NewestProfiles:
         Returns:
             Whether it was understood, held or not.
         """
-        try:
-            head = _head_decoder.decode(record.value)
-        except msgspec.MsgspecError:
+        head = profile_head(record.value)
+        if head is None:
             return False
         age = (head.since_ms, head.version, record.timestamp)
         held = self._newest.get(head.user_id)

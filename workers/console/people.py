@@ -6,7 +6,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
 from aiokafka import ConsumerRecord
 
 from models.errors import ProfileStateError
@@ -15,19 +14,9 @@ from streams.codec import decode_value
 from streams.errors import BadInputError
 from streams.topics import PROFILES
 from workers.erased_people import since_of
+from workers.newest_profiles import profile_head
 
 SHOWN_HISTORY = 24
-
-
-class _Newest(msgspec.Struct):
-    """What is decoded of a `ProfileChanged` as long as nobody looks."""
-
-    user_id: str
-    version: int
-    since_ms: int = 0
-
-
-_newest_decoder = msgspec.msgpack.Decoder(_Newest)
 
 
 class People:
@@ -60,9 +49,8 @@ class People:
                     self._held.pop(user_id, None)
                     self._on_forgotten(user_id, since_of(record))
                 continue
-            try:
-                newest = _newest_decoder.decode(record.value)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            newest = profile_head(record.value)
+            if newest is None:
                 continue
             held = self._held.get(newest.user_id)
             version = (newest.since_ms, newest.version)
