@@ -143,7 +143,7 @@ class Scorer:
             return content + self._common_scores()
         scores = self._common_of(self._popularity[rows], self._index.created_at_ms[rows])
         if taste is not None:
-            scores += np.vecdot(self._index.vectors[rows], self._weighted(taste))
+            scores += np.vecdot(self._index.vectors.take(rows, axis=0), self._weighted(taste))
         return scores
 
     def exact(self, taste: Taste | None, rows: Rows) -> ScoreParts:

@@ -58,7 +58,7 @@ def best_near(
 ) -> NDArray[np.int64]:
     """The nearest rows of those whose cells are the nearest, best first, int64 [≤ budget]."""
     rows = index.near(centre, eligible, index.least_near)
-    near = np.vecdot(index.vectors[rows], centre)
+    near = np.vecdot(index.vectors.take(rows, axis=0), centre)
     return rows[best_rows(near, index.hashes[rows], np.arange(len(rows)), budget)]
 
 
