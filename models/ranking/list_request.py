@@ -18,6 +18,7 @@ from models.ranking.scoring import RankingSettings, Rows, Scorer
 from models.ranking.selection import best_first, near_top
 from models.retrieval.columns import Mask
 from models.retrieval.index import ItemIndex
+from models.retrieval.neighbourhoods import is_large
 
 __all__ = ["ListOrder", "ListQuery", "ListResult", "make_list", "make_lists"]
 
@@ -67,8 +68,8 @@ def make_list(
     """The best items for a person.
 
     Args:
-        index: All items. Of a large one (see `ItemIndex.is_large`) those near the taste, the most popular and
-            the newest are compared.
+        index: All items. Of a large one those near the taste, the most popular and the newest are
+            compared; see `models.ranking.promising`.
         profile: Whose list; None for a stranger, who gets what is popular and new.
         query: What is asked for.
         now_ms: The cause's time.
@@ -130,7 +131,7 @@ class _List:
         self._is_part = False
         if int(np.count_nonzero(self._mask)) < _GATHER_SHARE * index.rows:
             self.rows = np.flatnonzero(self._mask)
-        elif index.is_large and self.taste is not None and settings.content_weight > 0:
+        elif is_large(index.rows) and self.taste is not None and settings.content_weight > 0:
             self.rows = promising_rows(index, self.taste.vector, self._mask, query.count)
             self._is_part = True
 

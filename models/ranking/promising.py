@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from models.ranking.selection import near_top
 from models.retrieval.columns import Mask
 from models.retrieval.index import ItemIndex
+from models.retrieval.neighbourhoods import least_near
 
 # Of the most popular and of the newest items each, at least.
 _LEAST = 256
@@ -25,13 +26,13 @@ def promising_rows(
     """Eligible rows for a list, rising, int64 [n]: some thousands.
 
     Args:
-        index: From `models.retrieval.neighbourhoods.SCANNED_ROWS` rows on.
+        index: A large one, see `models.retrieval.neighbourhoods.is_large`.
         direction: Of the taste, [D].
         eligible: bool [rows].
         count: Places of the list.
     """
     least = max(_LEAST, count)
-    near = index.near(direction.astype(np.float32), eligible, max(index.least_near, _PLACES * count))
+    near = index.near(direction.astype(np.float32), eligible, max(least_near(index.rows), _PLACES * count))
     popularity = np.where(eligible, index.popularity(), np.float32(-np.inf))
     popular = near_top(popularity, index.hashes, least, 0.0)
     promising = np.zeros(index.rows, np.bool_)

@@ -22,7 +22,7 @@ from models.errors import DimensionError, EncoderOutputError
 from models.profile.hashing import hash64
 from models.retrieval.columns import AttributeColumn, Mask
 from models.retrieval.filters import AttributeValue, Filter, FilterRange, filter_values
-from models.retrieval.neighbourhoods import LEAST_NEAR, NEAR_SHARE, SCANNED_ROWS, Neighbourhoods
+from models.retrieval.neighbourhoods import Neighbourhoods
 from models.retrieval.newest import NewestFirst
 from models.retrieval.row_link import RowChanges
 
@@ -256,16 +256,6 @@ class ItemIndex:
             count: At least 1.
         """
         return self._newest.best(self.created_at_ms, self.hashes, eligible, count)
-
-    @property
-    def is_large(self) -> bool:
-        """Whether there are so many rows that only those `near` a direction are to be looked at."""
-        return self.rows >= SCANNED_ROWS
-
-    @property
-    def least_near(self) -> int:
-        """How many rows to look at, at least, for the nearest few."""
-        return max(LEAST_NEAR, self.rows // NEAR_SHARE)
 
     def near(self, direction: NDArray[np.float32], eligible: Mask, least: int) -> NDArray[np.int64]:
         """Eligible rows whose vectors may lie near a direction, at least ``least`` where there are so many.

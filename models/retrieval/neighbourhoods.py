@@ -33,6 +33,16 @@ _MOST_TOUCHED = 1_024
 _Work = Generator[None, Vectors, "_Cells"]
 
 
+def is_large(rows: int) -> bool:
+    """Whether an index has so many rows that only those near a direction are to be looked at."""
+    return rows >= SCANNED_ROWS
+
+
+def least_near(rows: int) -> int:
+    """How many rows to look at, at least, for the nearest few of a large index."""
+    return max(LEAST_NEAR, rows // NEAR_SHARE)
+
+
 @dataclass(frozen=True, slots=True)
 class _Cells:
     """Rows by cell: ``order`` of all rows, in which each cell's begin at ``starts``.

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from models.cascade.moment import Signals
 from models.retrieval.index import ItemIndex
+from models.retrieval.neighbourhoods import is_large, least_near
 from models.sources.proposals import best_rows, each_once
 from models.user.multi_interest import ENTRIES, cluster, faded
 
@@ -47,7 +48,7 @@ def nearest_each(
         eligible: By row.
         budget: At least 1.
     """
-    if index.is_large:
+    if is_large(index.rows):
         return [best_near(index, centre, eligible, budget) for centre in centres]
     similarities, may_be_listed = _similarities(centres, index.vectors), eligible.nonzero()[0]
     return [best_rows(one, index.hashes, may_be_listed, budget) for one in similarities]
@@ -57,7 +58,7 @@ def best_near(
     index: ItemIndex, centre: NDArray[np.float32], eligible: NDArray[np.bool_], budget: int
 ) -> NDArray[np.int64]:
     """The nearest rows of those whose cells are the nearest, best first, int64 [≤ budget]."""
-    rows = index.near(centre, eligible, index.least_near)
+    rows = index.near(centre, eligible, least_near(index.rows))
     near = np.vecdot(index.vectors.take(rows, axis=0), centre)
     return rows[best_rows(near, index.hashes[rows], np.arange(len(rows)), budget)]
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.retrieval import ItemIndex
+from models.retrieval.neighbourhoods import is_large
 from models.sources.interests import best_near
 from models.sources.proposals import best_rows
 from workers.bench.catalogue import clustered_vectors
@@ -36,7 +37,7 @@ T = TypeVar("T")
 
 def nearest(index: ItemIndex, query: Vectors, count: int) -> list[str]:
     """What Freshet does for each interest of a person: a scan, or one of the nearest cells of many items."""
-    if index.is_large:
+    if is_large(index.rows):
         rows = best_near(index, query, index.available, count)
     else:
         scores = np.vecdot(index.vectors, query)

@@ -9,6 +9,7 @@ from aiokafka import ConsumerRecord
 from models.cascade.cascade import Cascade
 from models.fusion import Fusion
 from models.retrieval import ItemIndex
+from models.retrieval.neighbourhoods import is_large
 from streams.internal_messages import ProfileChanged
 from streams.settings import Settings
 from workers.arm_lists import ArmLists, uses_cascade
@@ -53,7 +54,7 @@ async def wire_recommend(around: Around) -> Wiring:
     popularity = PopularityFollower(around.store, space.index, around.settings.recommend)
     around.resources.push_async_callback(space.follower.stop)
     await space.follower.start()
-    if space.index.is_large:
+    if is_large(space.index.rows):
         # The first lists are not to put it into cells.
         await space.quietly(lambda: space.index.warm_up(()))
     around.resources.push_async_callback(popularity.stop)

@@ -11,7 +11,6 @@ from models.profile import Profile, new_profile
 from models.ranking import ListQuery, ListResult, RankingSettings, make_list
 from models.ranking.promising import promising_rows
 from models.retrieval import ItemIndex, neighbourhoods
-from models.retrieval import index as index_module
 from tests.unit.models.profile_events import NOW_MS, event, profile_of
 
 ITEMS, GROUPS, DIMENSION = 4_000, 40, 16
@@ -22,8 +21,8 @@ SETTINGS = RankingSettings(freshness_weight=0.2)
 @pytest.fixture
 def index(monkeypatch: pytest.MonkeyPatch) -> ItemIndex:
     """Items in groups, of all ages and popularities; taken for a large catalogue."""
-    monkeypatch.setattr(index_module, "SCANNED_ROWS", 1_000)
-    monkeypatch.setattr(index_module, "LEAST_NEAR", 300)
+    monkeypatch.setattr(neighbourhoods, "SCANNED_ROWS", 1_000)
+    monkeypatch.setattr(neighbourhoods, "LEAST_NEAR", 300)
     monkeypatch.setattr(neighbourhoods, "CELLS", 64)
     random = np.random.default_rng(4)
     centres = random.standard_normal((GROUPS, DIMENSION))
@@ -47,14 +46,14 @@ def person(group: int) -> Profile:
 
 def scanned(monkeypatch: pytest.MonkeyPatch, *given: object) -> ListResult:
     with monkeypatch.context() as patched:
-        patched.setattr(index_module, "SCANNED_ROWS", ITEMS + 1)
+        patched.setattr(neighbourhoods, "SCANNED_ROWS", ITEMS + 1)
         return make_list(*given)  # type: ignore[arg-type]
 
 
 def test_it_is_the_list_of_all_items_where_vectors_lie_in_groups(
     index: ItemIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert index.is_large
+    assert neighbourhoods.is_large(index.rows)
     for group in range(GROUPS):
         given = (index, person(group), ListQuery(count=20), NOW_MS, SETTINGS)
         assert make_list(*given) == scanned(monkeypatch, *given)
