@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageEnhance, ImageOps
+from PIL import Image
 from torch import Tensor
 
 from models.encoders.loading import load_encoder
@@ -35,6 +35,7 @@ from models.training.common import (
 )
 from models.training.distillation import CentredUnit, distil
 from models.training.image_network import ImageNetwork
+from models.training.image_views import random_view
 from models.training.labelled_media import Labelled, read_clothing
 
 NAME = "image-cnn-64"
@@ -121,21 +122,6 @@ def augment(pixels: Tensor, generator: torch.Generator) -> Tensor:
     x = torch.where(mirrored[:, None, None, None], pixels.flip(2), pixels).to(torch.float32)
     gain = 1 + 0.15 * (2 * torch.rand((len(x), 1, 1, 3), generator=generator) - 1)
     return (x * gain).clamp(0, 255)
-
-
-def random_view(image: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """A crop of half to all of the area, mirrored by chance, with other brightness, contrast and colour."""
-    width, height = image.size
-    side = np.sqrt(rng.uniform(0.5, 1.0))
-    aspect = np.exp(rng.uniform(-0.2, 0.2))
-    w, h = min(1.0, side * aspect) * width, min(1.0, side / aspect) * height
-    left, top = rng.uniform(0, width - w), rng.uniform(0, height - h)
-    view = image.crop((int(left), int(top), int(left + w) or 1, int(top + h) or 1))
-    if rng.random() < 0.5:
-        view = ImageOps.mirror(view)
-    for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
-        view = enhance(view).enhance(rng.uniform(0.7, 1.3))
-    return view
 
 
 def _taught(

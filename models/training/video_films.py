@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
+from PIL import Image, ImageDraw, ImageFilter
 
 from models.encoders.image import ImageEncoder
 from models.preprocessing.image import fit_square
 from models.training.common import Floats, progress_bar, unit
+from models.training.image_views import random_view
 from models.training.labelled_media import Labelled
 
 MAX_FRAMES = 16
@@ -27,6 +28,8 @@ FILLERS = 300
 MAX_PHOTOGRAPHS = 4
 
 Random = np.random.Generator
+# Of a photograph, what a view shows at least.
+LEAST_AREA = 0.33
 Spoil = Callable[[Image.Image, Random], Image.Image]
 Fill = Callable[[int, Random], Image.Image]
 
@@ -65,21 +68,6 @@ class Kinds(NamedTuple):
 
     spoilt: Sequence[str]
     fillers: Sequence[str]
-
-
-def view(image: Image.Image, random: Random) -> Image.Image:
-    """What a camera sees of it: a part of a third to all of the area, mirrored by chance, in other light."""
-    width, height = image.size
-    side = np.sqrt(random.uniform(0.33, 1.0))
-    aspect = np.exp(random.uniform(-0.2, 0.2))
-    w, h = min(1.0, side * aspect) * width, min(1.0, side / aspect) * height
-    left, top = random.uniform(0, width - w), random.uniform(0, height - h)
-    seen = image.crop((int(left), int(top), int(left + w) or 1, int(top + h) or 1))
-    if random.random() < 0.5:
-        seen = ImageOps.mirror(seen)
-    for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
-        seen = enhance(seen).enhance(random.uniform(0.7, 1.3))
-    return seen
 
 
 def _fade(image: Image.Image, random: Random) -> Image.Image:
@@ -169,8 +157,10 @@ def frame_vectors(
     with progress_bar() as bar:
         task = bar.add_task(title, total=len(photographs.items), note="")
         for photograph in photographs.items:
-            shown = [photograph, *(view(photograph, random) for _ in range(VIEWS))]
-            shown += [SPOILT[kind](view(photograph, random), random) for kind in kinds.spoilt]
+            shown = [photograph, *(random_view(photograph, random, LEAST_AREA) for _ in range(VIEWS))]
+            shown += [
+                SPOILT[kind](random_view(photograph, random, LEAST_AREA), random) for kind in kinds.spoilt
+            ]
             rows.append(encoder.encode([pixels(image) for image in shown]))
             bar.update(task, advance=1)
     made = np.stack(rows)
