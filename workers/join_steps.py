@@ -104,7 +104,7 @@ class JoinSteps:
 
     def step(self, state: Exposures) -> Step:
         """What comes next for a person."""
-        return Step(state, self._bounds, self._conversions, self._decided, self._behind_ms())
+        return Step(state, self._bounds, self._conversions, self._decided, self._behind_ms)
 
     def owe(self, step: Step, source: str, offset: int) -> None:
         """Keep the step's outcomes with the state until Kafka has them."""

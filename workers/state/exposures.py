@@ -15,7 +15,7 @@ with the lists that are here), ids remembered against repeats by `RECENT_IDS`.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal, NamedTuple, Protocol
@@ -173,15 +173,15 @@ class Step:
     ``decided`` tells which list an event was joined with before, where state was lost or set back since: it
     counts again, as state has forgotten that too, and is not joined again, perhaps with another list.
 
-    ``behind_ms``: of lists that were published since then, some may not be here yet, whatever came after
-    them: where partitions were added, a person's lists are in two of them.
+    ``behind_ms`` is asked where something waits: of lists that were published since then, some may not be
+    here yet, whatever came after them. Where partitions were added, a person's lists are in two of them.
     """
 
     state: Exposures
     bounds: JoinBounds
     conversions: frozenset[str] = frozenset()
     decided: Decisions = field(default_factory=NothingDecided)
-    behind_ms: float = math.inf
+    behind_ms: Callable[[], float] = lambda: math.inf
     lists: list[ShownList] = field(default_factory=list)
     joined: list[Joined] = field(default_factory=list)
     recalled: list[CountedOutcome] = field(default_factory=list)
@@ -235,7 +235,7 @@ class Step:
         """Decide what can be decided, where lists published before ``until_ms`` are here."""
         if not self.state.waiting:
             return
-        until_ms = min(max([until_ms, *(one.published_ms for one in self.state.lists)]), self.behind_ms)
+        until_ms = min(max([until_ms, *(one.published_ms for one in self.state.lists)]), self.behind_ms())
         surplus = len(self.state.waiting) - WAITING_EVENTS
         waiting = []
         for number, event in enumerate(self.state.waiting):
