@@ -139,6 +139,7 @@ async def fetch_topic_ids(
     node = client.get_random_node() if node_id is None else node_id
     try:
         response = await client.send(node, _MetadataRequest(topics))
+    # aiokafka raises either where the broker has no version of the request that is defined here.
     except (IncompatibleBrokerVersion, NotImplementedError) as error:
         raise ConfigurationError("this Kafka has no topic ids: version 2.8 or later is needed") from error
     found: dict[str, str] = {}

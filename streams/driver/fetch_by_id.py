@@ -151,6 +151,7 @@ class ClientFetchingById:
             return _Fetched(())
         try:
             response = await self._client.send(node_id, _FetchByIdRequest(request, topics), **options)
+        # aiokafka raises either where the broker has no version of the request that is defined here.
         except (IncompatibleBrokerVersion, NotImplementedError):
             self.by_name |= {
                 TopicPartition(name, asked[0]) for name, partitions in request.topics for asked in partitions
