@@ -23,8 +23,10 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 # Short sessions are allowed, so that a test of a killed worker need not wait long for the rebalance. What is
-# to be deleted or compacted is looked for every second.
+# to be deleted or compacted is looked for every second. The node itself is not given up by its controller
+# where the machine stands still for some seconds: nothing kills it, so nothing waits for its session's end.
 KAFKA_TEST_CONFIG = {
+    "broker.session.timeout.ms": "60000",
     "group.min.session.timeout.ms": "1000",
     "log.initial.task.delay.ms": "1000",
     "log.retention.check.interval.ms": "1000",

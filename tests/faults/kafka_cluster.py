@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from kafka.admin import KafkaAdminClient
 
 from deploy.embedded import EmbeddedKafka
 from deploy.embedded.kafka import new_cluster_id
 from deploy.embedded.ports import LOOPBACK, free_port
 
 NODES = 3
+START_TIMEOUT_S = 300.0
 
 
 class KafkaCluster:
@@ -30,7 +34,7 @@ class KafkaCluster:
             EmbeddedKafka(
                 folder / f"node-{number + 1}",
                 clients[number],
-                start_timeout_s=300.0,
+                start_timeout_s=START_TIMEOUT_S,
                 cluster_id=cluster_id,
                 controller_port=controllers[number],
                 extra_config={
@@ -59,10 +63,23 @@ class KafkaCluster:
         try:
             for one in starting:
                 one.result()
+            self._await_all()
         except BaseException:
             self.__exit__(None, None, None)
             raise
         return self
+
+    def _await_all(self) -> None:
+        """A node answers while its controller may not know yet that it is there."""
+        admin = KafkaAdminClient(bootstrap_servers=self.bootstrap_servers)
+        try:
+            deadline_s = time.monotonic() + START_TIMEOUT_S
+            while len(admin.describe_cluster()["brokers"]) < NODES:
+                if time.monotonic() > deadline_s:
+                    raise AssertionError(f"not all {NODES} nodes are known after {START_TIMEOUT_S} s")
+                time.sleep(0.1)
+        finally:
+            admin.close()
 
     def kill(self, number: int) -> None:
         """A node dies, and stays away."""

@@ -95,6 +95,7 @@ class FaultRun:
         media: bool = False,
         small_disk: bool = False,
         settings: Mapping[str, Any] | None = None,
+        kafka_config: Mapping[str, str] | None = None,
         say: Callable[[str], None] = lambda line: None,
         on_progress: Callable[[int, int, int], None] = lambda faults, kills, events: None,
     ) -> None:
@@ -106,6 +107,7 @@ class FaultRun:
         self._grave, self._light, self._light_every_s = grave, light, light_every_s
         self._media = media
         self._small_disk = small_disk
+        self._kafka_config = kafka_config
         self._settings = settings
         self._say = say
         self._on_progress = on_progress
@@ -126,6 +128,7 @@ class FaultRun:
             spare=self._spare,
             settings=self._settings,
             small_disk=self._small_disk,
+            kafka_config=self._kafka_config,
             say=self._say,
         ) as world:
             # As far as an earlier run has come.

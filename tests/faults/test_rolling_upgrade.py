@@ -38,6 +38,8 @@ def report(folder: Path) -> Report:
         grave=["rolling upgrade", "rolling downgrade"],
         light=0,
         light_every_s=1.0,
+        # Nothing kills it, and a log that says that it was away for a moment would say of a fault.
+        kafka_config={"broker.session.timeout.ms": "60000"},
         say=print,
     ).run()
     # Shown where a test fails.

@@ -43,6 +43,7 @@ class World:
         roles: A slot each; one that is named twice has two.
         spare: Slots that are not started: for workers that join.
         settings: Sections over those of the suite.
+        kafka_config: Further lines of Kafka's configuration.
         small_disk: Redis's data are on a disk that can be full, where that can be mounted.
     """
 
@@ -53,6 +54,7 @@ class World:
         *,
         spare: Iterable[str] = (),
         settings: Mapping[str, Any] | None = None,
+        kafka_config: Mapping[str, str] | None = None,
         small_disk: bool = False,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
@@ -60,6 +62,7 @@ class World:
         self.say = say
         self._roles = list(roles)
         self._spare = list(spare)
+        self._kafka_config = dict(kafka_config or {})
         self._taken: set[int] = set()
         self._flags: dict[str, Any] = {
             "kafka": {
@@ -106,6 +109,8 @@ class World:
         self.say("starting Kafka and Redis")
         self.kafka = EmbeddedKafka(
             self.folder / "kafka",
+            self._port(),
+            controller_port=self._port(),
             start_timeout_s=START_TIMEOUT_S,
             extra_config={
                 "listeners": ",".join(f"S{n}://127.0.0.1:{own}" for n, (own, _) in listeners.items()),
@@ -114,6 +119,7 @@ class World:
                 ),
                 "listener.security.protocol.map": ",".join(f"S{n}:PLAINTEXT" for n in listeners),
                 "num.network.threads": "1",
+                **self._kafka_config,
             },
         ).start()
         self.redis = self._redis_in(self._find_redis(), self._port()).start()

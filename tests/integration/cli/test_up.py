@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.processes import eventually, is_running
 from workers.process_memory import descendants
 from workers.roles import ROLES
 
@@ -30,21 +30,6 @@ ITEMS = (
     {"item_id": "shoe-2", "title": "Road running shoe", "attributes": {"category": "shoes"}},
     {"item_id": "pan-1", "title": "Cast iron frying pan", "attributes": {"category": "kitchen"}},
 )
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def eventually(condition: Callable[[], bool], timeout_s: float = WAIT_S) -> bool:
-    """Whether it once held: it is not asked again then, as what holds may hold no more a moment later."""
-    deadline_s = time.monotonic() + timeout_s
-    while not (holds := condition()) and time.monotonic() < deadline_s:
-        time.sleep(0.1)
-    return holds
 
 
 class Up:
@@ -79,7 +64,7 @@ class Up:
         return "\n".join(f"\n== {name}\n{text[-LOG_TAIL_CHARACTERS:]}" for name, text in parts.items())
 
     def eventually(self, condition: Callable[[], bool], what: str) -> None:
-        assert eventually(condition), f"not within {WAIT_S} s: {what}\n{self.told()}"
+        assert eventually(condition, WAIT_S), f"not within {WAIT_S} s: {what}\n{self.told()}"
 
     def address(self, what: str) -> str:
         (line,) = (line for line in self.out if line.startswith(what))
@@ -99,7 +84,7 @@ class Up:
         return self.process.wait(WAIT_S)
 
     def nothing_left(self) -> bool:
-        return eventually(lambda: not any(map(is_running, self.pids)))
+        return eventually(lambda: not any(map(is_running, self.pids)), WAIT_S)
 
 
 def ask(up: Up, *flags: str) -> subprocess.CompletedProcess[str]:
@@ -162,7 +147,7 @@ def test_up_serves_survives_a_killed_worker_and_leaves_nothing(tmp_path: Path) -
         up.eventually(lambda: any(line.startswith(again_line) for line in up.err), again_line)
 
         found: list[str] = []
-        assert eventually(lambda: all_at_rest(up, found)), "\n".join([*found, up.told()])
+        assert eventually(lambda: all_at_rest(up, found), WAIT_S), "\n".join([*found, up.told()])
 
         up.pids = descendants(up.process.pid)
         assert up.end(signal.SIGTERM) == 0, up.told()
@@ -224,4 +209,4 @@ def test_a_role_that_cannot_start_is_told_and_nothing_stays(tmp_path: Path) -> N
         return subprocess.run(["pgrep", "-f", str(tmp_path)], capture_output=True).stdout == b""
 
     # The kernel ends a process some moments after its parent.
-    assert eventually(is_gone)
+    assert eventually(is_gone, WAIT_S)

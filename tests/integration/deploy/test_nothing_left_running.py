@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from deploy.embedded import EmbeddedRedis
+from tests.processes import eventually, is_running
 
 PARENT = """
 import sys, time
@@ -20,13 +20,6 @@ with EmbeddedKafka(folder / "kafka") as kafka, EmbeddedRedis(folder / "redis") a
 """
 
 
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
 def test_kill_of_the_parent_ends_java_and_redis(tmp_path: Path) -> None:
     command = [sys.executable, "-c", PARENT, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
@@ -34,9 +27,6 @@ def test_kill_of_the_parent_ends_java_and_redis(tmp_path: Path) -> None:
         pids = [int(pid) for pid in parent.stdout.readline().split()]
         assert [Path(f"/proc/{pid}/comm").read_text().strip() for pid in pids] == ["java", "redis-server"]
         parent.kill()
-    deadline = time.monotonic() + 60
-    while any(map(is_running, pids)) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not any(map(is_running, pids))
+    assert eventually(lambda: not any(map(is_running, pids)))
     with EmbeddedRedis(tmp_path / "redis") as redis:  # its lock went with it
         assert redis.is_running

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import struct
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import Any
 
 import redis
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from prometheus_client.parser import text_string_to_metric_families
 
 from deploy import die_with_parent
 from models.profile import Profile
@@ -112,6 +115,36 @@ class Stream:
     def log_of(self, role: str) -> str:
         """What the role's processes wrote."""
         return "\n".join(path.read_text() for path in sorted(self.logs.glob(f"{self.prefix}{role}.*.log")))
+
+    def port(self, role: str) -> int:
+        """Of the health endpoint of the role's newest process."""
+        return int(re.findall(r"^health on (\d+)$", self.log_of(role), re.MULTILINE)[-1])
+
+    def metric(self, role: str, name: str, **labels: str) -> float:
+        """The sum of a metric over the series of a role's process with these labels."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port(role)}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+    def await_metric(
+        self,
+        role: str,
+        name: str,
+        condition: Callable[[float], bool],
+        timeout_s: float = 120.0,
+        **labels: str,
+    ) -> float:
+        """Wait until a metric is as it should be."""
+        deadline = time.monotonic() + timeout_s
+        while not condition(value := self.metric(role, name, **labels)):
+            assert time.monotonic() < deadline, f"{name} of {role} is {value} after {timeout_s} s"
+            time.sleep(0.05)
+        return value
 
     # Topics
 

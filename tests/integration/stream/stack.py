@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import secrets
 import time
 import urllib.error
@@ -16,7 +15,6 @@ from typing import Any
 import numpy as np
 from kafka import KafkaProducer
 from numpy.typing import NDArray
-from prometheus_client.parser import text_string_to_metric_families
 
 from streams.codec import decode_value
 from streams.internal_messages import ItemVector
@@ -44,6 +42,7 @@ class Stack:
         self.stream = stream
         self.server = server
         self.media = media
+        self.port, self.metric, self.await_metric = stream.port, stream.metric, stream.await_metric
         servers = stream.settings.kafka.bootstrap_servers
         names = stream.names
         self._producer = KafkaProducer(bootstrap_servers=servers, max_request_size=MAX_MESSAGE_BYTES)
@@ -180,36 +179,6 @@ class Stack:
     def pid(self, role: str) -> int:
         """The process of a role."""
         return self.stream.processes[role][-1].pid
-
-    def port(self, role: str) -> int:
-        """Of the health endpoint of the role's newest process."""
-        return int(re.findall(r"^health on (\d+)$", self.stream.log_of(role), re.MULTILINE)[-1])
-
-    def metric(self, role: str, name: str, **labels: str) -> float:
-        """The sum of a metric over the series of a role's process with these labels."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port(role)}/metrics", timeout=10) as answer:
-            text = answer.read().decode()
-        return sum(
-            sample.value
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
-            if sample.name == name and labels.items() <= sample.labels.items()
-        )
-
-    def await_metric(
-        self,
-        role: str,
-        name: str,
-        condition: Callable[[float], bool],
-        timeout_s: float = 120.0,
-        **labels: str,
-    ) -> float:
-        """Wait until a metric is as it should be."""
-        deadline = time.monotonic() + timeout_s
-        while not condition(value := self.metric(role, name, **labels)):
-            assert time.monotonic() < deadline, f"{name} of {role} is {value} after {timeout_s} s"
-            time.sleep(0.05)
-        return value
 
     def await_ready(self, *roles: str) -> None:
         """Wait until the roles are in their groups and work."""

@@ -149,12 +149,12 @@ def test_a_flood_of_garbage_takes_bounded_memory(stack: Stack, tag: str) -> None
 
 
 def test_what_waits_for_a_slow_server_is_left_in_kafka(stack: Stack, tag: str) -> None:
-    """Four times what a role of this stack may have in flight, all of it waiting for one download."""
+    """Twelve times what a role of this stack may have in flight, all of it waiting for one download."""
     budget_bytes = stack.stream.settings.worker.max_in_flight_bytes
     padding = "x" * (3 * MEBIBYTE)
-    count = 4 * budget_bytes // len(padding)
+    count = 12 * budget_bytes // len(padding)
     uri = stack.server.put(f"{tag}.jpg", stack.file("shoes-*.jpg").read_bytes(), held=True)
-    with bounded(stack.pid("image"), 4 * budget_bytes):
+    with bounded(stack.pid("image"), 8 * budget_bytes):
         for number in range(count):
             stack.publish_item(f"{tag}-{number}", media=[{"kind": "image", "uri": uri}], padding=padding)
         stack.await_metric("image", "freshet_in_flight_bytes", lambda size: size >= budget_bytes)

@@ -16,7 +16,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from streams.person_hash import person_hash
 from tests.conftest import KafkaServer, RedisServer
-from tests.integration.stream.bench import SHORT_SESSIONS, Stream, event, request
+from tests.integration.stream.bench import Stream, event, request
 from workers.cli.running import run
 
 ROLES = ("text", "fuse", "profile", "recommend", "learn", "join", "explain")
@@ -129,6 +129,12 @@ def wait_until(condition: Callable[[], Any], what: str, timeout_s: float = 180.0
         time.sleep(0.2)
 
 
+def holding_roles(stream: Stream) -> set[str]:
+    """Roles of which a worker says that it holds people in memory."""
+    holders: list[bytes] = stream.redis.zrange(f"{stream.prefix}holders", 0, -1)  # type: ignore[assignment]
+    return {holder.decode().partition("/")[0] for holder in holders}
+
+
 @pytest.fixture
 def house(
     kafka: KafkaServer, redis_server: RedisServer, topic_prefix: str, tmp_path: Path
@@ -138,11 +144,14 @@ def house(
         redis_server.url,
         topic_prefix,
         tmp_path,
-        kafka=SHORT_SESSIONS,
+        # Short, as workers are killed; not so short that one that waits for the machine is taken for dead.
+        kafka={"session_timeout_s": 12.0, "heartbeat_interval_s": 2.0},
         privacy={"hash_key": KEY},
         explain={"sample_share": 1.0},
     ) as stream:
         stream.start(*ROLES)
+        # Each that will hold people in memory is among those that an erasure waits for.
+        wait_until(lambda: holding_roles(stream) >= {"recommend", "learn", "explain"}, "all are holders")
         yield House(stream)
 
 

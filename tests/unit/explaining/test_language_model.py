@@ -246,7 +246,7 @@ async def test_a_late_answer_does_not_hold_up_the_others() -> None:
     def behave(body: Json, number: int) -> str:
         return "slow" if "Slow" in told(body)["item"]["title"]["text"] else "honest"
 
-    async with Bench(behave, list_timeout_s=5.0) as bench:
+    async with Bench(behave, list_timeout_s=20.0) as bench:
         items = [replace(LAMP, title=title) for title in ("Slow lamp", "Reading lamp")]
         written = await bench.write(*items)
         assert written.how == ("late", "accepted")
