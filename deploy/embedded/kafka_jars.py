@@ -60,10 +60,21 @@ def locked_jars() -> tuple[LockedJar, ...]:
 
 
 def cache_folder() -> Path:
-    """The user's cache folder: `FRESHET_CACHE_DIR`, else `freshet` in `XDG_CACHE_HOME` or `~/.cache`."""
+    """The user's cache folder: `FRESHET_CACHE_DIR`, else `freshet` in `XDG_CACHE_HOME` or `~/.cache`.
+
+    Raises:
+        ConfigurationError: None is named, and the user has no home.
+    """
     if named := os.environ.get("FRESHET_CACHE_DIR"):
         return Path(named).expanduser().absolute()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "freshet"
+    try:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:
+        raise ConfigurationError(
+            "this user has no home to keep Kafka's jars in; "
+            "name a folder that can be written in FRESHET_CACHE_DIR"
+        ) from None
+    return Path(base).absolute() / "freshet"
 
 
 def kafka_jars(on_progress: Callable[[str], None]) -> Path:

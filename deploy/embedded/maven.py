@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 from xml.etree import ElementTree
@@ -68,7 +69,10 @@ def mirror_in_settings(file: Path) -> str | None:
 
 
 def _settings_files() -> list[Path]:
-    files = [Path.home() / ".m2" / "settings.xml"]
+    files = []
+    # A user may have no home, as in a container.
+    with suppress(RuntimeError):
+        files.append(Path.home() / ".m2" / "settings.xml")
     for variable in ("MAVEN_HOME", "M2_HOME"):
         if home := os.environ.get(variable):
             files.append(Path(home, "conf", "settings.xml"))

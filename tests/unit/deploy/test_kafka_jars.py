@@ -132,3 +132,14 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("FRESHET_CACHE_DIR", str(tmp_path / "file"))
     with pytest.raises(ConfigurationError, match="name a folder that can be written in FRESHET_CACHE_DIR"):
         kafka_jars(lambda message: None)
+
+
+def test_a_user_without_a_home_is_told_to_name_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for variable in ("FRESHET_CACHE_DIR", "FRESHET_KAFKA_JARS", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+    with pytest.raises(ConfigurationError, match=r"no home.*FRESHET_CACHE_DIR"):
+        kafka_jars(lambda message: None)

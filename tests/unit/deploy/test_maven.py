@@ -32,6 +32,11 @@ def write_settings(
     return file
 
 
+def no_home() -> Path:
+    """What `Path.home` does where neither HOME nor the system's users tell of one."""
+    raise RuntimeError("Could not determine home directory.")
+
+
 @pytest.fixture(autouse=True)
 def no_settings_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -40,6 +45,11 @@ def no_settings_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_without_settings_there_is_no_mirror() -> None:
+    assert mirror_url() is None
+
+
+def test_a_user_without_a_home_has_no_settings_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "home", no_home)
     assert mirror_url() is None
 
 
