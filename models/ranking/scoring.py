@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from models.errors import DimensionError, SettingError
 from models.profile.taste import Taste, TasteSettings
+from models.retrieval.dot_products import dot_products
 from models.retrieval.index import ItemIndex
 
 _DAY_MS = 86_400_000.0
@@ -143,7 +144,7 @@ class Scorer:
             return content + self._common_scores()
         scores = self._common_of(self._popularity[rows], self._index.created_at_ms[rows])
         if taste is not None:
-            scores += np.vecdot(self._index.vectors.take(rows, axis=0), self._weighted(taste))
+            scores += dot_products(self._index.vectors, rows, self._weighted(taste))
         return scores
 
     def exact(self, taste: Taste | None, rows: Rows) -> ScoreParts:

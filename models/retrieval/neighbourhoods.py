@@ -21,11 +21,15 @@ from models.retrieval.columns import Mask
 
 Rows = NDArray[np.int64]
 Vectors = NDArray[np.float32]
-# From so many rows on, only those of the nearest cells are looked at: so many, or such a share of all.
+# From so many rows on, only those of the nearest cells are looked at.
 SCANNED_ROWS = 32_768
-LEAST_NEAR, NEAR_SHARE = 4_096, 32
-CELLS = 256
-_SAMPLE, _STEPS = 64 * CELLS, 3
+# From so many on in more and smaller cells, of which a smaller share holds the nearest.
+MANY_ROWS = 262_144
+CELLS, MORE_CELLS = 256, 1_024
+# So many rows are looked at, or such a share of all.
+LEAST_NEAR, NEAR_SHARE, SMALLER_SHARE = 4_096, 32, 96
+_SAMPLE_EACH, _STEPS = 64, 3
+# At a look, in so many cells; fewer where there are more cells to compare each with.
 _BLOCK_ROWS = 1_024
 # Rows that changed are looked at one and all, until they are so many.
 _MOST_TOUCHED = 1_024
@@ -40,7 +44,8 @@ def is_large(rows: int) -> bool:
 
 def least_near(rows: int) -> int:
     """How many rows to look at, at least, for the nearest few of a large index."""
-    return max(LEAST_NEAR, rows // NEAR_SHARE)
+    # Centres are found anew where rows have doubled: up to twice as many may be in few cells still.
+    return max(LEAST_NEAR, rows // (NEAR_SHARE if rows < 2 * MANY_ROWS else SMALLER_SHARE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +53,10 @@ class _Cells:
     """Rows by cell: ``order`` of all rows, in which each cell's begin at ``starts``.
 
     Attributes:
-        centres: float32 [≤ CELLS, D].
+        centres: float32 [cells, D].
         cell_of: int16 [rows].
         order: int64 [rows].
-        starts: int64 [CELLS + 1].
+        starts: int64 [cells + 1].
     """
 
     centres: Vectors
@@ -62,7 +67,7 @@ class _Cells:
     @classmethod
     def of(cls, centres: Vectors, cell_of: NDArray[np.int16]) -> _Cells:
         order = np.argsort(cell_of, kind="stable")
-        return cls(centres, cell_of, order, np.searchsorted(cell_of[order], np.arange(CELLS + 1)))
+        return cls(centres, cell_of, order, np.searchsorted(cell_of[order], np.arange(len(centres) + 1)))
 
     def rows(self, cell: int) -> Rows:
         return self.order[self.starts[cell] : self.starts[cell + 1]]
@@ -155,7 +160,7 @@ class Neighbourhoods:
 
 def _found_anew(count: int, hashes: NDArray[np.uint64]) -> _Work:
     """Centres, and then all rows in cells around them; takes a step at each vectors that it is sent."""
-    centres = yield from _centres(hashes)
+    centres = yield from _centres(hashes, CELLS if count < MANY_ROWS else MORE_CELLS)
     return (yield from _put(np.arange(count), count, _Cells.of(centres, np.zeros(0, np.int16))))
 
 
@@ -163,32 +168,38 @@ def _put(rows: Rows, count: int, cells: _Cells) -> _Work:
     """These rows of so many in the nearest cells, the others where they are."""
     cell_of = np.zeros(count, np.int16)
     cell_of[: len(cells.cell_of)] = cells.cell_of
-    for begin in range(0, len(rows), _BLOCK_ROWS):
+    size = _block_rows(len(cells.centres))
+    for begin in range(0, len(rows), size):
         vectors = yield
-        block = rows[begin : begin + _BLOCK_ROWS]
+        block = rows[begin : begin + size]
         cell_of[block] = _nearest(vectors[block], cells.centres)
     return _Cells.of(cells.centres, cell_of)
 
 
-def _centres(hashes: NDArray[np.uint64]) -> Generator[None, Vectors, Vectors]:
-    """Centres of cells, float32 [≤ CELLS, D]."""
+def _block_rows(cells: int) -> int:
+    return max(1, _BLOCK_ROWS * CELLS // max(cells, CELLS))
+
+
+def _centres(hashes: NDArray[np.uint64], cells: int) -> Generator[None, Vectors, Vectors]:
+    """Centres of so many cells, or fewer, float32 [≤ cells, D]."""
+    most, size = _SAMPLE_EACH * cells, _block_rows(cells)
     # Free rows have the hash 0 and would come first; others have no vector.
-    sample = np.argsort(hashes)[np.count_nonzero(hashes == 0) :][: 2 * _SAMPLE]
+    sample = np.argsort(hashes)[np.count_nonzero(hashes == 0) :][: 2 * most]
     parts, found = [], 0
     for begin in range(0, max(len(sample), 1), _BLOCK_ROWS):
         vectors = yield
         block = vectors[sample[begin : begin + _BLOCK_ROWS]]
         parts.append(block[block.any(axis=1)])
         found += len(parts[-1])
-        if found >= _SAMPLE:
+        if found >= most:
             break
-    points = np.concatenate(parts)[:_SAMPLE]
-    centres = points[:CELLS]
+    points = np.concatenate(parts)[:most]
+    centres = points[:cells]
     for _ in range(_STEPS):
         sums = np.zeros_like(centres)
-        for begin in range(0, len(points), _BLOCK_ROWS):
+        for begin in range(0, len(points), size):
             yield
-            block = points[begin : begin + _BLOCK_ROWS]
+            block = points[begin : begin + size]
             np.add.at(sums, _nearest(block, centres), block)
         lengths = np.linalg.norm(sums, axis=1, keepdims=True)
         centres = np.where(lengths > 0, sums / np.maximum(lengths, np.float32(1e-9)), centres)

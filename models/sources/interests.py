@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.cascade.moment import Signals
+from models.retrieval.dot_products import dot_products
 from models.retrieval.index import ItemIndex
 from models.retrieval.neighbourhoods import is_large, least_near
 from models.sources.proposals import best_rows, each_once
@@ -59,7 +60,7 @@ def best_near(
 ) -> NDArray[np.int64]:
     """The nearest rows of those whose cells are the nearest, best first, int64 [≤ budget]."""
     rows = index.near(centre, eligible, least_near(index.rows))
-    near = np.vecdot(index.vectors.take(rows, axis=0), centre)
+    near = dot_products(index.vectors, rows, centre)
     return rows[best_rows(near, index.hashes[rows], np.arange(len(rows)), budget)]
 
 

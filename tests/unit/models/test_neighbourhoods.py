@@ -37,7 +37,7 @@ def best(index: ItemIndex, direction: np.ndarray, rows: np.ndarray, count: int =
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(neighbourhoods, "_MOST_TOUCHED", 50)
-    monkeypatch.setattr(neighbourhoods, "_SAMPLE", 1_000)
+    monkeypatch.setattr(neighbourhoods, "_SAMPLE_EACH", 4)
     monkeypatch.setattr(neighbourhoods, "_BLOCK_ROWS", 200)
 
 
@@ -66,6 +66,26 @@ def test_of_vectors_in_groups_the_nearest_are_found_among_few() -> None:
         assert eligible[rows].all()
         assert (np.diff(rows) > 0).all()
         assert len(best(index, query, rows) & best(index, query, np.flatnonzero(eligible))) >= 28
+
+
+def test_many_items_lie_in_more_cells_of_which_a_smaller_share_holds_the_nearest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(neighbourhoods, "CELLS", 16)
+    monkeypatch.setattr(neighbourhoods, "MORE_CELLS", 64)
+    monkeypatch.setattr(neighbourhoods, "MANY_ROWS", ITEMS // 2)
+    monkeypatch.setattr(neighbourhoods, "LEAST_NEAR", 10)
+    assert [neighbourhoods.least_near(rows) for rows in (ITEMS - 1, ITEMS)] == [ITEMS // 32, ITEMS // 96]
+    few, many = (index_of(grouped(1, items), np.arange(items)) for items in (ITEMS // 2 - 1, ITEMS))
+    widths = []
+    for index in (few, many):
+        index.warm_up(())
+        # One cell is enough for one row: how many rows there are tells how large it is.
+        widths.append(np.mean([len(index.near(query, index.available, 1)) for query in grouped(2, 40)]))
+    assert widths[1] < widths[0]
+    for query in grouped(3, 10):
+        rows = many.near(query, many.available, ITEMS // 6)
+        assert len(best(many, query, rows) & best(many, query, np.flatnonzero(many.available))) >= 28
 
 
 def test_workers_that_number_rows_otherwise_find_the_same() -> None:
@@ -146,7 +166,7 @@ def test_no_look_waits_for_more_than_a_block(monkeypatch: pytest.MonkeyPatch) ->
         index.near(index.vectors[0], index.available, 100)
         assert len(blocks) - before <= 1
     # Three steps over the sample, and each row once.
-    assert sum(blocks) == 3 * 1_000 + ITEMS
+    assert sum(blocks) == 3 * 4 * neighbourhoods.CELLS + ITEMS
     assert max(blocks) == 200
 
 
