@@ -198,21 +198,35 @@ def _before(profile: Profile, events: Sequence[AppliedEvent]) -> Person:
     """The person before these, the last events of the profile; the moment is that of the first of them."""
     now_ms = _milliseconds(events[0]) if events else int(profile.times_array()[-1:].sum())
     after = Person.of(profile, now_ms, events[0].context if events else None)
-    kept = np.ones(len(after.item_ids), np.bool_)
-    for event in reversed(events):
-        time_ms = _milliseconds(event)
-        # From the newest on: nearly always the last one.
-        for position in range(len(kept) - 1, -1, -1):
-            if after.times_ms[position] < time_ms:
-                break
-            if kept[position] and after.item_ids[position] == event.item_id:
-                kept[position] = False
-                break
+    removed = _entries_of(after, events)
+    begin = len(after.item_ids) - len(removed)
+    if removed and min(removed) < begin:
+        others = [at for at in range(len(after.item_ids)) if at not in removed]
+        item_ids = tuple(after.item_ids[at] for at in others)
+        weights, times_ms = after.weights[others], after.times_ms[others]
+    else:
+        # Nearly always they are the last entries, and what is before them is a slice.
+        item_ids, weights, times_ms = after.item_ids[:begin], after.weights[:begin], after.times_ms[:begin]
     return replace(
         after,
-        item_ids=tuple(item_id for item_id, keep in zip(after.item_ids, kept, strict=True) if keep),
-        weights=after.weights[kept],
-        times_ms=after.times_ms[kept],
+        item_ids=item_ids,
+        weights=weights,
+        times_ms=times_ms,
         events=after.events - len(events),
         positives=after.positives - sum(event.weight > 0 for event in events),
     )
+
+
+def _entries_of(person: Person, events: Sequence[AppliedEvent]) -> set[int]:
+    """Which entries of a history these events are; of one that the history no longer holds there is none."""
+    found: set[int] = set()
+    for event in reversed(events):
+        time_ms = _milliseconds(event)
+        # From the newest on: nearly always the last one.
+        for position in range(len(person.item_ids) - 1, -1, -1):
+            if person.times_ms[position] < time_ms:
+                break
+            if position not in found and person.item_ids[position] == event.item_id:
+                found.add(position)
+                break
+    return found
