@@ -19,7 +19,7 @@ def check_mask(features: Features, mask: str) -> None:
         raise EvaluationInputError(f"there is no modality {mask} to take away; {known}")
 
 
-def masked(features: Features, mask: str) -> dict[str, NDArray[np.float32]]:
+def masked(features: Features, mask: str, seed: int = _SEED) -> dict[str, NDArray[np.float32]]:
     """The features with some taken away.
 
     Args:
@@ -27,12 +27,13 @@ def masked(features: Features, mask: str) -> dict[str, NDArray[np.float32]]:
         mask: A modality, which no item then has; or ``random-half``: each item loses half of those that it
             has, drawn at random. Of an odd number the half is rounded up or down by chance; of one modality
             it is kept or lost by chance.
+        seed: Of that chance.
 
     Raises:
         EvaluationInputError: There is no such modality.
     """
     if mask == RANDOM_HALF:
-        return _without_half(features)
+        return _without_half(features, seed)
     check_mask(features, mask)
     return {
         modality: np.zeros_like(vectors) if modality == mask else vectors
@@ -40,8 +41,8 @@ def masked(features: Features, mask: str) -> dict[str, NDArray[np.float32]]:
     }
 
 
-def _without_half(features: Features) -> dict[str, NDArray[np.float32]]:
-    random = np.random.default_rng(_SEED)
+def _without_half(features: Features, seed: int) -> dict[str, NDArray[np.float32]]:
+    random = np.random.default_rng(seed)
     present = np.stack([vectors.any(axis=1) for vectors in features.values()], axis=1)
     counts = present.sum(axis=1)
     lost = (counts + random.integers(0, 2, len(counts)) * (counts % 2)) // 2

@@ -80,9 +80,9 @@ class OfflineUserModel:
             [np.searchsorted(histories.users, people, side) for side in ("left", "right")], axis=1
         )
         self.serve(features)
-        self.learn(context)
+        self.learn(features, context)
 
-    def learn(self, context: FitContext) -> None:
+    def learn(self, features: Features, context: FitContext) -> None:
         """Called once histories and vectors are there. Nothing to learn by default."""
 
     def use(self, model: UserModel) -> None:

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import TrainingError
-from models.offline.interface import FitContext
+from models.offline.interface import Features, FitContext
 from models.offline.user_models import Fuse, OfflineUserModel, fused_as_by_default
+from models.training.missing_modalities import views_without
 from models.training.user_export import person
 from models.training.user_network import UserNetwork
 from models.training.user_training import UserModelSettings, UserTraining
@@ -50,11 +51,17 @@ class SequenceModel(OfflineUserModel):
         self._patience = patience
         self._settings = UserModelSettings(**settings)
 
-    def learn(self, context: FitContext) -> None:
+    def learn(self, features: Features, context: FitContext) -> None:
         """See `OfflineUserModel.learn`."""
         if self._histories is None:
             raise TrainingError("there are no histories to learn from")
-        training = UserTraining(self._settings, self._histories, self._vectors, context.seed)
+        training = UserTraining(
+            self._settings,
+            self._histories,
+            self._vectors,
+            context.seed,
+            views=views_without(self._fuse, features),
+        )
         self.use(TorchUserModel(training.network, self._settings.history_entries))
         best, best_state, misses = -np.inf, None, 0
 

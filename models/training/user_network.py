@@ -76,7 +76,8 @@ class UserNetwork(nn.Module):
             vectors: float32 [b, n, D].
             told: All columns but the last, float32 [b, n, 5].
             ago: log(1 + s) / 10 of entry j as seen from just after entry i, float32 [b, i, j].
-            present: Which entries are none of filling up, bool [b, n]; fillers come first.
+            present: Which entries are read, bool [b, n]: neither fillers, which come first, nor items without
+                a vector.
         """
         ranks = torch.arange(vectors.shape[1])
         ranks = ranks[:, None] - ranks[None]

@@ -16,6 +16,7 @@ from models.evaluation.user_metrics import accuracy
 from models.fusion import Fusion
 from models.offline.interface import Features, FitContext
 from models.offline.user_models import NO_TIMES, Fuse, OfflineUserModel, fused
+from models.training.missing_modalities import views_without
 from models.training.offline_user import SequenceModel, TorchUserModel
 from models.training.user_export import export_user_model, make_samples
 from models.training.user_network import UserNetwork
@@ -81,7 +82,7 @@ def train_user_model(
         "multi-interest": _measured(MultiInterest(), parts, features, fuse),
     }
     vectors = fuse(features)
-    training = UserTraining(chosen, histories, vectors, seed, checkpoint)
+    training = UserTraining(chosen, histories, vectors, seed, checkpoint, views_without(fuse, features))
     measured: list[tuple[int, float]] = []
 
     def on_epoch(epoch: int, loss: float, network: UserNetwork) -> bool:

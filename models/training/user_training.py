@@ -7,7 +7,9 @@ the batch and others drawn evenly (InfoNCE, van den Oord et al. 2018)::
 
 with q(i) the share of item i in all likes. With γ = 1 what is popular need not be told by the person's vector
 (the logQ correction, Yi et al. 2019, "Sampling-bias-corrected neural modeling"); with γ = 0 it leans to what
-is popular. Items' vectors are given and stay as they are.
+is popular. Items' vectors are given and stay as they are, but in a share of the steps all of them, of
+histories as of candidates, are those of items that lack some of their modalities (modality dropout,
+Neverova et al. 2016, "ModDrop"): a person is to be known also by what a catalogue tells less of.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from torch import Tensor
 from models.datasets.interactions import Histories
 from models.errors import TrainingError
 from models.training.checkpoints import Checkpoint
+from models.training.missing_modalities import Views, no_views
 from models.training.user_network import UserNetwork
 from models.user.inputs import AGO, entry_inputs, log_seconds
 
@@ -49,6 +52,7 @@ class UserModelSettings:
         weight_decay: Of AdamW.
         batch_windows: Stretches of histories a step.
         negatives: Items drawn evenly as negatives, besides those of the batch.
+        modality_dropout: The share of steps in which items lack modalities, where there are views of them.
         epochs: Each looks at about every entry once.
     """
 
@@ -62,6 +66,7 @@ class UserModelSettings:
     weight_decay: float = 0.05
     batch_windows: int = 64
     negatives: int = 1_024
+    modality_dropout: float = 0.5
     epochs: int = 20
 
 
@@ -84,6 +89,7 @@ class UserTraining:
         seed: Of everything random.
         checkpoint: A file that keeps the state after every epoch; a run that finds its own there goes on
             from it.
+        views: Vectors of the same items as they are without some of their modalities.
 
     Raises:
         TrainingError: Nobody liked an item after another, or vectors cannot be used.
@@ -96,6 +102,7 @@ class UserTraining:
         vectors: NDArray[np.float32],
         seed: int,
         checkpoint: Path | None = None,
+        views: Views = no_views,
     ) -> None:
         if settings.hidden % 4 or settings.hidden < 4:
             raise TrainingError(f"hidden is {settings.hidden}; it must be a multiple of 4")
@@ -103,7 +110,8 @@ class UserTraining:
             raise TrainingError("a vector holds a number that is not finite")
         self._settings = settings
         self._histories = known = histories.only(np.asarray(vectors.any(axis=1))[histories.items])
-        self._vectors = torch.from_numpy(np.ascontiguousarray(vectors, np.float32))
+        self._whole = torch.from_numpy(np.ascontiguousarray(vectors, np.float32))
+        self._views = views
         self._random = np.random.default_rng(seed)
         torch.manual_seed(seed)
         # Several threads would add gradients in whatever order they come.
@@ -142,8 +150,9 @@ class UserTraining:
             self.network.train()
             windows = self._cut()
             order = self._random.permutation(len(windows))
+            less = [torch.from_numpy(one) for one in self._views(int(self._random.integers(2**31)))]
             losses = [
-                self._step([windows[number] for number in order[begin : begin + size].tolist()])
+                self._step([windows[number] for number in order[begin : begin + size].tolist()], less)
                 for begin in range(0, len(order), size)
             ]
             self.losses.append(float(np.mean(losses)))
@@ -164,19 +173,26 @@ class UserTraining:
                 windows.append(_Window(person, begin + offset, min(begin + offset + longest, end)))
         return windows
 
-    def _step(self, windows: list[_Window]) -> float:
+    def _step(self, windows: list[_Window], less: list[Tensor]) -> float:
+        vectors = self._drawn_vectors(less)
+        has_vector = np.asarray(vectors.any(dim=1))
         entries = self._padded(windows)
-        targets = self._drawn_targets(entries)
-        present = torch.from_numpy(entries >= 0)
         filled = np.maximum(entries, 0)
-        items = torch.from_numpy(self._histories.items[filled])
-        people = self.network(
-            self._vectors[items], torch.from_numpy(self._told[filled]), self._ago(filled), present
-        )
-        asked = torch.from_numpy(targets >= 0)
+        items = self._histories.items[filled]
+        entries = np.where(has_vector[items], entries, -1)
+        targets = self._drawn_targets(entries)
+        asked = (targets >= 0) & has_vector[targets]
         if not asked.any():
             return 0.0
-        loss = self._loss(people[asked], np.nonzero(targets >= 0)[0], targets[targets >= 0], windows)
+        people = self.network(
+            vectors[torch.from_numpy(items)],
+            torch.from_numpy(self._told[filled]),
+            self._ago(filled),
+            torch.from_numpy(entries >= 0),
+        )
+        loss = self._loss(
+            people[torch.from_numpy(asked)], np.nonzero(asked)[0], targets[asked], windows, vectors
+        )
         self._optimiser.zero_grad()
         loss.backward()
         self._optimiser.step()
@@ -189,11 +205,12 @@ class UserTraining:
         window_of: NDArray[np.int64],
         targets: NDArray[np.int64],
         windows: list[_Window],
+        vectors: Tensor,
     ) -> Tensor:
         count = min(self._settings.negatives, len(self._taken))
         drawn = self._random.choice(self._taken, count, replace=False)
         candidates = np.unique(np.concatenate([targets, drawn]))
-        logits = people @ self._vectors[torch.from_numpy(candidates)].T / self._settings.temperature
+        logits = people @ vectors[torch.from_numpy(candidates)].T / self._settings.temperature
         logits = logits + self._settings.popularity * self._log_share[torch.from_numpy(candidates)]
         # What the person is known to have taken is no negative, sooner or later.
         known = np.zeros((len(windows), len(candidates)), np.bool_)
@@ -203,6 +220,11 @@ class UserTraining:
         right = logits.gather(1, wanted)
         logits = logits.masked_fill(torch.from_numpy(known[window_of]), -1e4).scatter(1, wanted, right)
         return torch.nn.functional.cross_entropy(logits, wanted[:, 0])
+
+    def _drawn_vectors(self, less: list[Tensor]) -> Tensor:
+        if less and self._random.random() < self._settings.modality_dropout:
+            return less[self._random.integers(len(less))]
+        return self._whole
 
     def _padded(self, windows: list[_Window]) -> NDArray[np.int64]:
         """Entries by number, −1 for fillers, which come first; int64 [windows, longest]."""

@@ -51,6 +51,13 @@ _RUN = "models.training.user_run"
     help="How much popularity is corrected for: 1 leaves it out of people's vectors.",
 )
 @click.option(
+    "--modality-dropout",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="The share of steps in which items lack some of their modalities, so that missing ones cost less.",
+)
+@click.option(
     "--new-items",
     type=click.FloatRange(0, 1, max_open=True),
     default=0.1,
@@ -67,6 +74,7 @@ def user_model(
     protocol: str,
     epochs: int,
     popularity: float,
+    modality_dropout: float,
     new_items: float,
     seed: int,
     cache: Path | None,
@@ -81,7 +89,7 @@ def user_model(
     setting `recommend.user_model` names it to workers.
     """
     check_before_training(dataset, cache, from_topics=from_topics, with_report=report is not None)
-    settings = {"epochs": epochs, "popularity": popularity}
+    settings = {"epochs": epochs, "popularity": popularity, "modality_dropout": modality_dropout}
     found = _trained(dataset, out, fusion, protocol, settings, new_items, seed, cache)
     if json_file is not None:
         write_json(found, json_file)

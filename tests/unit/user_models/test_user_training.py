@@ -11,6 +11,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="the extra `train` is not installed")
 
 from models.errors import TrainingError  # noqa: E402
+from models.offline.interface import Features  # noqa: E402
+from models.offline.masks import masked  # noqa: E402
+from models.training.missing_modalities import views_without  # noqa: E402
 from models.training.offline_user import TorchUserModel  # noqa: E402
 from models.training.user_network import UserNetwork  # noqa: E402
 from models.training.user_training import UserModelSettings, UserTraining, data_fingerprint  # noqa: E402
@@ -91,6 +94,38 @@ def test_events_on_items_without_a_vector_are_left_out() -> None:
     losses = UserTraining(replace(SMALL, epochs=1), walks(), matrix, seed=1)
     losses.run()
     assert np.isfinite(losses.losses).all()
+
+
+def test_having_seen_items_of_less_it_knows_what_comes_next_by_what_is_left() -> None:
+    # Two modalities tell an item's kind, by other numbers; a vector of both is mostly the first.
+    first, second = vectors(seed=2), vectors(seed=3)[:, ::-1]
+    features = {"text": first, "image": np.ascontiguousarray(second)}
+
+    def fuse(given: Features) -> np.ndarray:
+        whole = np.concatenate([3.0 * given["text"], given["image"]], axis=1)
+        return (whole / np.maximum(np.linalg.norm(whole, axis=1, keepdims=True), 1e-9)).astype(np.float32)
+
+    without_text = fuse(masked(features, "text"))
+
+    def right_without_text(modality_dropout: float) -> float:
+        chosen = replace(SMALL, modality_dropout=modality_dropout)
+        views = views_without(fuse, features)
+        network = UserTraining(chosen, walks(), fuse(features), seed=1, views=views).run()
+        return share_right(TorchUserModel(network, SMALL.history_entries), without_text)
+
+    assert right_without_text(0.5) > max(0.9, right_without_text(0.0) + 0.1)
+
+
+def test_items_of_which_nothing_is_left_are_no_targets_and_are_not_read() -> None:
+    matrix = VECTORS.copy()
+    matrix[kinds() == 0] = 0.0
+    chosen = replace(SMALL, epochs=1, modality_dropout=1.0)
+    training = UserTraining(chosen, walks(), VECTORS, seed=1, views=lambda seed: [matrix])
+    training.run()
+    assert np.isfinite(training.losses).all()
+    nothing = UserTraining(chosen, walks(), VECTORS, seed=1, views=lambda seed: [np.zeros_like(VECTORS)])
+    nothing.run()
+    assert nothing.losses == [0.0]
 
 
 @pytest.mark.parametrize("weights", [-1.0, 0.0])
