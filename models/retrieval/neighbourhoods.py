@@ -23,12 +23,13 @@ Rows = NDArray[np.int64]
 Vectors = NDArray[np.float32]
 # From so many rows on, only those of the nearest cells are looked at.
 SCANNED_ROWS = 32_768
-# From so many on in more and smaller cells, of which a smaller share holds the nearest.
-MANY_ROWS = 262_144
+# From so many on they lie in more and smaller cells.
+MANY_ROWS = 65_536
 CELLS, MORE_CELLS = 256, 1_024
-# So many rows are looked at, or such a share of all.
-LEAST_NEAR, NEAR_SHARE, SMALLER_SHARE = 4_096, 32, 96
-_SAMPLE_EACH, _STEPS = 64, 3
+# So many rows are looked at, or such a share of all; beyond so many of them a smaller share.
+LEAST_NEAR, NEAR_SHARE = 4_096, 32
+ENOUGH_NEAR, SMALLER_SHARE = 8_192, 64
+_SAMPLE_EACH, _STEPS = 40, 3
 # At a look, in so many cells; fewer where there are more cells to compare each with.
 _BLOCK_ROWS = 1_024
 # Rows that changed are looked at one and all, until they are so many.
@@ -44,8 +45,7 @@ def is_large(rows: int) -> bool:
 
 def least_near(rows: int) -> int:
     """How many rows to look at, at least, for the nearest few of a large index."""
-    # Centres are found anew where rows have doubled: up to twice as many may be in few cells still.
-    return max(LEAST_NEAR, rows // (NEAR_SHARE if rows < 2 * MANY_ROWS else SMALLER_SHARE))
+    return max(LEAST_NEAR, min(rows // NEAR_SHARE, ENOUGH_NEAR), rows // SMALLER_SHARE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,14 +68,12 @@ def test_of_vectors_in_groups_the_nearest_are_found_among_few() -> None:
         assert len(best(index, query, rows) & best(index, query, np.flatnonzero(eligible))) >= 28
 
 
-def test_many_items_lie_in_more_cells_of_which_a_smaller_share_holds_the_nearest(
+def test_many_items_lie_in_smaller_cells(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(neighbourhoods, "CELLS", 16)
     monkeypatch.setattr(neighbourhoods, "MORE_CELLS", 64)
     monkeypatch.setattr(neighbourhoods, "MANY_ROWS", ITEMS // 2)
-    monkeypatch.setattr(neighbourhoods, "LEAST_NEAR", 10)
-    assert [neighbourhoods.least_near(rows) for rows in (ITEMS - 1, ITEMS)] == [ITEMS // 32, ITEMS // 96]
     few, many = (index_of(grouped(1, items), np.arange(items)) for items in (ITEMS // 2 - 1, ITEMS))
     widths = []
     for index in (few, many):
@@ -86,6 +84,14 @@ def test_many_items_lie_in_more_cells_of_which_a_smaller_share_holds_the_nearest
     for query in grouped(3, 10):
         rows = many.near(query, many.available, ITEMS // 6)
         assert len(best(many, query, rows) & best(many, query, np.flatnonzero(many.available))) >= 28
+
+
+@pytest.mark.parametrize(
+    ("rows", "least"),
+    [(40_000, 4_096), (200_000, 6_250), (262_144, 8_192), (500_000, 8_192), (1_000_000, 15_625)],
+)
+def test_of_more_items_a_smaller_share_is_looked_at(rows: int, least: int) -> None:
+    assert neighbourhoods.least_near(rows) == least
 
 
 def test_workers_that_number_rows_otherwise_find_the_same() -> None:
