@@ -72,12 +72,12 @@ async def test_a_batch_longer_than_the_poll_interval_keeps_its_partitions(kafka,
 
     async def slow_at_first(deliveries: Sequence[Delivery]) -> None:
         if len(recorder.batches) == 1:
-            await asyncio.sleep(32)
+            await asyncio.sleep(22)
         recorder.finish(deliveries)
 
     recorder.behave = slow_at_first
     # The budget is used up meanwhile, so that nothing is fetched either.
-    runner = runner_for(kafka, topic_prefix, recorder, max_poll_interval_s=15.0, max_in_flight_records=20)
+    runner = runner_for(kafka, topic_prefix, recorder, max_poll_interval_s=10.0, max_in_flight_records=20)
     async with running(runner):
         await until(lambda: len(recorder.records) >= 100, "all records")
         assert sorted(recorder.numbers) == list(range(100))

@@ -57,7 +57,7 @@ def _start(arguments: list[str], environment: dict[str, str], folder: Path) -> s
 @pytest.mark.timeout(900)
 def test_every_check_of_the_demo_holds(surroundings: tuple[dict[str, str], Path]) -> None:
     # Longer than by default, so that a slow machine too comes to what is asserted: it is the same work.
-    process = _start(["--json", "--seconds", "60"], *surroundings)
+    process = _start(["--json", "--seconds", "48"], *surroundings)
     out, err = process.communicate()
     assert out, err
     summary = json.loads(out)

@@ -36,7 +36,7 @@ from workers.media.decoder_pool import DECODERS, DecoderPool, DecoderPoolSetting
 
 HOSTILE = {"test": "tests.unit.media.hostile_decoders:behave"}
 SMALL = DecoderPoolSettings(timeout_s=60.0, memory_bytes=1 << 29, result_bytes=1 << 20)
-IMPATIENT = replace(SMALL, timeout_s=8.0)
+IMPATIENT = replace(SMALL, timeout_s=6.0)
 
 
 @pytest.fixture
@@ -67,8 +67,8 @@ async def test_arrays_come_back_as_they_were(pool: DecoderPool) -> None:
     [
         ("crash", "SIGSEGV"),
         ("exit", "exit status 3"),
-        ("sleep", "longer than 8 s"),
-        ("spin", "longer than 8 s|SIGXCPU"),
+        ("sleep", "longer than 6 s"),
+        ("spin", "longer than 6 s|SIGXCPU"),
         ("allocate", "memory|SIG"),
         ("defect", "nobody expects it"),
         ("open_file", "Too many open files"),

@@ -155,7 +155,7 @@ def test_a_worker_that_does_not_end_is_killed_in_bounded_time(bench: Bench) -> N
         supervisor.start("text")
         supervisor.wait_ready()
         pids = supervisor.pids()
-        assert supervisor.stop(timeout_s=10.0) == ["stubborn"]
+        assert supervisor.stop(timeout_s=7.0) == ["stubborn"]
     assert not any(map(is_running, pids))
 
 
