@@ -175,17 +175,17 @@ class UserTraining:
 
     def _step(self, windows: list[_Window], less: list[Tensor]) -> float:
         vectors = self._drawn_vectors(less)
-        has_vector = np.asarray(vectors.any(dim=1))
         entries = self._padded(windows)
         filled = np.maximum(entries, 0)
-        items = self._histories.items[filled]
-        entries = np.where(has_vector[items], entries, -1)
+        read = vectors[torch.from_numpy(self._histories.items[filled])]
+        entries = np.where(read.any(dim=2).numpy(), entries, -1)
         targets = self._drawn_targets(entries)
-        asked = (targets >= 0) & has_vector[targets]
+        wanted = vectors[torch.from_numpy(np.maximum(targets, 0))]
+        asked = (targets >= 0) & wanted.any(dim=2).numpy()
         if not asked.any():
             return 0.0
         people = self.network(
-            vectors[torch.from_numpy(items)],
+            read,
             torch.from_numpy(self._told[filled]),
             self._ago(filled),
             torch.from_numpy(entries >= 0),
