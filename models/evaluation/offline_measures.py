@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from models.evaluation import popularity_bias as bias
 from models.evaluation.full_ranking import NO_ITEM, Rankings
-from models.evaluation.list_metrics import ListMetrics
+from models.evaluation.list_metrics import intra_list_diversity, novelty
 from models.evaluation.user_metrics import PerUser, accuracy
 
 SEGMENT_METRICS = ("recall@20", "ndcg@20")
@@ -25,13 +25,16 @@ class Measured:
 
     Attributes:
         users: The people that were ranked, int64 [n].
-        per_user: Accuracy of each, by metric, float64 [n]; NaN where it does not exist.
+        per_user: Of each, by metric, float64 [n]; NaN where it does not exist.
+        popularity: By k, the mean popularity of each one's list and of each one's history, float64 [n] each;
+            NaN where it does not exist. The lift is made of it.
         of_lists: Metrics of the lists as a whole; None where they do not exist.
         segments: ``users`` and ``items`` → group → ``n`` and metrics.
     """
 
     users: NDArray[np.int64]
     per_user: Mapping[str, PerUser]
+    popularity: Mapping[int, tuple[PerUser, PerUser]]
     of_lists: Mapping[str, float | None]
     segments: Mapping[str, Mapping[str, Mapping[str, float | None]]]
 
@@ -76,33 +79,44 @@ class OfflineMeasures:
     def measure(self, rankings: Rankings) -> Measured:
         """Measure one model's rankings."""
         per_user = accuracy(rankings, self.cutoffs)
+        of_histories = bias.history_means(self._train[rankings.users], self._counts)
+        popularity = {
+            k: (bias.list_means(rankings.lists[:, :k], self._counts), of_histories) for k in self.cutoffs
+        }
         return Measured(
             users=rankings.users,
-            per_user=per_user,
-            of_lists=self._lists(rankings),
+            per_user=per_user | self._lists(rankings),
+            popularity=popularity,
+            of_lists={
+                **{f"coverage@{k}": self._coverage(rankings.lists[:, :k]) for k in self.cutoffs},
+                **{f"popularity_lift@{k}": bias.popularity_lift(*popularity[k]) for k in self.cutoffs},
+            },
             segments={
                 "users": self._user_segments(rankings, per_user),
                 "items": self._item_segments(rankings),
             },
         )
 
-    def _lists(self, rankings: Rankings) -> dict[str, float | None]:
-        found: dict[str, float | None] = {}
-        histories = self._train[rankings.users]
-        p = bias.class_shares_of_histories(histories, self._classes)
-        popularity_of_histories = bias.history_means(histories, self._counts)
+    def _lists(self, rankings: Rankings) -> dict[str, PerUser]:
+        """What each person's list is like, whatever they took of it."""
+        found: dict[str, PerUser] = {}
+        p = bias.class_shares_of_histories(self._train[rankings.users], self._classes)
+        total = int(self._counts.sum())
         for k in self.cutoffs:
             lists = rankings.lists[:, :k]
-            metrics = ListMetrics(k)
-            for row in lists:
-                metrics.add(row[row != NO_ITEM], self._vectors, self._counts, len(self._counts))
-            found |= metrics.values()
-            popularity = bias.list_means(lists, self._counts)
-            found[f"arp@{k}"] = mean(popularity)
-            found[f"popularity_lift@{k}"] = bias.popularity_lift(popularity, popularity_of_histories)
+            items = [row[row != NO_ITEM] for row in lists]
+            found[f"diversity@{k}"] = _values(intra_list_diversity(self._vectors[rows]) for rows in items)
+            found[f"novelty@{k}"] = _values(
+                novelty(self._counts[rows], total, len(self._counts)) for rows in items
+            )
+            found[f"arp@{k}"] = bias.list_means(lists, self._counts)
             q = bias.class_shares_of_lists(lists, self._classes)
-            found[f"calibration@{k}"] = mean(bias.miscalibration(p, q))
+            found[f"calibration@{k}"] = bias.miscalibration(p, q)
         return found
+
+    def _coverage(self, lists: NDArray[np.int64]) -> float | None:
+        listed = np.unique(lists[lists != NO_ITEM])
+        return len(listed) / len(self._counts) if len(self._counts) else None
 
     def _user_segments(
         self, rankings: Rankings, per_user: Mapping[str, PerUser]
@@ -168,6 +182,10 @@ def item_groups(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     groups[order] = np.select([share_before < 1 / 3, share_before < 2 / 3], [3, 2], 1)
     groups[counts == 0] = 0
     return groups
+
+
+def _values(found: Iterable[float | None]) -> PerUser:
+    return np.array([np.nan if value is None else value for value in found], np.float64)
 
 
 def mean(values: NDArray[np.floating]) -> float | None:

@@ -14,14 +14,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import TrainingError
-from models.evaluation.bootstrap import interval_over_users
+from models.evaluation.bootstrap import Interval, intervals_of_ratios
 from models.evaluation.full_ranking import Rankings, rank_all
 from models.evaluation.offline_measures import Measured, OfflineMeasures, mean
 from models.evaluation.splits import ColdItems, Split
@@ -31,7 +31,6 @@ from models.offline.masks import RANDOM_HALF, masked
 
 OnProgress = Callable[[str, int, int], None]
 _INTERVAL_SEED = 1
-_INTERVALS = ("recall", "ndcg")
 
 Values = dict[str, Any]
 
@@ -191,19 +190,15 @@ class Comparison:
     def _values(self, fitted: _Fitted, best: Mapping[str, PerUser]) -> Values:
         """A model's part of the report."""
         own, users = _per_user(fitted.tested), fitted.tested[0].users
-        names = [f"{metric}@{k}" for metric in _INTERVALS for k in self._settings.cutoffs]
         by_seed = [one.values() for one in fitted.tested]
         found: Values = {
             **mean_of(by_seed),
             "users": len(users),
             "settings": dict(fitted.settings),
             "seeds": list(range(len(fitted.models))),
-            "standard_deviation": {
-                name: float(np.std(values, ddof=1)) if len(values) > 1 else None
-                for name, values in ((name, [one[name] or 0.0 for one in by_seed]) for name in names)
-            },
-            "intervals": {name: _interval(users, own[name]) for name in names},
-            "minus_chosen": {name: _interval(users, own[name] - best[name]) for name in names},
+            "standard_deviation": _deviations(by_seed),
+            "intervals": _intervals(own) | _lift_intervals(fitted.tested),
+            "minus_chosen": _intervals({name: values - best[name] for name, values in own.items()}),
             "segments": mean_of([dict(one.segments) for one in fitted.tested]),
             "validation": {**fitted.validation, "grid": fitted.grid},
             "uses_item_ids": fitted.entry.uses_item_ids,
@@ -271,9 +266,39 @@ def _means(per_user: Mapping[str, PerUser]) -> Values:
     return {"users": len(per_user["auc"]), **{name: mean(values) for name, values in per_user.items()}}
 
 
-def _interval(users: NDArray[np.int64], values: PerUser) -> Values | None:
-    found = interval_over_users(users, values, _INTERVAL_SEED)
-    return None if found is None else asdict(found)
+def _deviations(by_seed: Sequence[Mapping[str, float | None]]) -> Values:
+    """Of each metric over the seeds; None for one seed, and where the metric does not exist."""
+    found: Values = {}
+    for name in by_seed[0]:
+        values = [value for one in by_seed if (value := one[name]) is not None]
+        found[name] = float(np.std(values, ddof=1)) if 1 < len(values) == len(by_seed) else None
+    return found
+
+
+def _intervals(per_user: Mapping[str, PerUser]) -> Values:
+    """Of the mean of each metric over the people for whom it exists."""
+    values = np.stack(list(per_user.values()), axis=1)
+    exists = np.isfinite(values)
+    found = intervals_of_ratios(np.where(exists, values, 0.0), exists.astype(np.float64), _INTERVAL_SEED)
+    return {name: _plain(one) for name, one in zip(per_user, found, strict=True)}
+
+
+def _lift_intervals(tested: Sequence[Measured]) -> Values:
+    """Of the lift of popularity, a mean over people divided by another, less one."""
+    found: Values = {}
+    for k in tested[0].popularity:
+        lists, histories = np.mean([one.popularity[k] for one in tested], axis=0)
+        exists = np.isfinite(lists) & np.isfinite(histories)
+        above, below = (np.where(exists, values, 0.0)[:, None] for values in (lists, histories))
+        (ratio,) = intervals_of_ratios(above, below, _INTERVAL_SEED)
+        if ratio is not None:
+            ratio = replace(ratio, mean=ratio.mean - 1.0, low=ratio.low - 1.0, high=ratio.high - 1.0)
+        found[f"popularity_lift@{k}"] = _plain(ratio)
+    return found
+
+
+def _plain(interval: Interval | None) -> Values | None:
+    return None if interval is None else asdict(interval)
 
 
 def _lost(whole: float | None, left: float | None) -> float | None:

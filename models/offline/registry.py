@@ -96,6 +96,12 @@ def _fusion(method: str) -> ModelEntry:
     )
 
 
+LINEAR = ModelEntry(
+    name="fusion-linear",
+    build="models.offline.fused_means:LinearModel",
+    uses_item_ids=False,
+    source="the fusion before anything is learned",
+)
 _USER_MODELS = "models.offline.user_models"
 USER_MODELS: tuple[ModelEntry, ...] = (
     ModelEntry(
@@ -133,7 +139,7 @@ def entries(modalities: Sequence[str]) -> tuple[ModelEntry, ...]:
     if len(modalities) > 1:
         content.append(_content_neighbours("all", modalities))
     known = [entry for entry in MODELS if set(entry.modalities) <= set(modalities)]
-    fusions = [_fusion(method) for method in FUSIONS] if modalities else []
+    fusions = [LINEAR, *(_fusion(method) for method in FUSIONS)] if modalities else []
     people = USER_MODELS if modalities else ()
     return (*known[:2], *content, *known[2:], *fusions, *people)
 

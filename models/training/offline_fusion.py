@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import TrainingError
+from models.offline.fused_means import mean_scores
 from models.offline.interface import Features, FitContext, Interactions
 from models.training.fusion_networks import FusionNetwork
 from models.training.fusion_training import FusionSettings, FusionTraining, embed, item_inputs
@@ -71,6 +72,4 @@ class FusionModel:
 
     def scores(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
         """See `OfflineModel.scores`."""
-        profiles = np.asarray(self._train[users] @ self._vectors, np.float32)
-        lengths = np.linalg.norm(profiles, axis=1, keepdims=True)
-        return np.asarray(profiles / np.maximum(lengths, 1e-9) @ self._vectors.T, np.float32)
+        return mean_scores(self._train, self._vectors, users)

@@ -47,9 +47,13 @@ def test_the_report_has_every_metric_of_each_model_and_the_name_that_validation_
             assert isinstance(one[f"{metric}@10"], float), metric
             assert isinstance(one[f"{metric}@20"], float), metric
         assert 0 <= one["auc"] <= 1
-        assert (
-            one["intervals"]["recall@20"]["low"] <= one["recall@20"] <= one["intervals"]["recall@20"]["high"]
-        )
+        assert set(one["intervals"]) == {
+            *(f"{metric}@{k}" for metric in METRICS if metric != "coverage" for k in (10, 20)),
+            "auc",
+        }
+        for metric, interval in one["intervals"].items():
+            assert interval["mean"] == pytest.approx(one[metric], abs=1e-9), metric
+            assert interval["low"] - 1e-9 <= interval["mean"] <= interval["high"] + 1e-9, metric
     best = max(report["models"], key=lambda name: report["models"][name]["validation"]["recall@20"])
     assert report["chosen"] == best
     assert report["models"]["bpr-mf"]["seeds"] == [0, 1]
