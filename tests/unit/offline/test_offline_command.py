@@ -212,9 +212,9 @@ def test_classes_of_items_are_shared_out_for_calibration(tastes: InteractionData
     own = (np.arange(tastes.users)[:, None] % 3 == np.arange(tastes.items) % 3).astype(np.float32)
     of_taste = measures.measure(rank_all(lambda users: own[users], parts.test, parts.seen_at_test, depth=5))
     of_none = measures.measure(rank_all(lambda users: -own[users], parts.test, parts.seen_at_test, depth=5))
-    assert of_taste.of_lists["calibration@5"] == pytest.approx(0.0, abs=1e-12)
+    assert of_taste.values()["calibration@5"] == pytest.approx(0.0, abs=1e-12)
     # All of p is where q has nothing: log(1 / α).
-    assert of_none.of_lists["calibration@5"] == pytest.approx(np.log(100))
+    assert of_none.values()["calibration@5"] == pytest.approx(np.log(100))
 
 
 def test_the_console_shows_the_report(folder: Path, tmp_path: Path) -> None:
