@@ -243,6 +243,14 @@ class RecommendSettings(_Section):
     after_event_wait_ms: float = Field(250.0, ge=0, le=10_000)
     reason_items: int = Field(3, ge=0, le=20, description="Past items that the reasons name one by one.")
     list_retention_days: float = Field(7.0, gt=0, description="Of each user's newest list in Redis.")
+    snapshot_folder: Path | None = Field(
+        None,
+        description="Where snapshots of the items in memory are kept: a worker that starts reads what came "
+        "after. Workers of one machine may share it. `freshet up` has one in its data folder.",
+    )
+    snapshot_interval_s: float = Field(
+        300.0, gt=0, description="Between snapshots, where items have changed."
+    )
 
 
 class WorkerSettings(_Section):

@@ -8,7 +8,7 @@ first. That two should ever do it at once is harmless, as both write the same.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -26,7 +26,7 @@ from workers.models_topic import active_record
 from workers.popularity import PopularityFollower
 from workers.space_coverage import Coverage
 from workers.topic_follower import BESIDE_LISTS, UNPACED, Pace
-from workers.vectors_to_index import IndexFollower
+from workers.vectors_to_index import IndexFollower, UpdaterState
 
 # Of the rows in use, as items come meanwhile.
 _ROOM = 1.1
@@ -54,20 +54,32 @@ class ListedSpace:
         on_change: Callable[[int], None] = lambda items: None,
     ) -> None:
         self.model = model
+        self.topic = topic
         self.index = ItemIndex(model.fusion.dimension)
         self._gate = asyncio.Event()
         self._gate.set()
+        self._quiet = asyncio.Lock()
         paced = replace(pace, gate=self._gate)
         self.follower = IndexFollower(settings, topic, self.index, on_change=on_change, pace=paced)
 
     async def quietly(self, work: Callable[[], None]) -> None:
         """Do something with the index in a thread; nothing is read into it meanwhile."""
-        self._gate.clear()
-        try:
-            await asyncio.sleep(0)
-            await in_background(work, "warm up")
-        finally:
-            self._gate.set()
+        async with self._quiet:
+            self._gate.clear()
+            try:
+                await asyncio.sleep(0)
+                await in_background(work, "index")
+            finally:
+                self._gate.set()
+
+    def restore(self, state: UpdaterState, positions: Mapping[int, int]) -> None:
+        """Go on from what another held and where it ended; nothing was read yet.
+
+        Raises:
+            ValueError: These cannot be its items.
+        """
+        self.follower.updater.restore(state)
+        self.follower.begin_at(positions)
 
     @property
     def held(self) -> Any:
@@ -138,6 +150,11 @@ class ListedSpaces(ActiveModels):
         self._on_change = on_change
         self._next: _Preparation | None = None
         self._pointed: tuple[ModelRef, float] | None = None
+
+    @property
+    def in_use(self) -> ListedSpace:
+        """The space that lists are made of."""
+        return self._space
 
     async def stop(self) -> None:
         """Stop; the space in use is stopped too."""

@@ -153,6 +153,8 @@ class LocalDeployment:
             flags = merged(flags, flag("redis.url", self._start_redis()))
         if self.embed_kafka:
             flags = merged(flags, flag("kafka.bootstrap_servers", self._start_kafka()))
+        if self.settings.recommend.snapshot_folder is None:
+            flags = merged(flags, flag("recommend.snapshot_folder", str(self.data_folder / "snapshots")))
         self.settings = load_settings(self.config, **flags)
         check_redis(self.settings.redis)
         self.say("creating the topics")

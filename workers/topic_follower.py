@@ -86,6 +86,10 @@ class TopicFollower:
         """Partition → the next offset to be taken, of the partitions of which something was taken."""
         return {partition.partition: offset for partition, offset in self._positions.items()}
 
+    def begin_at(self, positions: Mapping[int, int]) -> None:
+        """Begin these partitions where another has ended, and the others at their start; before `start`."""
+        self._positions = {TopicPartition(self._topic, number): at for number, at in positions.items()}
+
     async def start(self) -> None:
         """Read until the end positions seen at the start are reached; go on in the background."""
         await self._reading.start()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -60,6 +60,15 @@ class VectorsFollower:
             gate=pace.gate,
             loop_share=pace.loop_share,
         )
+
+    @property
+    def positions(self) -> dict[int, int]:
+        """See `TopicFollower.positions`."""
+        return self._follower.positions
+
+    def begin_at(self, positions: Mapping[int, int]) -> None:
+        """See `TopicFollower.begin_at`."""
+        self._follower.begin_at(positions)
 
     async def start(self) -> None:
         """Read until the end positions seen at the start are reached; go on in the background."""

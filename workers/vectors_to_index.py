@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import structlog
 
 from models.retrieval import ItemIndex
+from models.retrieval.index_state import IndexState
 from streams.codec import decode_value
 from streams.internal_messages import ItemVector, ItemVersion
 from streams.settings import Settings
@@ -23,6 +25,15 @@ from workers.vectors_follower import VectorsFollower
 MAX_WITHDRAWN = 100_000
 
 _log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class UpdaterState:
+    """What an `IndexUpdater` holds: items, version and revision of each in their order, and what is gone."""
+
+    items: IndexState
+    versions: list[tuple[ItemVersion, int]]
+    withdrawn: Mapping[str, ItemVersion]
 
 
 class IndexUpdater:
@@ -42,6 +53,22 @@ class IndexUpdater:
     def __len__(self) -> int:
         """Items held."""
         return len(self._index)
+
+    def state(self) -> UpdaterState:
+        """All that is held, to go on from elsewhere."""
+        items = self._index.held()
+        versions = [self._held[item_id] for item_id in items.item_ids]
+        return UpdaterState(items, versions, dict(self._withdrawn))
+
+    def restore(self, state: UpdaterState) -> None:
+        """Go on from what another held; this one holds nothing yet.
+
+        Raises:
+            ValueError: It does hold items, or these cannot be its items.
+        """
+        self._index.restore(state.items)
+        self._held = dict(zip(state.items.item_ids, state.versions, strict=True))
+        self._withdrawn = OrderedDict(state.withdrawn)
 
     def take(self, value: bytes) -> bool:
         """Take an item as a record of `item-vectors` has it; whether it changed anything."""

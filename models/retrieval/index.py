@@ -22,6 +22,7 @@ from models.errors import DimensionError, EncoderOutputError
 from models.profile.hashing import hash64
 from models.retrieval.columns import AttributeColumn, Mask
 from models.retrieval.filters import AttributeValue, Filter, FilterRange, filter_values
+from models.retrieval.index_state import IndexState
 from models.retrieval.neighbourhoods import Neighbourhoods
 from models.retrieval.newest import NewestFirst
 from models.retrieval.row_link import RowChanges
@@ -199,6 +200,45 @@ class ItemIndex:
         self._newest.touch(row)
         self.changes.add(row)
         return True
+
+    def held(self) -> IndexState:
+        """All items as they are now, without their popularity. Copies but for ids and attributes."""
+        rows = np.flatnonzero(self.live)
+        return IndexState(
+            item_ids=[self.item_id(row) for row in rows.tolist()],
+            attributes=[self._attributes[row] for row in rows.tolist()],
+            vectors=self.vectors[rows].astype(np.float16),
+            available=self.available[rows],
+            created_at_ms=self.created_at_ms[rows],
+        )
+
+    def restore(self, state: IndexState) -> None:
+        """Hold these items: as `upsert` of each in turn, at once.
+
+        Raises:
+            ValueError: The index holds items, or these cannot be its items.
+        """
+        if self._item_ids:
+            raise ValueError("an index that holds items cannot be restored")
+        state.check(self.dimension)
+        names = state.attribute_names()
+        count = len(state.item_ids)
+        self.reserve(count)
+        self._vectors[:count] = state.vectors
+        self._live[:count] = True
+        self._available[:count] = state.available
+        self._created_at_ms[:count] = state.created_at_ms
+        self._item_ids = list(state.item_ids)
+        self._attributes = list(state.attributes)
+        numbers = [int.from_bytes(hash64(item_id), "little") for item_id in state.item_ids]
+        self._hashes[:count] = numbers
+        self._row_of = {item_id: row for row, item_id in enumerate(state.item_ids)}
+        self._row_of_hash = {number: row for row, number in enumerate(numbers)}
+        self._attribute_names.update(names)
+        for row in range(count):
+            self._newest.touch(row)
+            self._neighbourhoods.touch(row)
+            self.changes.add(row)
 
     def set_popularity(self, popularity: Mapping[str, float]) -> None:
         """Set how popular items are, not negative; items not here are ignored, others keep theirs."""

@@ -16,6 +16,7 @@ from workers.arm_lists import ArmLists, uses_cascade
 from workers.erased_people import ErasedPeople
 from workers.erasure_follower import ErasureFollower
 from workers.experiments import Experiment
+from workers.index_snapshots import IndexSnapshots
 from workers.learned_models import LearnedReader
 from workers.listed_spaces import ListedSpace, ListedSpaces
 from workers.live_space import LiveLists, LiveQueries
@@ -52,6 +53,10 @@ async def wire_recommend(around: Around) -> Wiring:
         on_change=metrics.index_items,
     )
     popularity = PopularityFollower(around.store, space.index, around.settings.recommend)
+    folder = around.settings.recommend.snapshot_folder
+    snapshots = None if folder is None else IndexSnapshots(around.settings, folder)
+    if snapshots is not None:
+        await snapshots.restore(space)
     around.resources.push_async_callback(space.follower.stop)
     await space.follower.start()
     if is_large(space.index.rows):
@@ -101,6 +106,9 @@ async def wire_recommend(around: Around) -> Wiring:
     )
     around.resources.push_async_callback(spaces.stop)
     await spaces.start()
+    if snapshots is not None:
+        around.resources.push_async_callback(snapshots.stop)
+        snapshots.start(lambda: spaces.in_use)
     return Wiring("recommend", [around.topics.profiles, around.topics.recommendation_requests], role)
 
 
