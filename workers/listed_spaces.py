@@ -58,19 +58,17 @@ class ListedSpace:
         self.index = ItemIndex(model.fusion.dimension)
         self._gate = asyncio.Event()
         self._gate.set()
-        self._quiet = asyncio.Lock()
         paced = replace(pace, gate=self._gate)
         self.follower = IndexFollower(settings, topic, self.index, on_change=on_change, pace=paced)
 
     async def quietly(self, work: Callable[[], None]) -> None:
         """Do something with the index in a thread; nothing is read into it meanwhile."""
-        async with self._quiet:
-            self._gate.clear()
-            try:
-                await asyncio.sleep(0)
-                await in_background(work, "index")
-            finally:
-                self._gate.set()
+        self._gate.clear()
+        try:
+            await asyncio.sleep(0)
+            await in_background(work, "index")
+        finally:
+            self._gate.set()
 
     def restore(self, state: UpdaterState, positions: Mapping[int, int]) -> None:
         """Go on from what another held and where it ended; nothing was read yet.
