@@ -28,6 +28,8 @@ from workers.encoders_in_use import encoder_registry, fusion_in_use
 
 # Below the ten seconds that are the default: a dead worker is missed sooner.
 SESSION_TIMEOUT_S = 6.0
+# Far more often than in production, so that many a start is from one.
+SNAPSHOTS_S = 20.0
 PREFIX = "faults."
 # On a busy machine, over the data of a long run.
 START_TIMEOUT_S = 300.0
@@ -71,6 +73,7 @@ class World:
             },
             "topics": {"prefix": PREFIX, "user_partitions": 4, "item_partitions": 4},
             "media": {"file_roots": [str(MEDIA)]},
+            "recommend": {"snapshot_folder": str(folder / "snapshots"), "snapshot_interval_s": SNAPSHOTS_S},
             **(settings or {}),
         }
         self.slots: list[Slot] = []
