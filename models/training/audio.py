@@ -64,6 +64,7 @@ def main() -> None:
         torch.zeros((2, WINDOW_SAMPLES)),
         "samples",
         folder / "model.onnx",
+        arguments.storage,
     )
     manifest = AudioManifest(
         name=NAME,
