@@ -39,7 +39,7 @@ from models.training.image import DATASET, SIZE_PX
 from models.training.labelled_media import Labelled, read_clothing, read_esc10
 from models.training.video import AUDIO_ENCODER, IMAGE_ENCODER, NAME, judged
 from models.training.video_films import Films
-from models.training.video_quality import Pool, evaluate, evaluate_sound, mean_pool
+from models.training.video_quality import Pool, evaluate, evaluate_sound, max_pool, mean_pool, subject_pool
 from models.training.weight_storage import STORAGES, Storage
 from tests.unit.encoders import golden
 from workers.cli.output import console, table, write_json
@@ -164,7 +164,12 @@ def _video_quality(stored: Stored, clothing: Labelled, clips: Labelled) -> Measu
     split = {
         part: judged(clothing, part, stored.image, None, SEED) for part in ("train", "validation", "test")
     }
-    pools: dict[str, Pool] = {"": learned_pool(stored.pooling), "mean_": mean_pool}
+    pools: dict[str, Pool] = {
+        "": learned_pool(stored.pooling),
+        "mean_": mean_pool,
+        "max_": max_pool,
+        "subject_": subject_pool,
+    }
     quality: Quality = {}
     for part in ("validation", "test"):
         quality |= evaluate(pools, [], split["train"], split[part], part, SEED)
