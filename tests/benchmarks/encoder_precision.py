@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from models.encoders.audio import AudioEncoder
+from models.encoders.encoder import Encoder
 from models.encoders.frame_weights import FrameWeights
 from models.encoders.image import ImageEncoder
 from models.encoders.loading import load_encoder
@@ -191,8 +192,9 @@ def learned_pool(weights: FrameWeights) -> Pool:
 
 
 def _show_speed(stored: Mapping[Storage, Stored], folder: Path) -> None:
+    plain = stored["float32"]
     for index, name in enumerate(NAMES):
-        items = golden.inputs(stored["float32"][index]) * (BATCH // 4)
+        items = golden.inputs((plain.image, plain.audio, plain.video)[index]) * (BATCH // 4)
         starts: dict[Storage, list[float]] = {storage: [] for storage in stored}
         rates: dict[Storage, list[float]] = {storage: [] for storage in stored}
         for _ in range(STARTS):
@@ -200,7 +202,8 @@ def _show_speed(stored: Mapping[Storage, Stored], folder: Path) -> None:
                 starts[storage].append(1e3 * _seconds(partial(load_encoder, folder / storage / name)))
         for _ in range(ROUNDS):
             for storage, one in stored.items():
-                rates[storage].append(len(items) / _seconds(partial(one[index].encode, items), times=20))
+                encoder: Encoder[Any] = (one.image, one.audio, one.video)[index]
+                rates[storage].append(len(items) / _seconds(partial(encoder.encode, items), times=20))
         console().print(
             table(
                 (name, "ms to load and check", "items/s"),

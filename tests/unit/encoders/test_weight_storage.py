@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -32,7 +33,7 @@ OPERATORS = {
 HALF_STEP = {"float32": 0.0, "float16": 2.0**-11, "int8": 0.5001 / 127}
 
 
-def one_weight(kind: str, weight: np.ndarray) -> onnx.ModelProto:
+def one_weight(kind: str, weight: Any) -> Any:
     """A graph of one operator with one weight, and a copy of the weight as its second output."""
     attributes = {"transB": 1} if kind == "Gemm" else {}
     shape = ["n", weight.shape[1], 5, 5] if kind == "Conv" else ["n", 32]
