@@ -64,6 +64,7 @@ def main() -> None:
         torch.zeros((2, WINDOW_SAMPLES)),
         "samples",
         folder / "model.onnx",
+        arguments.storage,
     )
     manifest = AudioManifest(
         name=NAME,
@@ -142,7 +143,9 @@ def cross_validate(clips: Labelled, views: Views, epochs: int, seed: int) -> dic
         name: Measurement(
             value=round(float(np.mean(values)), 4),
             dataset="ESC-10, 5 folds",
-            method="networks that have not seen the fold judged; the one shipped has seen all clips",
+            method=(
+                "networks in float32 that have not seen the fold judged; the one shipped has seen all clips"
+            ),
         )
         for name, values in scores.items()
     }

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from models.training.common import Floats
+from models.training.fourier import BINS, FFT_SIZE, fourier_basis
 
 SAMPLE_RATE_HZ = 16_000
-FRAME_SAMPLES, HOP_SAMPLES, FFT_SIZE = 400, 320, 512
+HOP_SAMPLES = 320
 MEL_BANDS, LOWEST_HZ, HIGHEST_HZ = 64, 60.0, 7_600.0
 # Added to the mel energies: -70 dB below a full-scale sine, so that digital silence is no outlier.
 ENERGY_FLOOR = 1e-3
@@ -17,19 +18,10 @@ ENERGY_FLOOR = 1e-3
 SILENCE = 1e-7
 
 
-def fourier_basis() -> Floats:
-    """A discrete Fourier transform under a Hann window, [2 * bins, 1, FRAME_SAMPLES]: cosines, then sines."""
-    bins = FFT_SIZE // 2 + 1
-    angles = 2 * np.pi * np.outer(np.arange(bins), np.arange(FRAME_SAMPLES)) / FFT_SIZE
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FRAME_SAMPLES) / FRAME_SAMPLES)
-    basis = np.concatenate([np.cos(angles) * window, -np.sin(angles) * window])
-    return basis[:, None, :].astype(np.float32)
-
-
 def mel_filters() -> Floats:
     """Triangular filters [bins, MEL_BANDS] on the HTK mel scale, 2595 log10(1 + f / 700)."""
     edges_mel = np.linspace(_mel(LOWEST_HZ), _mel(HIGHEST_HZ), MEL_BANDS + 2)
-    bins_mel = _mel(np.arange(FFT_SIZE // 2 + 1) * SAMPLE_RATE_HZ / FFT_SIZE)[:, None]
+    bins_mel = _mel(np.arange(BINS) * SAMPLE_RATE_HZ / FFT_SIZE)[:, None]
     low, centre, high = edges_mel[:-2], edges_mel[1:-1], edges_mel[2:]
     rising, falling = (bins_mel - low) / (centre - low), (high - bins_mel) / (high - centre)
     return np.maximum(0, np.minimum(rising, falling)).astype(np.float32)

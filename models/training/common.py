@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from models.encoders.manifest import MANIFEST_FILE, EncoderManifest, FileEntry, GraphEntry, encode_manifest
 from models.errors import TrainingError
+from models.training.weight_storage import STORAGES, Storage, store_weights
 
 Floats = NDArray[np.floating[Any]]
 console = Console()
@@ -27,6 +28,8 @@ console = Console()
 OPSET = 17
 IR_VERSION = 8
 MAX_FILE_BYTES = 5_000_000
+# Of what costs less than half a percent, the smallest: docs/experiments.md.
+STORAGE: Storage = "int8"
 
 
 def parse_arguments(description: str, *, teachers: bool = True) -> argparse.Namespace:
@@ -38,6 +41,9 @@ def parse_arguments(description: str, *, teachers: bool = True) -> argparse.Name
     parser.add_argument("--out", type=Path, required=True, help="folder in which the encoder is written")
     parser.add_argument("--text", type=Path, help="folder of text sources (the text encoder only)")
     parser.add_argument("--cache", type=Path, help="folder that keeps vectors to learn from for the next run")
+    parser.add_argument(
+        "--storage", choices=STORAGES, default=STORAGE, help="of weights (not the text encoder's)"
+    )
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--epochs", type=int, help="instead of the command's own number")
@@ -121,8 +127,13 @@ def save_graph(model: onnx.ModelProto, path: Path) -> GraphEntry:
     )
 
 
-def export_module(module: torch.nn.Module, example: torch.Tensor, input_name: str, path: Path) -> GraphEntry:
-    """Exports a module of one input and one output (``embedding``) with a free batch size."""
+def export_module(
+    module: torch.nn.Module, example: torch.Tensor, input_name: str, path: Path, storage: Storage
+) -> GraphEntry:
+    """Exports a module of one input and one output (``embedding``) with a free batch size.
+
+    ``storage`` is how the file keeps the weights.
+    """
     module.eval()
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.onnx.export(
@@ -135,7 +146,7 @@ def export_module(module: torch.nn.Module, example: torch.Tensor, input_name: st
         opset_version=OPSET,
         dynamo=False,
     )
-    return save_graph(onnx.load(path), path)
+    return save_graph(store_weights(onnx.load(path), storage), path)
 
 
 def write_manifest(manifest: EncoderManifest, out: Path) -> None:

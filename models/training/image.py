@@ -76,15 +76,19 @@ def main() -> None:
         torch.zeros((2, SIZE_PX, SIZE_PX, 3), dtype=torch.uint8),
         "image",
         folder / "model.onnx",
+        arguments.storage,
     )
     manifest = ImageManifest(
         name=NAME,
         dimension=DIMENSION,
-        description="Depthwise-separable convolutions, distilled from MobileNet v1 on pictures of clothes.",
+        description=(
+            "Depthwise-separable convolutions, distilled from MobileNet v1 on photographs of clothes."
+        ),
         source="python -m models.training.image",
         licence="Apache-2.0",
         notice=(
-            "Teacher: MobileNet v1 1.0 224 (google-coral/test_data, Apache-2.0). Its weights are not here."
+            "Teacher: MobileNet v1 1.0 224 (google-coral/test_data, Apache-2.0). "
+            "None of its weights are here."
         ),
         graph=entry,
         preprocessing=ImagePreprocessing(size_px=SIZE_PX, layout="nhwc", dtype="uint8", fit="stretch"),

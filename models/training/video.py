@@ -85,7 +85,7 @@ def main() -> None:
         source=f"python -m models.training.video, on {IMAGE_ENCODER} and {AUDIO_ENCODER}",
         licence="Apache-2.0",
         notice=f"See the manifests of {IMAGE_ENCODER} and {AUDIO_ENCODER}.",
-        pooling=export_frame_attention(networks[0], folder / "pooling.onnx"),
+        pooling=export_frame_attention(networks[0], folder / "pooling.onnx", arguments.storage),
         preprocessing=VideoPreprocessing(
             image_encoder=IMAGE_ENCODER, audio_encoder=AUDIO_ENCODER, frames=FRAMES
         ),

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from models.encoders.manifest import GraphEntry
 from models.training.common import OPSET, save_graph
+from models.training.weight_storage import Storage, store_weights
 
 # Under any score, and over what float32 cannot hold: such a frame's weight is exactly 0.
 _ABSENT = -1e9
@@ -71,8 +72,8 @@ def pooled(frames: Tensor, weights: Tensor) -> Tensor:
     return film / film.norm(dim=1, keepdim=True).clamp_min(1e-6)
 
 
-def export_frame_attention(network: FrameAttention, path: Path) -> GraphEntry:
-    """Writes the graph that ``models.encoders.frame_weights`` runs."""
+def export_frame_attention(network: FrameAttention, path: Path, storage: Storage) -> GraphEntry:
+    """Writes the graph that ``models.encoders.frame_weights`` runs; ``storage``: of its weights."""
     network.eval()
     buffer = io.BytesIO()
     free = {0: "films", 1: "frames"}
@@ -86,7 +87,7 @@ def export_frame_attention(network: FrameAttention, path: Path) -> GraphEntry:
         opset_version=OPSET,
         dynamo=False,
     )
-    return save_graph(onnx.load_from_string(buffer.getvalue()), path)
+    return save_graph(store_weights(onnx.load_from_string(buffer.getvalue()), storage), path)
 
 
 def _softmax(scores: Tensor, present: Tensor) -> Tensor:

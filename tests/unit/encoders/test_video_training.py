@@ -103,7 +103,7 @@ def test_the_graph_gives_what_the_network_gives(tmp_path: Path) -> None:
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.5 * torch.randn_like(parameter))
-    entry = export_frame_attention(network, tmp_path / "pooling.onnx")
+    entry = export_frame_attention(network, tmp_path / "pooling.onnx", "float32")
     weights = FrameWeights(tmp_path, entry, DIMENSION, SessionSettings(batch_size=64))
     made = films(40)
     with torch.inference_mode():
