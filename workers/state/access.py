@@ -27,6 +27,9 @@ _MARK_KEYS = ("erased", "erased-version", "fence:restore")
 _REPORT_KEYS = ("model-workers", "model-reports")
 _HOLDER_KEYS = ("holders", "erasure-acks:*")
 
+# `freshet export` and `freshet models` look, and change nothing.
+_LOOKING = ("mget", "hget", "time", "zrangebyscore", "hgetall", "multi", "exec")
+
 _ENCODER = ((*_READ, *_SCRIPTS, "hget", "hset", "hvals", "time"), ("item:*", "topic-lives:*"))
 _RULES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "text": _ENCODER,
@@ -57,11 +60,14 @@ _RULES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             *(*_COUNTER_KEYS, *_MARK_KEYS),
         ),
     ),
+    "operator": (_LOOKING, ("profile:*", "exposures:*", "list:*", *_REPORT_KEYS)),
 }
+REDIS_USERS = tuple(_RULES)
+"""The roles, and the operator: publishers and the console do without Redis."""
 
 
 def redis_rules(role: str, prefix: str) -> list[str]:
-    """The rules of `ACL SETUSER` for a role: from nothing, its keys and commands."""
+    """The rules of `ACL SETUSER` for one of `REDIS_USERS`: from nothing, its keys and commands."""
     commands, keys = _RULES[role]
     return [
         "resetkeys",
