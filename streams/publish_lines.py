@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from streams.client import FreshetClient
 from streams.codec import decode_value, outgoing
@@ -14,6 +14,8 @@ from streams.records import Outgoing
 from streams.topics import MAX_MESSAGE_BYTES
 
 _CHUNK_BYTES = 1 << 20
+
+M = TypeVar("M", bound=Message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +37,11 @@ class LineCounts:
 def publish_lines(
     client: FreshetClient,
     topic_name: str,
-    message_type: type[Message],
+    message_type: type[M],
     lines: BinaryIO,
     on_bad: Callable[[BadLine], None],
     on_bytes: Callable[[int], None] = lambda size: None,
+    change: Callable[[M], M] = lambda message: message,
 ) -> LineCounts:
     """Check each line, publish the good ones, and report the bad ones.
 
@@ -49,6 +52,7 @@ def publish_lines(
         lines: A binary file, or standard input. A line that is too long is passed over without keeping it.
         on_bad: Called for each bad line, in order.
         on_bytes: Called with the bytes of each line read, for a progress bar.
+        change: What is published in place of each message, once it was checked.
 
     Raises:
         ConfigurationError, DependencyDownError: Kafka refuses, or does not answer.
@@ -64,7 +68,7 @@ def publish_lines(
                     raise BadInputError(f"the line is longer than {MAX_MESSAGE_BYTES} bytes")
                 if not line.strip():
                     continue
-                yield outgoing(topic_name, decode_value(line, message_type))
+                yield outgoing(topic_name, change(decode_value(line, message_type)))
             except BadInputError as error:
                 bad += 1
                 on_bad(BadLine(number, error.detail))

@@ -1,6 +1,6 @@
 """Coverage-guided fuzzing of one target, with atheris (libFuzzer), for as long as wanted.
 
-    pip install atheris
+    pip install -e '.[dev,fuzz]'
     python -m tests.fuzz messages --seconds 600
 
 New inputs that reach new code are kept in the corpus folder, and the next run begins with them. An input that
@@ -29,7 +29,9 @@ def main() -> None:
     try:
         import atheris
     except ImportError:
-        raise SystemExit("coverage-guided fuzzing needs atheris: pip install atheris") from None
+        raise SystemExit(
+            "coverage-guided fuzzing needs the extra `fuzz`: pip install -e '.[dev,fuzz]'"
+        ) from None
     with atheris.instrument_imports(include=["models", "streams", "workers", "PIL"]):
         from tests.fuzz.targets import TARGETS
     target = TARGETS[options.target]

@@ -10,19 +10,21 @@ from pathlib import Path
 import click
 
 from streams.errors import ConfigurationError
+from workers.cli.hashed_ids import hash_key_file_option, id_in_topics
 from workers.cli.invocation import invocation
 from workers.cli.output import console, note
 
 
 @click.command()
 @click.argument("user")
+@hash_key_file_option("USER is")
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
     help="Write there instead of to standard output; readable by you alone.",
 )
-def export(user: str, output: Path | None) -> None:
+def export(user: str, hash_key_file: Path | None, output: Path | None) -> None:
     """Give all that is held on USER, as JSON: state in Redis, and every record that Kafka still has."""
     import asyncio
     from datetime import UTC, datetime
@@ -31,17 +33,18 @@ def export(user: str, output: Path | None) -> None:
 
     from workers.person_export import export_person
 
+    person = id_in_topics(user, hash_key_file)
     settings = invocation().settings()
     with console(err=True).status("reading…") as status:
         found = asyncio.run(
-            export_person(settings, user, datetime.now(UTC), lambda name: status.update(f"reading {name}…"))
+            export_person(settings, person, datetime.now(UTC), lambda name: status.update(f"reading {name}…"))
         )
     text = msgspec.json.format(msgspec.json.encode(found), indent=2)
     if output is None:
         click.echo(text.decode())
         return
     write_private(output, text)
-    note(f"{sum(map(len, found['topics'].values()))} records of {user} in {output}")
+    note(f"{sum(map(len, found['topics'].values()))} records of {person} in {output}")
 
 
 def write_private(path: Path, text: bytes) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from workers.cli.hashed_ids import hash_key_file_option, id_in_topics
 from workers.cli.invocation import invocation
 from workers.cli.output import console, note, print_json, table
 
@@ -15,25 +17,24 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("user")
+@hash_key_file_option("USER is")
 @click.option(
     "--timeout", type=float, default=60.0, show_default=True, help="Seconds to wait for the receipt; 0: none."
 )
 @click.option("--json", "as_json", is_flag=True, help="The receipt as it is on Kafka.")
-def forget(user: str, timeout: float, as_json: bool) -> None:
+def forget(user: str, hash_key_file: Path | None, timeout: float, as_json: bool) -> None:
     """Remove USER from profiles, lists, logs and the memory of all workers, and show the receipt.
 
     It cannot be undone. `freshet export USER` first gives all that is held.
     """
     from datetime import UTC, datetime
 
-    from streams.errors import DependencyDownError, InvalidError
-    from streams.fields import MAX_ID_CHARACTERS
+    from streams.errors import DependencyDownError
     from workers.forget_request import forget_person
 
-    if not 1 <= len(user) <= MAX_ID_CHARACTERS:
-        raise InvalidError(f"a user id has 1 to {MAX_ID_CHARACTERS} characters")
+    person = id_in_topics(user, hash_key_file)
     settings = invocation().settings()
-    receipt = forget_person(settings, user, datetime.now(UTC), timeout)
+    receipt = forget_person(settings, person, datetime.now(UTC), timeout)
     if receipt is not None:
         print_json(receipt) if as_json else _show(receipt)
     elif timeout > 0:

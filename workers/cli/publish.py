@@ -6,10 +6,13 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import BinaryIO
 
 import click
 
+from workers.cli.hashed_ids import hash_key_file_option
 from workers.cli.invocation import invocation
 from workers.cli.output import console, note, print_json
 from workers.exit_codes import BAD_INPUT, OK
@@ -21,18 +24,24 @@ MAX_REPORTED_LINES = 1_000
 @click.command()
 @click.argument("kind", type=click.Choice(["items", "events"]))
 @click.argument("file", type=click.File("rb"))
+@hash_key_file_option("Ids of people in events are")
 @click.option("--json", "as_json", is_flag=True, help="The summary as a JSON document.")
-def publish(kind: str, file: BinaryIO, as_json: bool) -> int:
+def publish(kind: str, file: BinaryIO, hash_key_file: Path | None, as_json: bool) -> int:
     """Publish FILE (-: standard input), one JSON object a line, to the topic of items or of events.
 
     Each line is checked first. A bad one is reported by its number and does not stop the rest; the exit code
     is 1 if any was bad.
     """
     from streams.client import FreshetClient
+    from streams.hash_key_file import read_hash_key
     from streams.messages import Event, Item
+    from streams.person_hash import with_hashed_id
     from streams.publish_lines import BadLine, publish_lines
     from streams.topic_names import TopicNames
 
+    if kind == "items" and hash_key_file is not None:
+        raise click.UsageError("--hash-key-file is for events: items name nobody.")
+    key = None if hash_key_file is None else read_hash_key(hash_key_file)
     settings = invocation().settings()
     names = TopicNames(settings.topics.prefix)
     bad_lines: list[BadLine] = []
@@ -51,6 +60,7 @@ def publish(kind: str, file: BinaryIO, as_json: bool) -> int:
             file,
             on_bad,
             show_bytes,
+            (lambda message: message) if key is None else partial(with_hashed_id, key=key),
         )
     if as_json:
         print_json({"published": counts.published, "bad": counts.bad, "bad_lines": bad_lines})

@@ -16,11 +16,14 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from streams.person_hash import person_hash
 from tests.conftest import KafkaServer, RedisServer
-from tests.integration.stream.bench import Stream, event, request
+from tests.integration.stream.bench import Stream, caused_by, event, request
 from workers.cli.running import run
 
 ROLES = ("text", "fuse", "profile", "recommend", "learn", "join", "explain")
 KEY = "a key of this deployment"
+ID_KEY = secrets.token_hex(32)
+TIME_RETAINED = ("events", "recommendation-requests", "recommendations", "explanations", "outcomes")
+PERSONAL = (*TIME_RETAINED, "profiles")
 ITEMS = {
     f"thing-{number}": f"{word} thing"
     for number, word in enumerate(["red", "blue", "green", "old", "new"] * 4)
@@ -33,7 +36,13 @@ class House:
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
         self.anna = f"anna-{secrets.token_hex(6)}"
-        self.others = [f"other-{secrets.token_hex(6)}" for _ in range(3)]
+        self.others = [f"other-{secrets.token_hex(6)}" for _ in range(2)]
+        # The last is known by a hash alone, to all but who holds the key.
+        self.hash_key_file = stream.logs / "ids.key"
+        self.hash_key_file.write_text(ID_KEY + "\n")
+        self.dora = f"dora-{secrets.token_hex(6)}@example.com"
+        self.hashed_dora = person_hash(self.dora, ID_KEY)
+        self.others.append(self.hashed_dora)
         for item_id, title in ITEMS.items():
             stream.publish("items", {"item_id": item_id, "title": title}, item_id).get(120)
 
@@ -41,6 +50,13 @@ class House:
         for item_id in list(ITEMS)[:count]:
             made = event(user_id, f"e-{secrets.token_hex(6)}", item_id)
             self.stream.publish("events", made, user_id).get(120)
+
+    def act_as_dora(self, capsys: pytest.CaptureFixture[str], count: int = 5) -> None:
+        """Her events are published by her real id."""
+        events = [event(self.dora, f"e-{secrets.token_hex(6)}", item_id) for item_id in list(ITEMS)[:count]]
+        lines = self.stream.logs / "events.jsonl"
+        lines.write_text("\n".join(map(json.dumps, events)))
+        self.freshet(capsys, "publish", "events", str(lines), "--hash-key-file", str(self.hash_key_file))
 
     def freshet(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         """A command's standard output."""
@@ -61,6 +77,9 @@ class House:
         wait_until(lambda: all(self.raw("list", user) for user in everybody), "newest lists")
         wait_until(lambda: all(self.raw("exposures", user) for user in everybody), "exposures")
         self.stream.read("explanations", lambda found: {one["user_id"] for one in found} >= {*everybody}, 60)
+        asked = request(self.anna, f"r-{secrets.token_hex(6)}")
+        self.stream.publish("recommendation-requests", asked, self.anna).get(120)
+        self.stream.read("recommendations", lambda found: caused_by(found, asked["request_id"]) is not None)
         # On an item of the list: that is an outcome.
         listed = json.loads(self.stream.redis.hget(f"{self.stream.prefix}list:{self.anna}", "list") or b"")
         made = event(self.anna, f"e-{secrets.token_hex(6)}", listed["items"][0]["item_id"])
@@ -105,7 +124,12 @@ class House:
                 while any(consumer.position(one) < end for one, end in ends.items()):
                     for records in consumer.poll(timeout_ms=200).values():
                         for record in records:
-                            if text.encode() in (record.key or b"") + b"\n" + (record.value or b""):
+                            headers = [
+                                part for name, value in record.headers for part in (name.encode(), value)
+                            ]
+                            if text.encode() in b"\n".join(
+                                [record.key or b"", record.value or b"", *headers]
+                            ):
                                 found[name] = found.get(name, 0) + 1
         finally:
             consumer.close()
@@ -157,9 +181,11 @@ def house(
 
 @pytest.mark.timeout(1_200)
 def test_a_person_is_forgotten_everywhere(house: House, capsys: pytest.CaptureFixture[str]) -> None:
-    stream, anna = house.stream, house.anna
-    for user_id in [anna, *house.others]:
+    stream, anna, dora = house.stream, house.anna, house.hashed_dora
+    by_hash = ("--hash-key-file", str(house.hash_key_file))
+    for user_id in [anna, *house.others[:2]]:
         house.act(user_id)
+    house.act_as_dora(capsys)
     house.stream.await_versions(dict.fromkeys([anna, *house.others], 5), 180)
     house.await_all_done()
 
@@ -167,8 +193,17 @@ def test_a_person_is_forgotten_everywhere(house: House, capsys: pytest.CaptureFi
     assert [one["item_id"] for one in before["state"]["profile"]["history"]][:5] == list(ITEMS)[:5]
     assert before["state"]["newest_list"]["user_id"] == anna
     assert before["state"]["exposures"]["lists"]
-    for topic in ("events", "profiles", "recommendations", "explanations", "outcomes"):
+    for topic in PERSONAL:
         assert before["topics"][stream.prefix + topic], topic
+    assert set(house.topic_traces(anna)) >= {stream.prefix + topic for topic in PERSONAL}
+    # Whoever is published by a hash alone is found by their real id, which nothing here holds.
+    held = json.loads(house.freshet(capsys, "export", house.dora, *by_hash))
+    assert held["user_id"] == dora
+    assert len(held["state"]["profile"]["history"]) == 5
+    assert house.redis_traces(dora)
+    assert house.redis_traces(house.dora) == []
+    assert house.topic_traces(house.dora) == {}
+    assert not [role for role in ROLES if house.dora in stream.log_of(role) or ID_KEY in stream.log_of(role)]
     others = {user_id: stream.redis.get(f"{stream.prefix}profile:{user_id}") for user_id in house.others}
     popular = stream.redis.hgetall(f"{stream.prefix}popularity")
 
@@ -192,7 +227,7 @@ def test_a_person_is_forgotten_everywhere(house: House, capsys: pytest.CaptureFi
     assert removed["interaction memory, events", "recommend"] == 6
     assert removed["interaction memory, events", "learn"] == 6
     assert ("lists that wait for words", "explain") in removed
-    assert receipt["expires_at"].keys() >= {f"{stream.prefix}{name}" for name in ("events", "profiles")}
+    assert receipt["expires_at"].keys() >= {stream.prefix + name for name in PERSONAL}
 
     assert house.redis_traces(anna) == []
     assert {user: stream.redis.get(f"{stream.prefix}profile:{user}") for user in house.others} == others
@@ -209,10 +244,9 @@ def test_a_person_is_forgotten_everywhere(house: House, capsys: pytest.CaptureFi
     assert house.redis_traces(anna) == []
 
     # What comes after the erasure starts afresh.
-    dora = house.others[2]
-    first = json.loads(house.freshet(capsys, "forget", dora, "--json", "--timeout", "180"))
+    first = json.loads(house.freshet(capsys, "forget", house.dora, *by_hash, "--json", "--timeout", "180"))
     assert first["user"] == person_hash(dora, KEY)
-    house.act(dora, 2)
+    house.act_as_dora(capsys, 2)
     stream.await_versions({dora: 2})
     assert stream.profile(dora).since_ms > 0
     _ask(house, dora)
@@ -229,7 +263,7 @@ def test_a_person_is_forgotten_everywhere(house: House, capsys: pytest.CaptureFi
         max_compaction_lag_ms="1000",
         delete_retention_ms="100",
     )
-    for name in ("events", "recommendations", "explanations", "outcomes", "erasures", "dead-letters"):
+    for name in (*TIME_RETAINED, "erasures", "dead-letters"):
         house.configure(name, retention_ms="1000", segment_ms="1000")
 
     deadline = time.monotonic() + 240
@@ -238,6 +272,10 @@ def test_a_person_is_forgotten_everywhere(house: House, capsys: pytest.CaptureFi
         assert time.monotonic() < deadline, traces
         # Kafka closes a segment when something comes after it, so something must come in every partition.
         house.stream.publish_events(passers_by, first=secrets.randbelow(10**9))
+        for one in passers_by:
+            house.stream.publish(
+                "recommendation-requests", request(one, f"r-{secrets.token_hex(6)}", count=1), one
+            )
         time.sleep(0.5)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -78,6 +79,19 @@ def test_no_command_shows_a_secret(
     out, err = capfd.readouterr()
     assert out + err
     assert not [secret for secret in planted if secret in out + err], (out + err)[-2_000:]
+
+
+@pytest.mark.parametrize("command", ["forget", "export"])
+@pytest.mark.parametrize("key", ["s3cret-of-this-test-in-a-file", "s3cret"], ids=["good", "short"])
+def test_no_command_shows_the_key_of_ids(
+    planted: list[str], command: str, key: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "ids.key"
+    file.write_text(key + "\n")
+    assert run([command, "anna", "--hash-key-file", str(file), "--debug"]) != 0
+    out, err = capfd.readouterr()
+    assert out + err
+    assert "s3cret" not in out + err, (out + err)[-2_000:]
 
 
 def test_no_help_shows_a_secret(planted: list[str], capfd: pytest.CaptureFixture[str]) -> None:

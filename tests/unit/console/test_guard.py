@@ -14,7 +14,7 @@ from streams.settings import Settings, load_settings
 from tests.unit.console.parts import OfflineConsole
 from workers.console.app import PAGE_FOLDER, console_app
 from workers.console.guard import MAX_BODY_BYTES, Access
-from workers.console.serve import address, token_for
+from workers.console.serve import address, listen, token_for
 
 HOST = "127.0.0.1:8787"
 ORIGIN = {"Origin": f"http://{HOST}"}
@@ -155,6 +155,11 @@ def test_the_token_is_changed_for_a_cookie_that_no_script_sees() -> None:
     other, _ = client(Access("127.0.0.1", (), TOKEN))
     other.cookies = asked.cookies
     assert other.get("/api/state").status_code == 401
+
+
+def test_by_default_it_listens_on_loopback_alone() -> None:
+    with listen(load_settings(console={"port": 0}).console) as served:
+        assert served.getsockname()[0] == "127.0.0.1"
 
 
 def test_beyond_loopback_there_is_always_a_token() -> None:

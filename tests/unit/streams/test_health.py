@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import socket
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -104,6 +105,22 @@ async def test_metrics_show_the_runner_only_while_the_worker_runs() -> None:
         assert 'freshet_ready{role="profile"} 1.0' in text
     async with HealthServer(settings(), "text") as health:
         assert line not in (await get(health, "/metrics"))[1]
+
+
+async def test_by_default_it_listens_on_loopback_alone() -> None:
+    async with HealthServer(Settings(), "profile") as health:
+        assert listened_on(health.port) == ["0100007F"]  # 127.0.0.1, as the kernel writes it
+
+
+def listened_on(port: int) -> list[str]:
+    """Every address of this machine where something listens on the port, by the kernel's tables."""
+    rows = [
+        line.split()
+        for table in ("tcp", "tcp6")
+        for line in Path(f"/proc/net/{table}").read_text(encoding="ascii").splitlines()[1:]
+    ]
+    local = [row[1].split(":") for row in rows if row[3] == "0A"]
+    return [address for address, hexadecimal in local if int(hexadecimal, 16) == port]
 
 
 async def test_a_port_in_use_is_said_with_what_to_change() -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterable
+from functools import partial
 from typing import cast
 
 from streams.client import FreshetClient
 from streams.codec import decode_value
-from streams.messages import Item
+from streams.messages import Event, Item
+from streams.person_hash import person_hash, with_hashed_id
 from streams.publish_lines import BadLine, publish_lines
 from streams.records import Outgoing
 from streams.topics import MAX_MESSAGE_BYTES
@@ -63,3 +66,23 @@ def test_a_line_that_is_too_long_is_passed_over() -> None:
 
 def test_an_empty_file() -> None:
     assert run(b"") == ([], [], 0, 0)
+
+
+def test_real_ids_leave_as_keyed_hashes() -> None:
+    recorder, bad, key = Recorder(), list[BadLine](), "a key that is long enough"
+    event = {"event_id": "e1", "user_id": "anna@example.com", "item_id": "a", "action": "click"}
+    lines = [{**event, "occurred_at": "2026-11-25T10:00:00Z"}, {**event, "occurred_at": "yesterday"}]
+    publish_lines(
+        cast("FreshetClient", recorder),
+        "t.events",
+        Event,
+        io.BytesIO("\n".join(map(json.dumps, lines)).encode()),
+        bad.append,
+        change=partial(with_hashed_id, key=key),
+    )
+    (record,) = recorder.records
+    hashed = person_hash("anna@example.com", key)
+    assert record.key == hashed.encode()
+    assert decode_value(record.value or b"", Event).user_id == hashed
+    assert b"anna" not in (record.value or b"")
+    assert [line.number for line in bad] == [2]
