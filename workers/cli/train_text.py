@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from workers.cli.encoder_options import encoders_out_option, show_encoder_settings
 from workers.cli.invocation import invocation
 from workers.cli.output import console, note, print_json, table
 from workers.cli.report_options import from_topics_option
@@ -46,14 +46,7 @@ _SHOWN_WORDS = 12
     metavar="FOLDER",
     help=f"The text encoder to begin with (default: the bundled {_BUNDLED}).",
 )
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="FOLDER",
-    default=Path("encoders"),
-    show_default=True,
-    help="The folder of encoders; each has a folder of its own in it.",
-)
+@encoders_out_option
 @click.option("--name", metavar="NAME", help="Of the new encoder (default: that of the other with -own).")
 @click.option(
     "--new-words",
@@ -111,10 +104,7 @@ def text(
     console().print(table(("measured on held-out texts", "value"), rows, found["name"]))
     shown = ", ".join(found["words"][:_SHOWN_WORDS]) + (" …" if len(found["words"]) > _SHOWN_WORDS else "")
     note(f"{len(found['words']):,} words were added: {shown}" if found["words"] else "no word was added")
-    click.echo("In the settings of every role:\n")
-    click.echo(
-        f"[encoders]\nfolders = [{json.dumps(str(out.absolute()))}]\ntext = {json.dumps(found['name'])}"
-    )
+    show_encoder_settings(out, {"text": found["name"]})
 
 
 def _trained(

@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("onnx", reason="the extra `train` is not installed")
 
 from models.encoders.loading import BUNDLED_FOLDER, AnyEncoder, load_encoder
+from models.training.own_words import OwnTexts, train_own_words
 from streams.codec import outgoing
 from streams.messages import Item
 from streams.records import Outgoing
@@ -118,6 +119,16 @@ def test_the_encoder_is_listed_and_used_as_any_other(
     assert run(["encoders", "list", "-o", f'encoders.folders=["{out}"]', "--json"]) == 0
     listed = {one["name"]: one for one in json.loads(capsys.readouterr().out)}
     assert listed["our-words"]["quality"]["context_loss"]["value"] == found["quality"]["context_loss"]
+
+
+def test_texts_begin_with_the_vectors_that_they_had(tmp_path: Path) -> None:
+    held = {"pull_new": np.inf, "pull_known": np.inf, "epochs": 1}
+    own = OwnTexts(texts(), "texts", "CC0-1.0")
+    found = train_own_words(BUNDLED, own, held, 0, "held", tmp_path)
+    before, after = load_encoder(BUNDLED), load_encoder(tmp_path / "held")
+    assert "zorblaxian" in found["words"]
+    assert (before.encode(texts()[:18]) * after.encode(texts()[:18])).sum(axis=1).min() > 0.9995
+    assert found["quality"]["context_loss"] == found["quality"]["context_loss_before"]
 
 
 def test_without_new_words_a_text_has_the_vector_that_it_had_until_it_is_learned_from(
