@@ -94,6 +94,15 @@ def test_the_pull_says_how_far_a_word_goes() -> None:
     assert moved[0] > moved[1] > moved[2] == 0
 
 
+def test_new_words_do_not_teach_their_contexts() -> None:
+    start = directions()
+    model = SkipGram(start, np.ones(WORDS, np.bool_), np.zeros(WORDS, np.float32))
+    losses = model.fit(Corpus.of(TEXTS), seed=0)
+    # Nobody taught anything, so there was nothing to turn to.
+    np.testing.assert_allclose(model.directions, start, atol=1e-6)
+    np.testing.assert_allclose(losses, 6 * np.log(2), rtol=1e-3)
+
+
 def test_windows_do_not_reach_into_the_next_text() -> None:
     alone = [np.array([word]) for word in range(WORDS)]
     corpus, start = Corpus.of(alone), directions()
