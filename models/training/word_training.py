@@ -24,16 +24,16 @@ class OwnWordsSettings:
 
     new_words: int = 2_000
     """At most."""
-    least_count: int = 5
+    least_count: int = 3
     """How often a word has to be met to be added."""
-    pull_known: float = 3_000.0
+    pull_known: float = 30_000.0
     """Of words that the encoder had, see `SkipGram`; infinite: they stay."""
-    pull_new: float = 3.0
+    pull_new: float = 30.0
     """Of words that are added."""
     epochs: int = 5
     most_texts: int = 50_000
     """Of more, as many are drawn: with `most_tokens` this bounds memory and time."""
-    most_tokens: int = 2_000_000
+    most_tokens: int = 1_000_000
     """Texts after those that hold as many are left out of the contexts."""
 
 

@@ -20,7 +20,7 @@ from models.training.word_training import OwnWordsSettings, train_rows
 KNOWN, OTHER, NEW = 0, 1, 2
 AROUND = 40
 WORDS = 3 + 2 * AROUND
-SETTINGS = OwnWordsSettings(epochs=10)
+SETTINGS = OwnWordsSettings(epochs=10, pull_known=3_000.0, pull_new=3.0)
 
 
 def made_up_texts(count: int, seed: int) -> list[Ints]:

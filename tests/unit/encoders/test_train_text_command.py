@@ -81,9 +81,10 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 1) 
 
 
 def test_a_word_of_ones_own_comes_near_what_it_is_used_like_and_other_texts_stay(
-    lines: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "encoders"
+    lines = write_texts(tmp_path / "texts.txt", texts() * 4)
     found = trained(out, "--texts", str(lines), "--epochs", "20", capsys=capsys)
     # Those that are in pieces too follow, as they are less frequent.
     assert found["words"][0] == "zorblaxian"
