@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,9 +47,9 @@ _MOST_COMPARED = 1_000
 
 @dataclass(frozen=True, slots=True)
 class OwnTexts:
-    """What is learned from: texts as an encoder gets them, the name of their source, and their licence."""
+    """What is learned from: texts as an encoder gets them, read once; their source and their licence."""
 
-    texts: Sequence[str]
+    texts: Iterable[str]
     name: str
     licence: str
 
@@ -75,8 +75,9 @@ def train_own_words(
         on_progress: Told what is being done, how much of it is done, and of how much.
 
     Returns:
-        ``name``, ``folder``, ``words`` (those that were added, the most frequent first), ``texts``,
-        ``data_sha256``, ``losses`` of the epochs, and ``quality`` by name, as in the manifest.
+        ``name``, ``folder``, ``words`` (those that were added, the most frequent first), ``texts`` (how many
+        there were), ``data_sha256`` of them, ``losses`` of the epochs, and ``quality`` by name, as in the
+        manifest.
 
     Raises:
         ExportError: There is an encoder of this name.
@@ -91,10 +92,11 @@ def train_own_words(
     table = read_word_table(base, manifest)
     before = load_encoder(base)
     tokenizer = _tokenizer(base, manifest, len(table.rows))
-    if len(own.texts) < LEAST_TEXTS:
-        raise TrainingError(f"{own.name} holds {len(own.texts)} texts; at least {LEAST_TEXTS} are needed.")
-    learned, held_out = _parted(own.texts, seed, chosen.most_texts)
     on_progress("finding words", 0, 1)
+    texts = drawn(own.texts, chosen.most_texts, seed)
+    if len(texts) < LEAST_TEXTS:
+        raise TrainingError(f"{own.name} holds {len(texts)} texts; at least {LEAST_TEXTS} are needed.")
+    learned, held_out = _parted(texts, seed)
     words = split_words(tokenizer, learned, chosen.new_words, chosen.least_count)
     tokenizer = with_words(tokenizer, words)
     start = with_rows_of(table.rows, words)
@@ -108,7 +110,7 @@ def train_own_words(
         seed,
         on_progress,
     )
-    data_sha256 = _fingerprint(own.texts)
+    data_sha256 = _fingerprint(texts)
     out.mkdir(parents=True, exist_ok=True)
     # Two levels down, where nothing looks for encoders.
     with tempfile.TemporaryDirectory(prefix=".training-", dir=out) as work:
@@ -131,7 +133,7 @@ def train_own_words(
                 *manifest.trained_on,
                 TrainingData(
                     dataset=own.name,
-                    part=f"{len(learned)} texts; the sha256 of all {len(own.texts)} is {data_sha256}",
+                    part=f"{len(learned)} texts; the sha256 of all {len(texts)} is {data_sha256}",
                     licence=own.licence,
                 ),
             ),
@@ -148,7 +150,7 @@ def train_own_words(
         "name": name,
         "folder": str(out / name),
         "words": [one.word for one in words],
-        "texts": len(own.texts),
+        "texts": len(texts),
         "data_sha256": data_sha256,
         "losses": found.losses,
         "quality": {what: one.value for what, one in quality.items()},
@@ -169,9 +171,21 @@ def _tokenizer(folder: Path, manifest: TextManifest, rows: int) -> Tokenizer:
     return tokenizer
 
 
-def _parted(texts: Sequence[str], seed: int, most: int) -> tuple[list[str], list[str]]:
+def drawn(texts: Iterable[str], most: int, seed: int) -> list[str]:
+    """All texts in their order; of more than ``most`` as many, each as likely (Vitter 1985, algorithm R)."""
+    rng = np.random.default_rng(seed)
+    kept: list[str] = []
+    for number, text in enumerate(texts):
+        if number < most:
+            kept.append(text)
+        elif (place := int(rng.integers(number + 1))) < most:
+            kept[place] = text
+    return kept
+
+
+def _parted(texts: Sequence[str], seed: int) -> tuple[list[str], list[str]]:
     """Those to learn from and those that are held out, each in a random order."""
-    order = np.random.default_rng(seed).permutation(len(texts))[:most].tolist()
+    order = np.random.default_rng(seed).permutation(len(texts)).tolist()
     mixed = [texts[at] for at in order]
     held_out = round(len(mixed) * _HELD_OUT_SHARE)
     return mixed[held_out:], mixed[:held_out]

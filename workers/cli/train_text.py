@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -132,17 +132,17 @@ def _trained(
     return found
 
 
-def _read(dataset: Path | None, file: Path | None, bars: Bars) -> tuple[Sequence[str], str]:
+def _read(dataset: Path | None, file: Path | None, bars: Bars) -> tuple[Iterable[str], str]:
     """Texts that say something, and the name of where they are from."""
     if file is not None:
-        return [one for one in map(_clean, _lines(file)) if one], file.name
+        return filter(None, map(_clean, _lines(file))), file.name
     if dataset is not None:
         from models.datasets import open_dataset
         from models.preprocessing.text import item_text
 
         opened = open_dataset(dataset)
         items = (item_text(one.title, one.description, _MOST_CHARACTERS) for one in opened.items())
-        return [one for one in items if one], opened.name
+        return filter(None, items), opened.name
     from workers.evaluation.retained_texts import retained_texts
 
     settings = invocation().settings()
@@ -152,14 +152,13 @@ def _read(dataset: Path | None, file: Path | None, bars: Bars) -> tuple[Sequence
     return retained.texts, f"the topic {settings.topics.prefix}items"
 
 
-def _lines(file: Path) -> list[str]:
+def _lines(file: Path) -> Iterator[str]:
     from models.datasets.lines import naming, text_lines
 
-    found = []
     for number, line in text_lines(file):
         with naming(file, number):
-            found.append(line.decode())
-    return found
+            text = line.decode()
+        yield text
 
 
 def _clean(line: str) -> str:

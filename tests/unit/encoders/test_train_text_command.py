@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("onnx", reason="the extra `train` is not installed")
 
 from models.encoders.loading import BUNDLED_FOLDER, AnyEncoder, load_encoder
-from models.training.own_words import OwnTexts, train_own_words
+from models.training.own_words import OwnTexts, drawn, train_own_words
 from streams.codec import outgoing
 from streams.messages import Item
 from streams.records import Outgoing
@@ -120,6 +120,15 @@ def test_the_encoder_is_listed_and_used_as_any_other(
     assert run(["encoders", "list", "-o", f'encoders.folders=["{out}"]', "--json"]) == 0
     listed = {one["name"]: one for one in json.loads(capsys.readouterr().out)}
     assert listed["our-words"]["quality"]["context_loss"]["value"] == found["quality"]["context_loss"]
+
+
+def test_of_many_texts_some_of_each_part_are_drawn() -> None:
+    many = [str(number) for number in range(10_000)]
+    some = drawn(iter(many), 1_000, seed=1)
+    assert len(set(some)) == 1_000
+    assert some == drawn(many, 1_000, seed=1) != drawn(many, 1_000, seed=2)
+    assert 400 < sum(int(one) < 5_000 for one in some) < 600
+    assert drawn(many[:5], 1_000, seed=1) == many[:5]
 
 
 def test_texts_begin_with_the_vectors_that_they_had(tmp_path: Path) -> None:
