@@ -19,6 +19,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from models.sequence.negative_sampling import add_rows, draw_noise, noise_distribution, pair_gradients
+
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 # Added to counts, so that the log of none is finite.
@@ -145,15 +147,14 @@ class Item2Vec:
         self._noise = None
         for h in histories:
             np.add.at(self._p["counts"], h.items[h.first_target :], 1)
-        noise = (self._p["counts"].astype(np.float64) + float(_UNUSED)) ** s.power
-        cumulative = np.cumsum(noise / noise.sum())
+        cumulative = noise_distribution(self._p["counts"].astype(np.float64) + float(_UNUSED), s.power)
         loss = math.nan
         for epoch in range(epochs):
             pairs = self._pairs(histories, rng)
             total = 0.0
             for at in range(0, len(pairs), s.batch):
                 fall = 1 - 0.9 * (epoch + at / len(pairs)) / epochs
-                drawn = np.searchsorted(cumulative, rng.random(s.noise_rows)).clip(0, self.items - 1)
+                drawn = draw_noise(cumulative, s.noise_rows, rng)
                 total += self._train(pairs[at : at + s.batch], drawn, rate * fall)
             loss = total / max(len(pairs), 1)
         return loss
@@ -178,17 +179,13 @@ class Item2Vec:
         s = self.settings
         p = self._p
         a, b, noise = p["inside"][pairs[:, 0]], p["outside"][pairs[:, 1]], p["outside"][drawn]
-        positive = np.clip((a * b).sum(1), -30, 30)
-        negative = np.clip(a @ noise.T, -30, 30)
         weight = np.float32(s.negatives / len(drawn))
-        loss = float(np.log1p(np.exp(-positive)).sum() + weight * np.log1p(np.exp(negative)).sum())
-        gp = (1 / (1 + np.exp(-positive)) - 1)[:, None]
-        gn = weight / (1 + np.exp(-negative))
+        loss, grad_a, grad_b, grad_noise = pair_gradients(a, b, noise, weight)
         n, d = self.items, s.dimension
         grad_in = np.zeros((n, d), np.float32)
         grad_out = np.zeros((n, d), np.float32)
-        _add_rows(grad_in, pairs[:, 0], gp * b + gn @ noise)
-        _add_rows(grad_out, np.r_[pairs[:, 1], drawn], np.concatenate([gp * a, gn.T @ a]))
+        add_rows(grad_in, pairs[:, 0], grad_a)
+        add_rows(grad_out, np.r_[pairs[:, 1], drawn], np.concatenate([grad_b, grad_noise]))
         self._steps += 1
         one, two = 1 - 0.9**self._steps, 1 - 0.999**self._steps
         for name, g in (("inside", grad_in), ("outside", grad_out)):
@@ -221,11 +218,3 @@ class Item2Vec:
         x = (w / w.sum()) @ self._p["inside"][entries]
         score: Floats = self._p["outside"] @ x + self._noise
         return score
-
-
-def _add_rows(out: Floats, index: Ints, values: Floats) -> None:
-    """`out[index] += values`, repeated rows summed."""
-    order = np.argsort(index, kind="stable")
-    ordered = index[order]
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-    out[ordered[starts]] += np.add.reduceat(values[order], starts, axis=0)

@@ -9,6 +9,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from models.training.common import IR_VERSION, OPSET, Floats
+from models.training.word_rows import GRAPH_NAME, SCALE, TABLE, quantised_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,7 @@ def text_graph(table: Floats, refinement: Refinement, mean: Floats) -> onnx.Mode
     ``table`` [vocabulary, d] is kept as int8, a scale a row. Weights of words are the lengths of their rows,
     so nothing has to be divided before normalising. A text without a known word has no x, and gives zeros.
     """
-    scale = np.maximum(np.abs(table).max(axis=1), 1e-12) / 127
-    quantised = np.round(table / scale[:, None]).astype(np.int8)
+    quantised, scale = quantised_rows(table)
     dimension = table.shape[1]
     nodes = [
         helper.make_node("Gather", ["table", "ids"], ["rows8"], axis=0),
@@ -58,8 +58,8 @@ def text_graph(table: Floats, refinement: Refinement, mean: Floats) -> onnx.Mode
         helper.make_node("Mul", ["direction", "said"], ["embedding"]),
     ]
     constants = {
-        "table": quantised,
-        "scale": scale.astype(np.float32),
+        TABLE: quantised,
+        SCALE: scale,
         "w1": refinement.w1.astype(np.float32),
         "b1": refinement.b1.astype(np.float32),
         "w2": refinement.w2.astype(np.float32),
@@ -75,7 +75,7 @@ def text_graph(table: Floats, refinement: Refinement, mean: Floats) -> onnx.Mode
     output = helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", dimension])
     graph = helper.make_graph(
         nodes,
-        "text-distilled",
+        GRAPH_NAME,
         inputs,
         [output],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],

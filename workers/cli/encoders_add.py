@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from workers.cli.encoder_options import encoders_out_option, show_encoder_settings
 from workers.cli.output import console, note, print_json, table
 from workers.cli.progress import progress
 
@@ -22,14 +22,7 @@ _ADD = "models.export.add"
 
 @click.command()
 @click.argument("source")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="FOLDER",
-    default=Path("encoders"),
-    show_default=True,
-    help="The folder of encoders; each has a folder of its own in it.",
-)
+@encoders_out_option
 @click.option("--name", metavar="NAME", help="Of the encoder; by default that of the model.")
 @click.option(
     "--modality",
@@ -117,10 +110,7 @@ def add(
     for one in added:
         if one.note:
             note(f"{one.name}: {one.note}")
-    click.echo("In the settings of every role:\n")
-    click.echo(f"[encoders]\nfolders = [{json.dumps(str(out.absolute()))}]")
-    for one in added:
-        click.echo(f'{one.modality} = "{one.name}"')
+    show_encoder_settings(out, {one.modality: one.name for one in added})
 
 
 def _options(path: Path | None) -> dict[str, Any]:

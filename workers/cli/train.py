@@ -8,6 +8,7 @@ from workers.cli.lazy_group import LazyGroup
 
 TRAININGS = {
     "fusion": ("workers.cli.train_fusion", "A fusion of modalities, from what people take."),
+    "text": ("workers.cli.train_text", "A text encoder that knows the words of one's own texts."),
     "user-model": ("workers.cli.train_user_model", "A sequence model of people, from what they do next."),
 }
 

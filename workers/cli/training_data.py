@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,15 +54,20 @@ def check_before_training(
     require_one_source(dataset, from_topics=from_topics)
     if from_topics and cache is not None:
         raise click.UsageError("--cache goes with --dataset: topics hold vectors already.")
-    from streams.errors import ConfigurationError
-
-    missing = [name for name in ("torch", "onnx", "scipy") if find_spec(name) is None]
-    if missing:
-        raise ConfigurationError(f"training needs {', '.join(missing)}: pip install 'freshet[train,offline]'")
+    require_installed(("torch", "onnx", "scipy"), "train,offline")
     if with_report:
         from workers.evaluation.plots import require_matplotlib
 
         require_matplotlib()
+
+
+def require_installed(packages: Sequence[str], extras: str) -> None:
+    """Raises ConfigurationError where a package is not there; says which extras bring it."""
+    from streams.errors import ConfigurationError
+
+    missing = [name for name in packages if find_spec(name) is None]
+    if missing:
+        raise ConfigurationError(f"training needs {', '.join(missing)}: pip install 'freshet[{extras}]'")
 
 
 def read_training_data(

@@ -15,7 +15,7 @@ from streams.messages import Erasure, Event
 from streams.records import Outgoing, Record
 from streams.settings import Settings
 from streams.topic_names import TopicNames
-from workers.evaluation import retained_interactions, retained_topics
+from workers.evaluation import retained_interactions, retained_texts, retained_topics
 from workers.evaluation.catalogue import encode_items
 from workers.feature_records import feature_record
 
@@ -27,7 +27,7 @@ class FakeTopics:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.records: dict[str, list[Record]] = {}
-        for module in (retained_topics, retained_interactions):
+        for module in (retained_topics, retained_interactions, retained_texts):
             monkeypatch.setattr(module, "TopicReader", self._reader)
 
     def publish(self, records: Iterable[Outgoing], at_ms: int = 0) -> None:
