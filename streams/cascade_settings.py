@@ -81,7 +81,7 @@ class SourceSettings(_Section):
     )
     query: int = Field(200, ge=0, le=2_000, description="Nearest to what a request asks for in words.")
     user_model: int = Field(
-        100, ge=0, le=2_000, description="Nearest to the person by `recommend.user_model`, where it is set."
+        100, ge=0, le=2_000, description="Nearest to the person by the user model in use, where there is one."
     )
 
 

@@ -8,14 +8,14 @@ order mark is refused; a `\\u` escape of half a surrogate pair is refused; NUL i
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, get_args, overload
 
 import msgspec
 
 from streams.errors import DefectError, InvalidError, KeyMismatchError, MalformedError
 from streams.fields import MAX_ID_CHARACTERS, Message
 from streams.internal_messages import ItemDeclared, ItemFeature, ItemFeatureFailed
-from streams.messages import ActiveModel, ModelBundle, RefusedModel, WantedModel
+from streams.keys import ModelMessage
 from streams.records import Outgoing, Record
 from streams.topics import ITEM_FEATURES, MODELS, TOPICS, Topic
 
@@ -154,7 +154,7 @@ def topic_of(message_type: type[Message]) -> Topic[Any]:
 _TOPIC_OF_TYPE: dict[Any, Topic[Any]] = {
     **{topic.value_type: topic for topic in TOPICS},
     **dict.fromkeys((ItemDeclared, ItemFeature, ItemFeatureFailed), ITEM_FEATURES),
-    **dict.fromkeys((ModelBundle, ActiveModel, WantedModel, RefusedModel), MODELS),
+    **dict.fromkeys(get_args(ModelMessage), MODELS),
 }
 
 

@@ -222,6 +222,46 @@ MODELS = (
             "refused_at": _TIME,
         },
     ),
+    Example(
+        "a user model announced",
+        "taste@1",
+        {
+            "type": "user_bundle",
+            "name": "taste",
+            "version": "1",
+            "uri": "s3://models/taste@1.tar",
+            "sha256": _BUNDLE_SHA256,
+            "space": "gated-1b4f0e98",
+            "dimension": 256,
+            "announced_at": _TIME,
+        },
+    ),
+    Example(
+        "the user model that shall serve in a space",
+        "wanted-user-model gated-1b4f0e98",
+        {
+            "type": "user_wanted",
+            "name": "taste",
+            "version": "1",
+            "space": "gated-1b4f0e98",
+            "requested_at": _TIME,
+        },
+    ),
+    Example(
+        "the pointer to the user model that serves in a space",
+        "active-user-model gated-1b4f0e98",
+        {
+            "type": "user_active",
+            "name": "taste",
+            "version": "1",
+            "space": "gated-1b4f0e98",
+            "dimension": 256,
+            "activated_at": _TIME,
+            "uri": "s3://models/taste@1.tar",
+            "sha256": _BUNDLE_SHA256,
+            "previous": "settings@start",
+        },
+    ),
 )
 ERASURES = (Example("forget a person", "anna", {"user_id": "anna", "requested_at": _TIME}),)
 ERASURE_RECEIPTS = (

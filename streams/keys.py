@@ -7,10 +7,31 @@ from kafka.partitioner.default import murmur2  # type: ignore[import-untyped]
 
 from streams.fields import Modality
 from streams.internal_messages import FeatureMessage, ItemDeclared
-from streams.messages import ActiveModel, ModelBundle, RefusedModel, WantedModel
+from streams.messages import (
+    ActiveModel,
+    ActiveUserModel,
+    ModelBundle,
+    RefusedModel,
+    UserModelBundle,
+    WantedModel,
+    WantedUserModel,
+)
+
+ModelMessage = (
+    ModelBundle
+    | ActiveModel
+    | WantedModel
+    | RefusedModel
+    | UserModelBundle
+    | ActiveUserModel
+    | WantedUserModel
+)
 
 ACTIVE_MODEL_KEY = "active"
 WANTED_MODEL_KEY = "wanted"
+# Before the vector space, as each has pointers of its own; no name of a model has a space in it.
+ACTIVE_USER_MODEL_PREFIX = "active-user-model "
+WANTED_USER_MODEL_PREFIX = "wanted-user-model "
 # Of a refusal, after the model's own key; no name of a model has a space in it.
 REFUSED_SUFFIX = " refused"
 
@@ -25,8 +46,8 @@ def partition_of(key: str, partitions: int) -> int:
     return int((murmur2(key.encode()) & 0x7FFFFFFF) % partitions)
 
 
-def model_key(message: ModelBundle | ActiveModel | WantedModel | RefusedModel) -> str:
-    """The key in `models`: the two pointers have one each, so that one record of each is left."""
+def model_key(message: ModelMessage) -> str:
+    """The key in `models`: each pointer has one of its own, so that one record of each is left."""
     match message:
         case ActiveModel():
             return ACTIVE_MODEL_KEY
@@ -34,7 +55,11 @@ def model_key(message: ModelBundle | ActiveModel | WantedModel | RefusedModel) -
             return WANTED_MODEL_KEY
         case RefusedModel():
             return f"{message.name}@{message.version}{REFUSED_SUFFIX}"
-        case ModelBundle():
+        case ActiveUserModel():
+            return f"{ACTIVE_USER_MODEL_PREFIX}{message.space}"
+        case WantedUserModel():
+            return f"{WANTED_USER_MODEL_PREFIX}{message.space}"
+        case ModelBundle() | UserModelBundle():
             return f"{message.name}@{message.version}"
 
 

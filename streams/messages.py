@@ -307,6 +307,49 @@ class RefusedModel(Message, frozen=True, kw_only=True, omit_defaults=True, tag="
     refused_at: UtcTime
 
 
+class UserModelBundle(Message, frozen=True, kw_only=True, omit_defaults=True, tag="user_bundle"):
+    """A user model announced to every worker, with the vector space of items that it reads.
+
+    Names are shared with fusions, and a version does not change.
+    """
+
+    name: ModelPart
+    version: ModelPart
+    uri: Uri
+    sha256: Sha256
+    space: SpaceName
+    dimension: Annotated[int, Meta(ge=1, le=65_536)]
+    announced_at: UtcTime
+
+
+class WantedUserModel(Message, frozen=True, kw_only=True, omit_defaults=True, tag="user_wanted"):
+    """Which user model lists of a vector space shall be made with.
+
+    The name `settings` with the version `start` is what the workers' settings say: theirs, or none.
+    """
+
+    name: ModelPart
+    version: ModelPart
+    space: SpaceName
+    requested_at: UtcTime
+
+
+class ActiveUserModel(Message, frozen=True, kw_only=True, omit_defaults=True, tag="user_active"):
+    """The one record of a vector space that says which user model its lists are made with.
+
+    ``uri`` and ``sha256`` are left out where it is what the settings say.
+    """
+
+    name: ModelPart
+    version: ModelPart
+    space: SpaceName
+    dimension: Annotated[int, Meta(ge=1, le=65_536)]
+    activated_at: UtcTime
+    uri: Uri | None = None
+    sha256: Sha256 | None = None
+    previous: ModelKey | None = None
+
+
 class Erasure(Message, frozen=True, kw_only=True, omit_defaults=True):
     """A person asks to be forgotten."""
 
@@ -370,6 +413,9 @@ PublicMessage = (
     | ActiveModel
     | WantedModel
     | RefusedModel
+    | UserModelBundle
+    | WantedUserModel
+    | ActiveUserModel
     | Erasure
     | ErasureReceipt
     | DeadLetter

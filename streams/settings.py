@@ -220,7 +220,8 @@ class RecommendSettings(_Section):
     user_model: Path | None = Field(
         None,
         description="Folder of a trained user model, from `freshet train user-model`: a source of candidates "
-        "and a signal of the cascade, which learns what it is worth.",
+        "and a signal of the cascade, which learns what it is worth. In use from the start on, until "
+        "`freshet models` has another one serve.",
     )
     objective_weights: dict[str, Annotated[FiniteFloat, Field(ge=0)]] = Field(
         default_factory=dict,

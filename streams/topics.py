@@ -10,21 +10,26 @@ from streams import examples
 from streams.examples import Example
 from streams.fields import Message
 from streams.internal_messages import FeatureMessage, ItemVector, LearnedPart, ProfileChanged
-from streams.keys import ACTIVE_MODEL_KEY, REFUSED_SUFFIX, WANTED_MODEL_KEY, feature_key, model_key
+from streams.keys import (
+    ACTIVE_MODEL_KEY,
+    ACTIVE_USER_MODEL_PREFIX,
+    REFUSED_SUFFIX,
+    WANTED_MODEL_KEY,
+    WANTED_USER_MODEL_PREFIX,
+    ModelMessage,
+    feature_key,
+    model_key,
+)
 from streams.messages import (
-    ActiveModel,
     DeadLetter,
     Erasure,
     ErasureReceipt,
     Event,
     Explanation,
     Item,
-    ModelBundle,
     Outcome,
     Recommendation,
     RecommendationRequest,
-    RefusedModel,
-    WantedModel,
 )
 
 MAX_MESSAGE_BYTES = 8 << 20
@@ -37,7 +42,6 @@ MAX_REQUEST_BYTES = MAX_INTERNAL_MESSAGE_BYTES + (64 << 10)
 MODEL_FOLLOWERS = ("fuse", "recommend", "learn", "explain")
 
 M = TypeVar("M", bound=Message)
-ModelMessage = ModelBundle | ActiveModel | WantedModel | RefusedModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +183,7 @@ EXPLANATIONS: Topic[Explanation] = Topic(
 MODELS: Topic[Any] = Topic(
     name="models",
     key=f"`name@version`; `{WANTED_MODEL_KEY}` and `{ACTIVE_MODEL_KEY}` for the pointers; "
+    f"`{WANTED_USER_MODEL_PREFIX}SPACE` and `{ACTIVE_USER_MODEL_PREFIX}SPACE` for those of user models; "
     f"`name@version{REFUSED_SUFFIX}`",
     key_of=model_key,
     value_type=ModelMessage,
@@ -189,7 +194,8 @@ MODELS: Topic[Any] = Topic(
     read_by=("you", *MODEL_FOLLOWERS),
     followed_by=MODEL_FOLLOWERS,
     description="Bundles of models. You announce one and say which is wanted; workers get ready for it, move "
-    "the one pointer that says which is active, or say why a bundle is refused.",
+    "the one pointer that says which is active, or say why a bundle is refused. The same goes for user "
+    "models, with a pointer for each vector space.",
     examples=examples.MODELS,
 )
 ERASURES: Topic[Erasure] = Topic(

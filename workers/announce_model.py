@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import fsspec  # type: ignore[import-untyped]
 import msgspec
 
-from models.fusion.bundle import read_fusion_manifest
-from models.lifecycle import START, Bundle, Lifecycle, ModelRef
+from models.bundle_kind import BundleKind, read_manifest
+from models.lifecycle import START, Bundle, ModelRef
+from models.lifecycles import Lifecycles
 from streams.client import FreshetClient
 from streams.errors import ConfigurationError, InvalidError
 from streams.fields import ModelKey
@@ -19,16 +21,28 @@ from streams.topic_admin import create_topics
 from streams.topic_names import TopicNames
 from workers.bundle_archive import pack
 from workers.data_folder import models_folder
-from workers.encoders_in_use import encoder_registry, specs_in_use
-from workers.model_bundles import BundleLoader
-from workers.models_topic import bundle_record, parse_ref, read_lifecycle
+from workers.model_switch import loader_of
+from workers.models_topic import bundle_record, parse_ref, read_lifecycles
+from workers.user_models_topic import user_bundle_record
 
 
-def announce_bundle(settings: Settings, folder: Path, model: str, to: str | None) -> Bundle:
+@dataclass(frozen=True)
+class AnnouncedModel:
+    """What was announced, flat, as commands show it."""
+
+    ref: ModelRef
+    kind: BundleKind
+    uri: str
+    sha256: str
+    space: str
+    dimension: int
+
+
+def announce_bundle(settings: Settings, folder: Path, model: str, to: str | None) -> AnnouncedModel:
     """Pack a bundle, put it where workers find it, check it as they will, and announce it.
 
     Args:
-        folder: What `freshet train fusion` wrote.
+        folder: What `freshet train fusion` or `freshet train user-model` wrote.
         model: ``name@version``.
         to: A URI under which it is put; None for the folder of bundles.
 
@@ -47,23 +61,26 @@ def announce_bundle(settings: Settings, folder: Path, model: str, to: str | None
         ) from None
     if ref.name == START.name:
         raise InvalidError(f"`{START.name}` is what the settings say: give the bundle another name")
-    manifest = read_fusion_manifest(folder)
+    manifest = read_manifest(folder)
+    kind = manifest.kind
     data = pack(folder)
     sha256 = hashlib.sha256(data).hexdigest()
-    require_unchanged(read_lifecycle(settings), ref, sha256)
+    state = read_lifecycles(settings)
+    require_unchanged(state, ref, kind, sha256)
     name = archive_name(ref, sha256)
     file = None if to is not None else models_folder(settings) / name
     uri = file.as_uri() if file is not None else f"{(to or '').rstrip('/')}/{name}"
     bundle = Bundle(ref, uri, sha256, manifest.space, manifest.dimension)
-    loader = BundleLoader(settings, specs_in_use(settings, encoder_registry(settings)))
+    loader = loader_of(settings, state, kind)
     loader.require_allowed(uri)
     loader.checked(data, bundle)
     _put(data, uri, file)
-    create_topics(settings, [bundle.space])
+    if kind == "fusion":
+        create_topics(settings, [bundle.space])
+    write = bundle_record if kind == "fusion" else user_bundle_record
     with FreshetClient(settings.kafka, settings.topics.prefix) as client:
-        record = bundle_record(TopicNames(settings.topics.prefix), bundle, datetime.now(UTC))
-        client.publish([record])
-    return bundle
+        client.publish([write(TopicNames(settings.topics.prefix), bundle, datetime.now(UTC))])
+    return AnnouncedModel(ref, kind, uri, sha256, bundle.space, bundle.dimension)
 
 
 def archive_name(ref: ModelRef, sha256: str) -> str:
@@ -71,14 +88,19 @@ def archive_name(ref: ModelRef, sha256: str) -> str:
     return f"{ref}-{sha256[:16]}.tar"
 
 
-def require_unchanged(state: Lifecycle, ref: ModelRef, sha256: str) -> None:
-    """Raises InvalidError where a version is known, announced or serving, with other content."""
-    announced = state.bundles.get(ref)
-    for held in (state.bundle(ref), None if announced is None else announced[1]):
-        if held is not None and held.sha256 != sha256:
-            raise InvalidError(
-                f"{ref} was announced with other content: a version does not change, choose another"
-            )
+def require_unchanged(state: Lifecycles, ref: ModelRef, kind: BundleKind, sha256: str) -> None:
+    """Raises InvalidError where a version is known, announced or serving, with other content or as another
+    kind of model.
+    """
+    of_kind = {"fusion": [state.fusions], "user_model": list(state.users.values())}
+    for other, lifecycles in of_kind.items():
+        for one in lifecycles:
+            announced = one.bundles.get(ref)
+            for held in (one.bundle(ref), None if announced is None else announced[1]):
+                if held is not None and (held.sha256 != sha256 or kind != other):
+                    raise InvalidError(
+                        f"{ref} was announced with other content: a version does not change, choose another"
+                    )
 
 
 def _put(data: bytes, uri: str, path: Path | None) -> None:

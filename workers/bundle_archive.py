@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
+from models.bundle_kind import read_manifest
 from models.encoders.manifest import MANIFEST_FILE, PlainFileName
-from models.fusion.bundle import read_fusion_manifest
 from streams.errors import InvalidError
 
 MAX_FILES = 8
@@ -22,7 +22,7 @@ def pack(folder: Path) -> bytes:
         ManifestError: The folder is no bundle.
         InvalidError: A file of it cannot be read.
     """
-    manifest = read_fusion_manifest(folder)
+    manifest = read_manifest(folder)
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for name in (MANIFEST_FILE, manifest.graph.file):

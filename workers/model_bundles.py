@@ -1,11 +1,13 @@
-"""From a bundle announced to a fusion that may serve: fetched, its hash checked, loaded, tried out."""
+"""From a bundle announced to a model that may serve: fetched, its hash checked, loaded, tried out."""
 
 from __future__ import annotations
 
 import hashlib
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Generic, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import fsspec  # type: ignore[import-untyped]
@@ -24,23 +26,30 @@ from workers.background import in_background
 from workers.bundle_archive import unpack
 from workers.data_folder import models_folder
 
+Model = TypeVar("Model")
 
-class BundleLoader:
-    """Loads bundles of fusions.
+
+class Loader(ABC, Generic[Model]):
+    """Loads bundles.
 
     Args:
-        settings: From where bundles may come, and how ONNX Runtime runs.
-        specs: The encoders in use.
+        settings: From where bundles may come, and how large they may be.
     """
 
-    def __init__(self, settings: Settings, specs: Mapping[Modality, EncoderSpec]) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._models = settings.models
         self._folder = models_folder(settings)
-        self._session = SessionSettings(threads=settings.encoders.threads)
-        self._specs = specs
 
-    async def load(self, bundle: Bundle) -> Fusion:
-        """The fusion of a bundle, not on the event loop.
+    @abstractmethod
+    def opened(self, folder: Path, bundle: Bundle) -> Model:
+        """The model in a folder that was unpacked, checked and tried out.
+
+        Raises:
+            ModelRefusedError, ModelError: It must not serve.
+        """
+
+    async def load(self, bundle: Bundle) -> Model:
+        """The model of a bundle, not on the event loop.
 
         Raises:
             ModelRefusedError: It must not serve: says why.
@@ -48,12 +57,12 @@ class BundleLoader:
         """
         return await in_background(lambda: self.load_now(bundle), "model bundle")
 
-    def load_now(self, bundle: Bundle) -> Fusion:
+    def load_now(self, bundle: Bundle) -> Model:
         """As `load`, on this thread."""
         return self.checked(self._fetched(bundle.uri), bundle)
 
-    def checked(self, data: bytes, bundle: Bundle) -> Fusion:
-        """The fusion of a bundle whose bytes are here.
+    def checked(self, data: bytes, bundle: Bundle) -> Model:
+        """The model of a bundle whose bytes are here.
 
         Raises:
             ModelRefusedError: As `load`.
@@ -69,7 +78,7 @@ class BundleLoader:
             with tempfile.TemporaryDirectory(prefix="freshet-bundle-") as unpacked:
                 folder = Path(unpacked)
                 unpack(data, folder, self._models.max_bundle_bytes)
-                return self._unpacked(folder, bundle)
+                return self.opened(folder, bundle)
         except ModelError as error:
             # The folder is gone by now, and tells nobody anything.
             raise ModelRefusedError(
@@ -83,17 +92,6 @@ class BundleLoader:
             ) from error
         except Exception as error:
             raise ModelRefusedError(f"{error}") from error
-
-    def _unpacked(self, folder: Path, bundle: Bundle) -> Fusion:
-        manifest = read_fusion_manifest(folder)
-        if (manifest.space, manifest.dimension) != (bundle.space, bundle.dimension):
-            raise ModelRefusedError(
-                f"it makes the space {manifest.space} [{manifest.dimension}], {bundle.space} "
-                f"[{bundle.dimension}] was announced"
-            )
-        fusion = TrainedFusion(folder, self._specs, self._session)
-        check_fusion(fusion, manifest)
-        return fusion
 
     def _fetched(self, uri: str) -> bytes:
         limit = self._models.max_bundle_bytes
@@ -127,6 +125,32 @@ class BundleLoader:
             raise ModelRefusedError(
                 f"{uri[:200]} is neither in the folder {self._folder} nor under one of `models.allowed_uris`"
             )
+
+
+class BundleLoader(Loader[Fusion]):
+    """Loads bundles of fusions.
+
+    Args:
+        settings: From where bundles may come, and how ONNX Runtime runs.
+        specs: The encoders in use.
+    """
+
+    def __init__(self, settings: Settings, specs: Mapping[Modality, EncoderSpec]) -> None:
+        super().__init__(settings)
+        self._session = SessionSettings(threads=settings.encoders.threads)
+        self._specs = specs
+
+    def opened(self, folder: Path, bundle: Bundle) -> Fusion:
+        """See `Loader.opened`."""
+        manifest = read_fusion_manifest(folder)
+        if (manifest.space, manifest.dimension) != (bundle.space, bundle.dimension):
+            raise ModelRefusedError(
+                f"it makes the space {manifest.space} [{manifest.dimension}], {bundle.space} "
+                f"[{bundle.dimension}] was announced"
+            )
+        fusion = TrainedFusion(folder, self._specs, self._session)
+        check_fusion(fusion, manifest)
+        return fusion
 
 
 def _file_of(uri: str) -> Path | None:

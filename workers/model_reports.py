@@ -11,6 +11,9 @@ from models.lifecycle import Readiness
 from streams.errors import BadInputError
 from workers.models_topic import parse_ref
 
+USER_MODELS = "user_model"
+"""The role by which recommend workers say how far they are with user models, apart from vector spaces."""
+
 _log = structlog.get_logger()
 
 
@@ -27,6 +30,7 @@ class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
         detail: What it waits for.
         covered: Items of the space that serves that are in the new one as they should be.
         items: Items of the space that serves.
+        ready: Of user models: version that could be used from now on → sha256 of its bundle.
     """
 
     role: str
@@ -38,6 +42,7 @@ class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
     covered: int = 0
     items: int = 0
+    ready: dict[str, str] = {}
 
 
 _decoder = msgspec.json.Decoder(ModelReport)

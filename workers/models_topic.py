@@ -21,10 +21,25 @@ from models.lifecycle import (
     Withdrawn,
     apply,
 )
+from models.lifecycles import Lifecycles, OfUserModels, apply_any
 from streams.codec import decode_value, outgoing
 from streams.errors import BadInputError, InvalidError
-from streams.keys import ACTIVE_MODEL_KEY, REFUSED_SUFFIX, WANTED_MODEL_KEY
-from streams.messages import ActiveModel, ModelBundle, RefusedModel, WantedModel
+from streams.keys import (
+    ACTIVE_MODEL_KEY,
+    ACTIVE_USER_MODEL_PREFIX,
+    REFUSED_SUFFIX,
+    WANTED_MODEL_KEY,
+    WANTED_USER_MODEL_PREFIX,
+)
+from streams.messages import (
+    ActiveModel,
+    ActiveUserModel,
+    ModelBundle,
+    RefusedModel,
+    UserModelBundle,
+    WantedModel,
+    WantedUserModel,
+)
 from streams.records import Outgoing
 from streams.settings import Settings
 from streams.topic_names import TopicNames
@@ -51,7 +66,7 @@ def parse_ref(text: str) -> ModelRef:
     return ModelRef(name, version)
 
 
-def change_of(key: bytes | None, value: bytes | None) -> Change | None:
+def change_of(key: bytes | None, value: bytes | None) -> Change | OfUserModels | None:
     """A record of `models` as a change of versions; None where it says nothing.
 
     Raises:
@@ -62,37 +77,63 @@ def change_of(key: bytes | None, value: bytes | None) -> Change | None:
         # The pointers and refusals are not withdrawn: a null of theirs says nothing.
         if name in (ACTIVE_MODEL_KEY, WANTED_MODEL_KEY) or name.endswith(REFUSED_SUFFIX):
             return None
+        if name.startswith((ACTIVE_USER_MODEL_PREFIX, WANTED_USER_MODEL_PREFIX)):
+            return None
         return Withdrawn(parse_ref(name))
     match decode_value(value, MODELS):
         case ModelBundle() as one:
-            ref = ModelRef(one.name, one.version)
-            if ref.name == START.name:
-                raise InvalidError(f"`{START.name}` is what the settings say: give the bundle another name")
-            return Announced(Bundle(ref, one.uri, one.sha256, one.space, one.dimension))
+            return Announced(_announced(one))
+        case UserModelBundle() as one:
+            return OfUserModels(one.space, Announced(_announced(one)))
         case WantedModel() as one:
             return Wanted(ModelRef(one.name, one.version))
+        case WantedUserModel() as one:
+            return OfUserModels(one.space, Wanted(ModelRef(one.name, one.version)))
         case RefusedModel() as one:
             return Refused(ModelRef(one.name, one.version), one.sha256, one.reason)
         case ActiveModel() as one:
-            ref = ModelRef(one.name, one.version)
-            bundle = None
-            if one.uri is not None and one.sha256 is not None:
-                bundle = Bundle(ref, one.uri, one.sha256, one.space, one.dimension)
-            elif ref != START:
-                raise InvalidError(f"the pointer to `{ref}` does not say where the bundle is")
-            previous = None if one.previous is None else parse_ref(one.previous)
-            return Activated(ref, one.space, bundle, previous)
+            return _activated(one)
+        case ActiveUserModel() as one:
+            return OfUserModels(one.space, _activated(one))
     return None
 
 
+def _announced(one: ModelBundle | UserModelBundle) -> Bundle:
+    ref = ModelRef(one.name, one.version)
+    if ref.name == START.name:
+        raise InvalidError(f"`{START.name}` is what the settings say: give the bundle another name")
+    return Bundle(ref, one.uri, one.sha256, one.space, one.dimension)
+
+
+def _activated(one: ActiveModel | ActiveUserModel) -> Activated:
+    ref = ModelRef(one.name, one.version)
+    bundle = None
+    if one.uri is not None and one.sha256 is not None:
+        bundle = Bundle(ref, one.uri, one.sha256, one.space, one.dimension)
+    elif ref != START:
+        raise InvalidError(f"the pointer to `{ref}` does not say where the bundle is")
+    previous = None if one.previous is None else parse_ref(one.previous)
+    return Activated(ref, one.space, bundle, previous)
+
+
 def taken(state: Lifecycle, key: bytes | None, value: bytes | None, offset: int) -> Lifecycle:
-    """The versions after a record; one that is against the contract changes nothing."""
+    """The versions of fusions after a record; one that is against the contract changes nothing."""
+    change = _change_if_any(key, value, offset)
+    return state if change is None or isinstance(change, OfUserModels) else apply(state, change, offset)
+
+
+def all_taken(state: Lifecycles, key: bytes | None, value: bytes | None, offset: int) -> Lifecycles:
+    """All versions after a record; one that is against the contract changes nothing."""
+    change = _change_if_any(key, value, offset)
+    return state if change is None else apply_any(state, change, offset)
+
+
+def _change_if_any(key: bytes | None, value: bytes | None, offset: int) -> Change | OfUserModels | None:
     try:
-        change = change_of(key, value)
+        return change_of(key, value)
     except BadInputError as error:
         _log.warning("a record of `models` is passed over", offset=offset, error=error.detail)
-        return state
-    return state if change is None else apply(state, change, offset)
+        return None
 
 
 class ModelsFollower:
@@ -106,11 +147,16 @@ class ModelsFollower:
         self,
         settings: Settings,
         topics: TopicNames,
-        on_change: Callable[[Lifecycle], None] = lambda state: None,
+        on_change: Callable[[Lifecycles], None] = lambda state: None,
     ) -> None:
-        self.lifecycle = Lifecycle()
+        self.all = Lifecycles()
         self._on_change = on_change
         self._follower = TopicFollower(settings, topics.models, self._take)
+
+    @property
+    def lifecycle(self) -> Lifecycle:
+        """Of fusions."""
+        return self.all.fusions
 
     async def start(self) -> None:
         """Read what is there; go on in the background."""
@@ -122,21 +168,26 @@ class ModelsFollower:
 
     def _take(self, records: Sequence[ConsumerRecord]) -> None:
         for record in records:
-            self.lifecycle = taken(self.lifecycle, record.key, record.value, record.offset)
-        self._on_change(self.lifecycle)
+            self.all = all_taken(self.all, record.key, record.value, record.offset)
+        self._on_change(self.all)
 
 
 def read_lifecycle(settings: Settings) -> Lifecycle:
+    """The state of the versions of fusions now; raises as `read_lifecycles`."""
+    return read_lifecycles(settings).fusions
+
+
+def read_lifecycles(settings: Settings) -> Lifecycles:
     """The state of all versions now, for commands.
 
     Raises:
         ConfigurationError: There is no topic `models`.
         DependencyDownError: Kafka does not answer.
     """
-    state = Lifecycle()
+    state = Lifecycles()
     with TopicReader(settings.kafka, TopicNames(settings.topics.prefix).models, "beginning") as reader:
         for record in reader.read_to_end():
-            state = taken(state, record.key, record.value, record.offset)
+            state = all_taken(state, record.key, record.value, record.offset)
     return state
 
 

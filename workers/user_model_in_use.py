@@ -30,7 +30,7 @@ class UserModelInUse:
     """
 
     def __init__(self, settings: Settings, spaces: Iterable[tuple[str, int]]) -> None:
-        self._model: _CarefulModel | None = None
+        self._model: CarefulUserModel | None = None
         folder = settings.recommend.user_model
         if folder is None:
             return
@@ -43,13 +43,20 @@ class UserModelInUse:
                 f"[{model.dimension}]; here they are of {here}. Train it anew with `freshet train "
                 "user-model` and the fusion in use, or take it out of `recommend.user_model`."
             )
-        self._model = _CarefulModel(model)
+        self._model = CarefulUserModel(model)
+
+    @property
+    def space(self) -> str | None:
+        """The space that it is of; None where there is none."""
+        return None if self._model is None else self._model.space
+
+    def held(self, space: str) -> UserModel | None:
+        """The model, where it is of this space."""
+        return self._model if self.space == space else None
 
     def of(self, space: str) -> UserModel | None:
-        """The model, where it is of this space."""
-        if self._model is None:
-            return None
-        if self._model.space == space:
+        """As `held`; a warning says where it is of another."""
+        if self._model is None or self._model.space == space:
             return self._model
         _log.warning(
             "lists are made without the user model, which is of another vector space",
@@ -59,7 +66,7 @@ class UserModelInUse:
         return None
 
 
-class _CarefulModel:
+class CarefulUserModel:
     """A list is made without a person's vectors where the network cannot tell them."""
 
     def __init__(self, model: SequenceUserModel) -> None:
@@ -68,6 +75,7 @@ class _CarefulModel:
 
     @property
     def space(self) -> str:
+        """The vector space that it reads and answers in."""
         return self._model.space
 
     def user_vectors(self, history: UserHistory) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +84,19 @@ class Cascade(Knowledge):
     def use_user_model(self, model: UserModel | None) -> None:
         """See `Knowledge.use_user_model`."""
         super().use_user_model(model)
+        self._cached = self._cached_candidates = None
+
+    def expect_user_model(self) -> None:
+        """Have a signal for a user model from now on; the weights that were learned are kept.
+
+        A learner that was made before goes on without it.
+        """
+        if self.settings.user_model:
+            return
+        self.settings = replace(self.settings, user_model=True)
+        self._known = catalogue.signal_set(with_user_model=True)
+        self.weights = decode_weights(encode_weights(self.weights), gates.NAMES, self._known.names)
+        self._left_out = _columns_of(self.settings.without, self._known)
         self._cached = self._cached_candidates = None
 
     def observe(self, person: Person, interaction: Interaction) -> None:

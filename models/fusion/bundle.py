@@ -48,6 +48,7 @@ class FusionManifest(Struct, frozen=True, kw_only=True):
 
     Attributes:
         version: Of this format.
+        kind: Tells it from the bundle of a user model.
         method: How it fuses: concat, gated, attention or cascade.
         dimension: Of a fused vector.
         inputs: In the order of the graph's columns.
@@ -60,6 +61,7 @@ class FusionManifest(Struct, frozen=True, kw_only=True):
     """
 
     version: Literal[1] = 1
+    kind: Literal["fusion"] = "fusion"
     method: str
     dimension: Positive
     inputs: Annotated[tuple[FusionInput, ...], Meta(min_length=1, max_length=4)]

@@ -43,6 +43,7 @@ class UserModelManifest(Struct, frozen=True, kw_only=True):
 
     Attributes:
         version: Of this format.
+        kind: Tells it from the bundle of a fusion.
         method: How it reads a history.
         space: The vector space of the items that it learned with; it says nothing in any other.
         dimension: Of that space.
@@ -56,6 +57,7 @@ class UserModelManifest(Struct, frozen=True, kw_only=True):
     """
 
     version: Literal[1] = 1
+    kind: Literal["user_model"] = "user_model"
     method: Literal["sequence"] = "sequence"
     space: NonEmpty
     dimension: Positive

@@ -1,4 +1,8 @@
-"""`freshet models`: bring a model into the running stream, see what serves, go back."""
+"""`freshet models`: bring a model into the running stream, see what serves, go back.
+
+Versions of fusions are apart from those of user models, of which each vector space has its own: in this
+module ``space`` is None for fusions.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +19,16 @@ from workers.exit_codes import BAD_INPUT, OK
 
 if TYPE_CHECKING:
     from models.lifecycle import Lifecycle, ModelRef
+    from models.lifecycles import Lifecycles
+    from streams.records import Outgoing
     from streams.settings import Settings
 
 _POLL_S = 0.5
+_USER_MODEL = click.option(
+    "--user-model",
+    is_flag=True,
+    help="Of the user models in the vector space that serves, not of fusions.",
+)
 
 
 @click.group()
@@ -35,9 +46,10 @@ def models() -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="The announcement as JSON.")
 def announce(bundle: Path, model: str, to: str | None, as_json: bool) -> None:
-    """Check a bundle that `freshet train fusion` wrote, put it where workers find it, and announce it.
+    """Check a bundle that `freshet train` wrote, put it where workers find it, and announce it.
 
-    Workers fetch it and check it themselves; nothing changes in the lists until it is activated.
+    Of a fusion or of a user model, as its manifest says. Workers fetch it and check it
+    themselves; nothing changes in the lists until it is activated.
     """
     from workers.announce_model import announce_bundle
 
@@ -45,8 +57,9 @@ def announce(bundle: Path, model: str, to: str | None, as_json: bool) -> None:
     if as_json:
         print_json(asdict(announced))
         return
+    does = "makes" if announced.kind == "fusion" else "is a user model of"
     note(
-        f"announced {announced.ref}, which makes the space {announced.space} [{announced.dimension}]: "
+        f"announced {announced.ref}, which {does} the space {announced.space} [{announced.dimension}]: "
         f"`freshet models activate {announced.ref}` has it serve"
     )
 
@@ -56,17 +69,28 @@ def announce(bundle: Path, model: str, to: str | None, as_json: bool) -> None:
 def list_command(as_json: bool) -> None:
     """List the versions: which one serves, which gets ready and how far it is, which are refused and why."""
     from workers.model_versions import live_reports, model_versions
-    from workers.models_topic import read_lifecycle
+    from workers.models_topic import read_lifecycles
 
     settings = invocation().settings()
-    rows = model_versions(settings, read_lifecycle(settings), live_reports(settings))
+    rows = model_versions(settings, read_lifecycles(settings), live_reports(settings))
     if as_json:
         print_json([asdict(row) for row in rows])
         return
     console().print(
         table(
-            ("model", "state", "space", "dimension", "checked by workers", "detail"),
-            [(one.model, one.state, one.space, one.dimension, one.checked_by, one.detail) for one in rows],
+            ("model", "kind", "state", "space", "dimension", "checked by workers", "detail"),
+            [
+                (
+                    one.model,
+                    one.kind.replace("_", " "),
+                    one.state,
+                    one.space,
+                    one.dimension,
+                    one.checked_by,
+                    one.detail,
+                )
+                for one in rows
+            ],
         )
     )
 
@@ -80,52 +104,80 @@ def list_command(as_json: bool) -> None:
     is_flag=True,
     help="Wait for no worker: it is checked here, and serves. For when workers cannot load what serves.",
 )
+@_USER_MODEL
 @click.option("--timeout", "timeout_s", type=click.FloatRange(min=0), default=3_600.0, metavar="SECONDS")
 @click.option("--json", "as_json", is_flag=True, help="The outcome as JSON.")
-def activate(model: str, no_wait: bool, at_once: bool, timeout_s: float, as_json: bool) -> int:
+def activate(
+    model: str, no_wait: bool, at_once: bool, user_model: bool, timeout_s: float, as_json: bool
+) -> int:
     """Have a version serve, once every worker is ready; `settings` is what the settings say.
 
     What serves goes on until then. Where no worker of `fuse` or `recommend` is live, it serves at once, as
-    with `--now`. Exit code 1 where the version is refused, or not ready in time.
+    with `--now`. A user model serves in its vector space, while lists are of that. Exit
+    code 1 where the version is refused, or not ready in time.
     """
-    from workers.models_topic import parse_ref, read_lifecycle
+    from workers.models_topic import parse_ref, read_lifecycles
 
     settings = invocation().settings()
     ref = parse_ref(model)
-    state = read_lifecycle(settings)
-    _require_known(state, ref)
+    state = read_lifecycles(settings)
+    space = _space_of(settings, state, ref, user_model=user_model)
     wait_s = 0.0 if no_wait else timeout_s
-    return _switch(settings, ref, timeout_s=wait_s, as_json=as_json, at_once=at_once)
+    return _switch(settings, ref, space, timeout_s=wait_s, as_json=as_json, at_once=at_once)
 
 
 @models.command()
 @click.option("--no-wait", is_flag=True, help="Only ask for it.")
+@_USER_MODEL
 @click.option("--timeout", "timeout_s", type=click.FloatRange(min=0), default=3_600.0, metavar="SECONDS")
 @click.option("--json", "as_json", is_flag=True, help="The outcome as JSON.")
-def rollback(no_wait: bool, timeout_s: float, as_json: bool) -> int:
+def rollback(no_wait: bool, user_model: bool, timeout_s: float, as_json: bool) -> int:
     """Have serve what served before; `fuse` goes on making its vectors, so it takes seconds.
 
     While another version gets ready, that is given up, and what serves goes on.
     """
     from streams.errors import InvalidError
-    from workers.models_topic import read_lifecycle
+    from workers.model_versions import start_of
+    from workers.models_topic import read_lifecycles
 
     settings = invocation().settings()
-    state = read_lifecycle(settings)
+    everything = read_lifecycles(settings)
+    space = everything.serving_space(start_of(settings)) if user_model else None
+    state = _versions(everything, space)
+    wait_s = 0.0 if no_wait else timeout_s
     if state.target is not None:
         note(f"{state.target} is given up: {state.active_ref} goes on")
-        return _switch(settings, state.active_ref, timeout_s=0.0 if no_wait else timeout_s, as_json=as_json)
+        return _switch(settings, state.active_ref, space, timeout_s=wait_s, as_json=as_json)
     if state.previous is None:
         raise InvalidError(f"nothing served before {state.active_ref}: there is nothing to go back to")
-    _require_known(state, state.previous)
-    return _switch(settings, state.previous, timeout_s=0.0 if no_wait else timeout_s, as_json=as_json)
+    _require_known(everything, space, state.previous)
+    return _switch(settings, state.previous, space, timeout_s=wait_s, as_json=as_json)
 
 
-def _require_known(state: Lifecycle, ref: ModelRef) -> None:
+def _versions(state: Lifecycles, space: str | None) -> Lifecycle:
+    return state.fusions if space is None else state.users_of(space)
+
+
+def _space_of(settings: Settings, state: Lifecycles, ref: ModelRef, *, user_model: bool) -> str | None:
+    """The space whose user model this is; None for a fusion."""
+    from models.lifecycle import START
+    from workers.model_versions import start_of
+
+    if ref == START:
+        return state.serving_space(start_of(settings)) if user_model else None
+    spaces = state.user_spaces(ref)
+    if spaces and not state.fusions.is_known(ref):
+        return spaces[0]
+    _require_known(state, None, ref)
+    return None
+
+
+def _require_known(state: Lifecycles, space: str | None, ref: ModelRef) -> None:
     from streams.errors import InvalidError
 
-    if not state.is_known(ref):
-        known = ", ".join(["settings", *sorted(map(str, state.bundles))])
+    if not _versions(state, space).is_known(ref):
+        bundles = [*state.fusions.bundles, *(one for users in state.users.values() for one in users.bundles)]
+        known = ", ".join(["settings", *sorted(map(str, bundles))])
         raise InvalidError(
             f"there is no model `{ref}`; there are {known}. Announce it first: "
             f"`freshet models announce BUNDLE {ref}`"
@@ -133,28 +185,25 @@ def _require_known(state: Lifecycle, ref: ModelRef) -> None:
 
 
 def _switch(
-    settings: Settings, ref: ModelRef, *, timeout_s: float, as_json: bool, at_once: bool = False
+    settings: Settings,
+    ref: ModelRef,
+    space: str | None,
+    *,
+    timeout_s: float,
+    as_json: bool,
+    at_once: bool = False,
 ) -> int:
     """Ask for a version; wait until it serves or is refused."""
-    from datetime import UTC, datetime
-
     from streams.client import FreshetClient
-    from streams.topic_admin import create_topics
-    from workers.model_switch import nobody_answers, switch_records
-    from workers.model_versions import live_reports
-    from workers.models_topic import read_lifecycle
+    from workers.models_topic import read_lifecycles
 
-    before = read_lifecycle(settings)
-    bundle = before.bundle(ref)
-    at_once = at_once or nobody_answers(live_reports(settings))
-    records = switch_records(settings, before, ref, datetime.now(UTC), at_once=at_once)
-    if bundle is not None:
-        create_topics(settings, [bundle.space])
+    records = _records(settings, ref, space, at_once=at_once)
     with FreshetClient(settings.kafka, settings.topics.prefix) as client:
         client.publish(records)
-    state = read_lifecycle(settings)
+    everything = read_lifecycles(settings)
     if timeout_s > 0:
-        state = _waited(settings, ref, timeout_s, quiet=as_json)
+        everything = _waited(settings, ref, space, timeout_s, quiet=as_json)
+    state = _versions(everything, space)
     outcome = str(state.phase(ref))
     refusal = state.refusal(ref)
     if as_json:
@@ -163,7 +212,39 @@ def _switch(
         )
     else:
         note(outcome_note(state, ref, timeout_s))
+        _note_rest(settings, everything, ref, space)
     return OK if outcome == "active" or (timeout_s == 0 and refusal is None) else BAD_INPUT
+
+
+def _records(settings: Settings, ref: ModelRef, space: str | None, *, at_once: bool) -> list[Outgoing]:
+    """What is to be published to have a version serve; creates the topic of a fusion's space."""
+    from datetime import UTC, datetime
+
+    from streams.topic_admin import create_topics
+    from workers.model_switch import nobody_answers, switch_records, user_switch_records
+    from workers.model_versions import live_reports
+    from workers.models_topic import read_lifecycles
+
+    before, now = read_lifecycles(settings), datetime.now(UTC)
+    at_once = at_once or nobody_answers(live_reports(settings), "fusion" if space is None else "user_model")
+    if space is not None:
+        return user_switch_records(settings, before, space, ref, now, at_once=at_once)
+    records = switch_records(settings, before.fusions, ref, now, at_once=at_once)
+    bundle = before.fusions.bundle(ref)
+    if bundle is not None:
+        create_topics(settings, [bundle.space])
+    return records
+
+
+def _note_rest(settings: Settings, state: Lifecycles, ref: ModelRef, space: str | None) -> None:
+    """Say that a user model is not used yet where lists are of another space."""
+    from workers.model_versions import start_of
+
+    if space is None or state.users_of(space).active_ref != ref:
+        return
+    serving = state.serving_space(start_of(settings))
+    if space != serving:
+        note(f"lists are of the space {serving}: {ref} rests until they are of {space}")
 
 
 def outcome_note(state: Lifecycle, ref: ModelRef, timeout_s: float) -> str:
@@ -183,19 +264,21 @@ def outcome_note(state: Lifecycle, ref: ModelRef, timeout_s: float) -> str:
     return f"asked for {ref}: `freshet models list` shows how far it is"
 
 
-def _waited(settings: Settings, ref: ModelRef, timeout_s: float, *, quiet: bool) -> Lifecycle:
+def _waited(
+    settings: Settings, ref: ModelRef, space: str | None, timeout_s: float, *, quiet: bool
+) -> Lifecycles:
     """The state of the versions once this one serves, is refused or wanted no more; or when time is up."""
     from workers.cli.progress import progress
     from workers.model_versions import live_reports
-    from workers.models_topic import read_lifecycle
+    from workers.models_topic import read_lifecycles
 
     deadline_s = time.monotonic() + timeout_s
     with progress() as bars:
         while True:
-            state = read_lifecycle(settings)
-            if state.target != ref or time.monotonic() >= deadline_s:
+            state = read_lifecycles(settings)
+            if _versions(state, space).target != ref or time.monotonic() >= deadline_s:
                 return state
-            if not quiet:
+            if not quiet and space is None:
                 reports = [one for one in live_reports(settings) if one.role == "recommend"]
                 slowest = min(reports, key=lambda one: one.covered, default=None)
                 if slowest is not None:

@@ -27,7 +27,7 @@ async def wire_explain(around: Around) -> Wiring:
         model = await around.resources.enter_async_context(LanguageModel(settings, metrics))
         generator = LanguageModelGenerator(model, templates, explain, settings, metrics)
     titles = ItemTitles(explain.catalogue_items, {*explain.attributes, *CATEGORY_ATTRIBUTES})
-    space, _ = await active_space(around)
+    space = (await active_space(around)).space
     follower = VectorsFollower(
         around.settings, around.topics.item_vectors(space), titles, on_change=metrics.titles
     )

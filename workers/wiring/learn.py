@@ -8,38 +8,35 @@ from functools import cache
 from models.cascade.cascade import Cascade
 from models.cascade.learner import Learner
 from models.retrieval import ItemIndex
-from models.user import UserModel
-from streams.settings import Settings
 from workers.background import step_back
-from workers.encoders_in_use import encoder_registry, fusion_in_use
 from workers.erased_people import ErasedPeople
 from workers.erasure_follower import ErasureFollower
 from workers.model_settings import cascade_settings, learn_settings
 from workers.profiles_to_weights import LearningModels, WeightsWriter, WriterElection
 from workers.role_metrics import LearnMetrics
-from workers.user_model_in_use import UserModelInUse
 from workers.vectors_to_index import IndexFollower
 from workers.wiring.around import Around, Wiring, utc_now
-from workers.wiring.models import active_space
+from workers.wiring.models import active_space_and_user_model
 
 # The role is wired anew where another space serves, in the same process: each call would step further back.
 _step_back_once = cache(step_back)
 
 
 async def wire_learn(around: Around) -> Wiring:
-    """The learn role; a new term begins where another vector space serves."""
-    space, dimension = await active_space(around)
-    vectors = around.topics.item_vectors(space)
-    user_model = _user_model(around.settings, space, dimension)
+    """The learn role; a new term begins where another vector space serves, or another user model."""
+    active, user_model, expects_user_model = await active_space_and_user_model(around)
+    vectors = around.topics.item_vectors(active.space)
     _step_back_once(around.settings.learn.nice)
 
     async def term() -> None:
         async with AsyncExitStack() as resources:
-            index = ItemIndex(dimension)
+            index = ItemIndex(active.dimension)
             follower = IndexFollower(around.settings, vectors, index)
             resources.push_async_callback(follower.stop)
             await follower.start()
             cascade = Cascade(index, cascade_settings(around.settings))
+            if expects_user_model:
+                cascade.expect_user_model()
             cascade.use_user_model(user_model)
             erased = ErasedPeople(around.settings.privacy)
             writer = WeightsWriter(
@@ -59,12 +56,3 @@ async def wire_learn(around: Around) -> Wiring:
             await writer.run()
 
     return Wiring("learn", [around.topics.learned], WriterElection(term))
-
-
-def _user_model(settings: Settings, space: str, dimension: int) -> UserModel | None:
-    """That of the settings, where it is of the space that serves."""
-    if settings.recommend.user_model is None:
-        return None
-    start = fusion_in_use(settings, encoder_registry(settings))
-    spaces = [(start.space, start.dimension), (space, dimension)]
-    return UserModelInUse(settings, spaces).of(space)

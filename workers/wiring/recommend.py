@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
+import structlog
 from aiokafka import ConsumerRecord
 
 from models.cascade.cascade import Cascade
 from models.fusion import Fusion
 from models.retrieval import ItemIndex
 from models.retrieval.neighbourhoods import is_large
+from models.user import UserModel
 from streams.internal_messages import ProfileChanged
 from streams.settings import Settings
 from workers.arm_lists import ArmLists, uses_cascade
@@ -30,9 +33,11 @@ from workers.topic_follower import TopicFollower
 from workers.user_model_in_use import UserModelInUse
 from workers.wiring.around import Around, Wiring, utc_now
 from workers.wiring.language_model import WorkersLanguageModel
-from workers.wiring.models import followed_models
+from workers.wiring.models import followed_models, followed_user_models
 from workers.wiring.queries import wire_queries
 from workers.wiring.refiner import FollowedTitles, wire_refiner
+
+_log = structlog.get_logger()
 
 # Changed profiles taken in one turn of the event loop, each some tenths of a millisecond.
 PEOPLE_AT_ONCE = 16
@@ -45,7 +50,8 @@ async def wire_recommend(around: Around) -> Wiring:
     metrics = RecommendMetrics()
     fusion = models.active.fusion
     spaces_now = [(one.space, one.dimension) for one in (models.start, fusion)]
-    user_model = UserModelInUse(around.settings, spaces_now)
+    user_models = followed_user_models(around, models, UserModelInUse(around.settings, spaces_now))
+    await user_models.load_active(fusion.space)
     space = ListedSpace(
         around.settings,
         around.topics.item_vectors(fusion.space),
@@ -77,12 +83,17 @@ async def wire_recommend(around: Around) -> Wiring:
     on_change: Callable[[ProfileChanged], None] = _ignore_change
     if uses_cascade(experiment):
         cascade = Cascade(space.index, cascade_settings(around.settings))
-        cascade.use_user_model(user_model.of(fusion.space))
+        if models.follower.all.has_user_models:
+            cascade.expect_user_model()
         on_change = await _follow_people(cascade, around, metrics, erased, forgetting)
     language_model = WorkersLanguageModel(around.settings.language_model, around.resources)
     queries = await wire_queries(around.settings, models.registry, fusion, around.resources, language_model)
     refiner, titles = await wire_refiner(around, fusion.space, language_model) or (None, None)
-    serving = _Serving(space.index, fusion, cascade, queries, experiment, around.settings, titles, user_model)
+    serving = _Serving(
+        space.index, fusion, cascade, queries, experiment, around.settings, titles, user_models
+    )
+    user_models.follow = serving.follow_user_models
+    serving.follow_user_models()
     role = Recommender(
         lists=serving.lists,
         store=around.store,
@@ -109,7 +120,16 @@ async def wire_recommend(around: Around) -> Wiring:
     if snapshots is not None:
         around.resources.push_async_callback(snapshots.stop)
         snapshots.start(lambda: spaces.in_use)
+    around.resources.push_async_callback(user_models.stop)
+    await user_models.start()
     return Wiring("recommend", [around.topics.profiles, around.topics.recommendation_requests], role)
+
+
+class UserModels(Protocol):
+    """Which user model lists of a space are made with."""
+
+    def of(self, space: str) -> UserModel | None:
+        """By now; None: with none."""
 
 
 class _Serving:
@@ -124,11 +144,12 @@ class _Serving:
         experiment: Experiment,
         settings: Settings,
         titles: FollowedTitles | None,
-        user_model: UserModelInUse,
+        user_models: UserModels,
     ) -> None:
+        self._space = fusion.space
         self._cascade = cascade
         self._titles = titles
-        self._user_model = user_model
+        self._user_models = user_models
         self._queries = queries
         self._experiment = experiment
         self._settings = settings
@@ -148,11 +169,24 @@ class _Serving:
         """See `UsesIndex.use`."""
         if self._cascade is not None:
             self._cascade.use_index(index)
-            self._cascade.use_user_model(self._user_model.of(fusion.space))
+        self._space = fusion.space
+        self.follow_user_models()
         self._queries.use(fusion)
         if self._titles is not None:
             self._titles.move(fusion)
         self.lists.use(self._maker(index, fusion))
+
+    def follow_user_models(self) -> None:
+        """Make lists with the user model of the space that they are of, from the next list on."""
+        if self._cascade is None:
+            return
+        model = self._user_models.of(self._space)
+        if model is self._cascade.user_model:
+            return
+        if model is not None:
+            self._cascade.expect_user_model()
+        self._cascade.use_user_model(model)
+        _log.info("lists are made with another user model", space=self._space, with_one=model is not None)
 
     def _maker(self, index: ItemIndex, fusion: Fusion) -> ArmLists:
         return ArmLists(index, self._cascade, self._experiment, self._settings, fusion.space)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -24,14 +21,15 @@ from streams.internal_messages import ItemVector
 from streams.topic_admin import create_topics
 from streams.topics import ITEM_VECTORS
 from tests.conftest import KafkaServer, RedisServer
-from tests.integration.stream.bench import REPOSITORY, Stream, event
+from tests.integration.stream.bench import Stream, event
+from tests.integration.stream.models_cli import models_cli
 from tests.integration.stream.stack import Json, Stack, contribution, unit
 from tests.integration.stream.tail import Tail
 from tests.unit.swap.random_fusion import falsify, write_bundle
 from workers.bundle_archive import pack
 from workers.encoders_in_use import encoder_registry, specs_in_use
 from workers.model_versions import ModelVersion, live_reports, model_versions
-from workers.models_topic import read_lifecycle
+from workers.models_topic import read_lifecycles
 
 ROLES = ("text", "fuse", "profile", "recommend")
 # These follow the pointer too, and must not fall over it.
@@ -71,26 +69,12 @@ class World(Stack):
 
     def cli(self, *arguments: str, ok: bool = True) -> Any:
         """What `freshet models …` says as JSON."""
-        environment = os.environ | {
-            f"FRESHET_{section.upper()}": json.dumps(values, default=str)
-            for section, values in self.stream.sections.items()
-        }
-        done = subprocess.run(
-            [sys.executable, "-m", "workers.cli", "models", *arguments, "--json"],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=self.folder,
-            env=environment | {"PYTHONPATH": str(REPOSITORY)},
-            timeout=SWITCH_TIMEOUT_S,
-        )
-        assert (done.returncode == 0) == ok, (arguments, done.stdout, done.stderr)
-        return json.loads(done.stdout)
+        return models_cli(self.stream, *arguments, ok=ok, timeout_s=SWITCH_TIMEOUT_S)
 
     def rows(self) -> dict[str, ModelVersion]:
         """What `freshet models list` shows, by version."""
         settings = self.stream.settings
-        found = model_versions(settings, read_lifecycle(settings), live_reports(settings))
+        found = model_versions(settings, read_lifecycles(settings), live_reports(settings))
         return {one.model: one for one in found}
 
     def states(self) -> dict[str, str]:

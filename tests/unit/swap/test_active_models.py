@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from models.fusion import Fusion
-from models.lifecycle import START, Activated, Announced, Bundle, Lifecycle, ModelRef, Refused, Wanted, apply
+from models.lifecycle import START, Activated, Announced, Bundle, Lifecycle, ModelRef, Refused, Wanted
+from models.lifecycles import Lifecycles, apply_any
 from streams.codec import decode_value
 from streams.errors import DependencyDownError, ModelRefusedError
 from streams.messages import RefusedModel
@@ -19,7 +20,7 @@ from streams.swap_settings import ModelSettings
 from streams.topic_names import TopicNames
 from streams.topics import MODELS
 from tests.unit.workers.fakes import FakePublisher, now
-from workers import active_models, fused_spaces, model_at_start
+from workers import bundle_shelf, fused_spaces, model_at_start
 from workers.active_models import LoadedModel, ModelParts
 from workers.fused_spaces import FusedSpaces, PacedProcessor
 from workers.model_at_start import active_model
@@ -47,11 +48,15 @@ class Records:
     """What `ModelsFollower` offers, fed by hand."""
 
     def __init__(self) -> None:
-        self.lifecycle = Lifecycle()
+        self.all = Lifecycles()
         self._place = 0
 
+    @property
+    def lifecycle(self) -> Lifecycle:
+        return self.all.fusions
+
     def say(self, change: Any) -> None:
-        self.lifecycle = apply(self.lifecycle, change, self._place)
+        self.all = apply_any(self.all, change, self._place)
         self._place += 1
 
 
@@ -123,7 +128,7 @@ class Worker:
     async def rounds(self, count: int = 6) -> Any:
         """So many rounds; what the worker says of itself then."""
         for _ in range(count):
-            await self.role._round()
+            await self.role.round()
             await asyncio.sleep(0)
         (report,) = decode_reports(await self.store.reports()).values()
         return report
@@ -146,9 +151,9 @@ def activated(ref: ModelRef, previous: ModelRef) -> Activated:
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(active_models, "_FETCH_AGAIN_S", 0.0)
-    monkeypatch.setattr(active_models, "_SERVED_AGAIN_S", 0.0)
-    monkeypatch.setattr(active_models, "_REFUSE_AGAIN_S", 0.0)
+    monkeypatch.setattr(bundle_shelf, "_FETCH_AGAIN_S", 0.0)
+    monkeypatch.setattr(bundle_shelf, "_SERVED_AGAIN_S", 0.0)
+    monkeypatch.setattr(bundle_shelf, "_REFUSE_AGAIN_S", 0.0)
     monkeypatch.setattr(model_at_start, "FIRST_WAIT_S", 0.0)
 
 
@@ -254,7 +259,7 @@ async def test_what_serves_is_not_refused_by_a_worker_that_cannot_load_it_and_tr
 async def test_what_served_before_and_is_lost_does_not_hold_up_what_is_wanted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(active_models, "_SERVED_AGAIN_S", 1e6)
+    monkeypatch.setattr(bundle_shelf, "_SERVED_AGAIN_S", 1e6)
     worker = Worker()
     worker.loads.answers[ONE] = ModelRefusedError("it is not what was announced")
     worker.records.say(Announced(bundle(ONE)))

@@ -19,7 +19,8 @@ from models.fusion.bundle import read_fusion_manifest, write_fusion_manifest
 from models.fusion.canary import check_fusion
 from models.fusion.interface import Modality
 from models.fusion.trained import TrainedFusion
-from models.lifecycle import START, Activated, Announced, Bundle, Lifecycle, ModelRef, apply
+from models.lifecycle import START, Activated, Announced, Bundle, ModelRef
+from models.lifecycles import Lifecycles, OfUserModels, apply_any
 from streams.errors import DependencyDownError, InvalidError, ModelRefusedError
 from streams.settings import Settings
 from streams.swap_settings import ModelSettings
@@ -147,13 +148,20 @@ async def test_bundles_are_loaded_by_a_thread_that_steps_back(tmp_path: Path) ->
 
 def test_a_version_does_not_change_also_where_its_announcement_was_withdrawn() -> None:
     one = Bundle(ModelRef("shop", "1"), "file:///models/shop@1.tar", "a" * 64, "space-1", 4)
-    announced_only = apply(Lifecycle(), Announced(one), 0)
-    serving = apply(Lifecycle(), Activated(one.ref, one.space, one, START), 0)
-    for state in (announced_only, serving):
-        require_unchanged(state, one.ref, "a" * 64)
-        with pytest.raises(InvalidError, match="a version does not change"):
-            require_unchanged(state, one.ref, "b" * 64)
-    require_unchanged(serving, ModelRef("shop", "2"), "b" * 64)
+    said = (Announced(one), Activated(one.ref, one.space, one, START))
+    for kind, changes in (
+        ("fusion", said),
+        ("user_model", tuple(OfUserModels(one.space, change) for change in said)),
+    ):
+        other = "user_model" if kind == "fusion" else "fusion"
+        for change in changes:
+            state = apply_any(Lifecycles(), change, 0)
+            require_unchanged(state, one.ref, kind, "a" * 64)  # type: ignore[arg-type]
+            with pytest.raises(InvalidError, match="a version does not change"):
+                require_unchanged(state, one.ref, kind, "b" * 64)  # type: ignore[arg-type]
+            with pytest.raises(InvalidError, match="a version does not change"):
+                require_unchanged(state, one.ref, other, "a" * 64)  # type: ignore[arg-type]
+            require_unchanged(state, ModelRef("shop", "2"), kind, "b" * 64)  # type: ignore[arg-type]
     # And two that are announced at the same moment do not write over each other.
     assert archive_name(one.ref, "a" * 64) == f"shop@1-{'a' * 16}.tar" != archive_name(one.ref, "b" * 64)
 
