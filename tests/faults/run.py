@@ -10,11 +10,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.faults.accounting import Books, Check
+from tests.faults.accounting import Books
+from tests.faults.check import Check
 from tests.faults.load import Load
 from tests.faults.observer import Observer
 from tests.faults.reading import read_reference
 from tests.faults.recovery import RecoveryWatch
+from tests.faults.reference_profiles import Reference
 from tests.faults.schedule import RECOVERY_LIMIT_S, Record, Schedule
 from tests.faults.world import World
 
@@ -132,7 +134,7 @@ class FaultRun:
             say=self._say,
         ) as world:
             # As far as an earlier run has come.
-            reference = read_reference(world) if self._state else None
+            reference = self._reference_of(world) if self._state else None
             versions = {name: one.version for name, one in reference.profiles.items()} if reference else {}
             first = self._first_event(reference.event_ids) if reference else 0
             if reference:
@@ -183,6 +185,10 @@ class FaultRun:
             self._waits_s,
             self._withdrawn_listed_s,
         )
+
+    @staticmethod
+    def _reference_of(world: World) -> Reference:
+        return read_reference(world.kafka.bootstrap_servers, world.names.events)
 
     def _inject(self, world: World, watch: RecoveryWatch, load: Load, observer: Observer) -> None:
         schedule = Schedule(

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from streams.topic_names import TopicNames
-from tests.faults.accounting import Check
+from tests.faults.check import Check
 from tests.faults.load import Load
 from tests.faults.observer import Observer
 from tests.faults.recovery import Recovery
