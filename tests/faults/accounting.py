@@ -201,6 +201,7 @@ class Books:
             {
                 "items": len(wanted),
                 "same_revision_of_two_kinds": len(vectors.differing),
+                "older_after_newer": len(vectors.outdated),
                 "withdrawn": sum(item is None for item in wanted.values()),
                 "models_failed_on": len(failed),
                 "wrong": len(wrong),

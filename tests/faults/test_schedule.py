@@ -12,6 +12,8 @@ import pytest
 
 from streams.topic_names import TopicNames
 from tests.faults.check import Check
+from tests.faults.injectors import servers
+from tests.faults.injectors.servers import KafkaDiskFull
 from tests.faults.load import Load
 from tests.faults.observer import Observer
 from tests.faults.recovery import Recovery
@@ -42,6 +44,24 @@ def test_networks_fail_in_every_role_that_encodes(role: str) -> None:
     slot = SimpleNamespace(name=role, role=role, kafka=None, redis=None)
     names = {light_fault(slot, Random(seed)).name for seed in range(200)}  # type: ignore[arg-type]
     assert ("ONNX session fails" in names) == (role in ("text", "image", "audio", "video"))
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_full_disk_that_kafka_does_not_notice_was_not_felt(
+    monkeypatch: pytest.MonkeyPatch, ends: bool
+) -> None:
+    monkeypatch.setattr(servers, "KAFKA_ENDS_S", 0.0)
+    done: list[str] = []
+    kafka = SimpleNamespace(
+        is_running=not ends, kill=lambda: done.append("kill"), start=lambda: done.append("start")
+    )
+    disk = SimpleNamespace(fill=lambda: done.append("fill"), free=lambda: done.append("free"))
+    slot = SimpleNamespace(role="profile", kafka=SimpleNamespace(connections=2))
+    world = SimpleNamespace(slots=[slot], kafka=kafka, kafka_disk=disk)
+    fault = KafkaDiskFull(world)  # type: ignore[arg-type]
+    fault.inject()
+    assert fault.heal() == int(ends)
+    assert done == ["fill", *([] if ends else ["kill"]), "free", "start"]
 
 
 def test_a_changed_item_has_other_media(monkeypatch: pytest.MonkeyPatch) -> None:
