@@ -19,6 +19,7 @@ GRAVE = [
     "kill 5",
     "Redis out of memory",
     "kill 1",
+    "Kafka disk full",
 ]
 KILLS = 4
 LIGHT = 24
@@ -38,6 +39,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
         grave=GRAVE,
         light=LIGHT,
         light_every_s=0.8,
+        small_kafka_disk=True,
         say=print,
     ).run()
     # Shown where a test fails.
