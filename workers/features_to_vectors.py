@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
@@ -21,6 +22,7 @@ from streams.internal_messages import FeatureMessage, ItemVector
 from streams.records import Outgoing, Record
 from streams.settings import Settings
 from streams.topic_names import TopicNames
+from workers.current_profiles import QUICK_S
 from workers.feature_records import VERSION_HEADER
 from workers.fenced import FencedRole, Plan
 from workers.ports import Delivery, Publisher
@@ -33,6 +35,14 @@ _decoder = msgspec.msgpack.Decoder(FeatureMessage)
 _Vector = NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True)
+class ItemPlan(Plan):
+    """A plan of items: with the revision of each, and with when it was planned, by the role's clock."""
+
+    revisions: Mapping[str, int] = field(default_factory=dict)
+    planned_s: float = 0.0
+
+
 class ItemFuser(FencedRole):
     """Keeps the features of each item and publishes its vector.
 
@@ -40,6 +50,7 @@ class ItemFuser(FencedRole):
         role: Names the fence; it holds the vector space, so that another space starts from the beginning.
         encoders: The encoder in use for each modality; features of others are kept but not fused.
         now_s: The wall clock, seconds since the epoch.
+        clock: Seconds that only ever grow.
     """
 
     def __init__(
@@ -55,9 +66,11 @@ class ItemFuser(FencedRole):
         metrics: FuseMetrics,
         on_set_back: Callable[[], None] = lambda: None,
         now_s: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(role, store, publisher, on_set_back=on_set_back)
         self._now_s = now_s
+        self._clock = clock
         self._fusion = fusion
         self._encoders = encoders
         self._metrics = metrics
@@ -70,9 +83,9 @@ class ItemFuser(FencedRole):
 
     async def plan(self, records: Sequence[Record], is_applied: Sequence[bool]) -> Plan:
         """Apply the features to their items; every item touched is published as it then is."""
+        planned_s = self._clock()
         messages = [_decoder.decode(record.value) for record in records if record.value is not None]
-        item_ids = list(dict.fromkeys(message.item_id for message in messages))
-        stored = dict(zip(item_ids, await self.store.load([item_key(one) for one in item_ids]), strict=True))
+        stored = await self._stored(dict.fromkeys(message.item_id for message in messages))
         states = {item_id: decode_item_state(value) for item_id, value in stored.items()}
         now_ms = round(self._now_s() * 1_000)
         # Transitions ignore what is older than the state, so one already applied needs no care here.
@@ -86,7 +99,27 @@ class ItemFuser(FencedRole):
                 expected = MISSING if value is None else value[:VERSION_BYTES]
                 expiry = self._withdrawn_for_s if state.withdrawn and not state.features else None
                 writes.append(Write(item_key(item_id), expected, encoded, expiry))
-        return Plan(writes, self._vector_records(states))
+        return ItemPlan(
+            writes,
+            self._vector_records(states),
+            revisions={item_id: state.revision for item_id, state in states.items()},
+            planned_s=planned_s,
+        )
+
+    async def published(self, plan: Plan) -> None:
+        """Publish again what went on while the plan's output was late: compaction keeps what comes last."""
+        if not isinstance(plan, ItemPlan) or self._clock() - plan.planned_s < QUICK_S:
+            return
+        revisions = plan.revisions
+        while True:
+            stored = await self._stored(revisions)
+            states = {item_id: decode_item_state(value) for item_id, value in stored.items()}
+            # Not what is older: that is a state that was set back, and all of it is read again.
+            newer = {one: state for one, state in states.items() if state.revision > revisions[one]}
+            if not newer:
+                return
+            await self._publisher.publish(self._vector_records(newer))
+            revisions = {item_id: state.revision for item_id, state in newer.items()}
 
     def committed(self, plan: Plan) -> None:
         """Count what is published."""
@@ -97,6 +130,10 @@ class ItemFuser(FencedRole):
     def conflicted(self) -> None:
         """Count the batch that is planned again."""
         self._metrics.conflict()
+
+    async def _stored(self, item_ids: Iterable[str]) -> dict[str, bytes | None]:
+        wanted = list(item_ids)
+        return dict(zip(wanted, await self.store.load([item_key(one) for one in wanted]), strict=True))
 
     def _vector_records(self, states: Mapping[str, ItemState]) -> list[Outgoing]:
         """Every declared item as it now is; also where nothing changed, as its output may be owed."""

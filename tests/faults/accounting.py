@@ -7,36 +7,24 @@ written to it. None of them asks Freshet's own code what it has done.
 from __future__ import annotations
 
 import json
-import math
-import struct
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from streams.codec import decode_value
-from streams.topics import PROFILES, TOPICS
+from streams.topics import TOPICS
+from tests.faults.check import Check
 from tests.faults.item_vectors import ItemVectors
 from tests.faults.load import BROKEN_EVERY, number_from
 from tests.faults.next_release import VALUE
-from tests.faults.profile_differences import differences
+from tests.faults.popularity_books import popularity
+from tests.faults.profile_books import profiles_in_redis, profiles_in_topic
 from tests.faults.reading import Json, ask, in_time, read_reference, read_topic
 from tests.faults.reference_outcomes import Outcomes, ShownList, expected_outcomes, shown_list
 from tests.faults.world import PREFIX, World
-from workers.state.profile import stored_profile
 
-HALF_LIFE_S = 7 * 86_400.0
 ASKED_PEOPLE = 40
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that must hold, with its figures; ``holds`` is None where it was not compared."""
-
-    name: str
-    holds: bool | None
-    figures: dict[str, Any]
 
 
 @dataclass
@@ -47,7 +35,7 @@ class Books:
         seed: Of the load.
         acknowledged: Kafka has acknowledged every event below this number, but for those of `unsure`.
         unsure: First and next number of what was in the producer's hands when an earlier run was stopped.
-        was_emptied: Redis lost its data: popularity is not restored then, by design.
+        was_emptied: Redis lost its data: popularity is restored as far as histories reach then.
         models_failed: Networks were made to fail: `model_failed` is a dead letter then, and no other.
         had_releases: Workers of the next release ran, too: what they wrote must be there.
     """
@@ -63,13 +51,13 @@ class Books:
     def check(self, say: Callable[[str], None] = lambda line: None) -> list[Check]:
         """Every check."""
         say("reading the events")
-        self._reference = read_reference(self.world)
+        self._reference = read_reference(self._servers, self.world.names.events)
         say("reading what came of them")
         self._letters = [json.loads(value) for _, _, value in self._read("dead-letters") if value]
         self._lists: list[Json] = []
         self._shown: dict[str, ShownList] = {}
         # A repeat may differ, and may be in a partition that was added later: the first in time counts.
-        for record in in_time(read_topic(self.world, self.world.names.recommendations)):
+        for record in in_time(read_topic(self._servers, self.world.names.recommendations)):
             one = json.loads(record.value)
             self._lists.append(one)
             self._shown.setdefault(one["recommendation_id"], shown_list(one, record.timestamp))
@@ -111,53 +99,11 @@ class Books:
         )
 
     def _profiles(self) -> Check:
-        """Every profile in Redis is what the independent model makes of the topic."""
-        lost = twice = 0
-        wrong: dict[str, list[str]] = {}
-        people = self._reference.profiles
-        names = sorted(people)
         with self.world.redis_client() as redis:
-            for begin in range(0, len(names), 100):
-                part = names[begin : begin + 100]
-                values: Any = redis.mget([f"{PREFIX}profile:{name}" for name in part])
-                for name, value in zip(part, values, strict=True):
-                    found = stored_profile(name, value)
-                    difference = found.version - people[name].version
-                    lost += max(0, -difference)
-                    twice += max(0, difference)
-                    if problems := differences(found, people[name]):
-                        wrong[name] = problems
-        return Check(
-            "every profile is as recomputed",
-            not wrong and not lost and not twice,
-            {
-                "people": len(names),
-                "effects": sum(one.version for one in people.values()),
-                "events_sent_twice": sum(one.duplicates for one in people.values()),
-                "effects_lost": lost,
-                "effects_twice": twice,
-                "profiles_wrong": len(wrong),
-                "first_wrong": dict(list(wrong.items())[:3]),
-            },
-        )
+            return profiles_in_redis(self._reference.profiles, redis, PREFIX)
 
     def _profiles_topic(self) -> Check:
-        """The newest record of every person in `profiles` is their profile."""
-        newest: dict[str, int] = defaultdict(int)
-        last: dict[str, int] = {}
-        for _, _, value in self._read("profiles"):
-            if value is not None:
-                change = decode_value(value, PROFILES)
-                newest[change.user_id] = max(newest[change.user_id], change.version)
-                last[change.user_id] = change.version
-        expected = {name: one.version for name, one in self._reference.profiles.items()}
-        wrong = [name for name, version in expected.items() if newest[name] != version]
-        older = sum(last[name] < newest[name] for name in last)
-        return Check(
-            "the newest record of every profile is in Kafka",
-            not wrong,
-            {"people": len(expected), "wrong": len(wrong), "older_after_newer": older},
-        )
+        return profiles_in_topic(self._reference.profiles, (value for _, _, value in self._read("profiles")))
 
     def _dead_letters(self) -> Check:
         """A dead letter for each broken event, and for nothing else."""
@@ -235,7 +181,7 @@ class Books:
             wanted[key] = None if value is None else json.loads(value)
         failed = {letter["source"]["key"] for letter in self._letters if letter["reason"] == "model_failed"}
         vectors = ItemVectors()
-        for record in read_topic(self.world, self.world.names.item_vectors(self.world.space)):
+        for record in read_topic(self._servers, self.world.names.item_vectors(self.world.space)):
             vectors.take(record.key.decode(), record.value, dict(record.headers))
         found = vectors.held
         wrong: dict[str, str] = {}
@@ -255,6 +201,7 @@ class Books:
             {
                 "items": len(wanted),
                 "same_revision_of_two_kinds": len(vectors.differing),
+                "older_after_newer": len(vectors.outdated),
                 "withdrawn": sum(item is None for item in wanted.values()),
                 "models_failed_on": len(failed),
                 "wrong": len(wrong),
@@ -274,26 +221,9 @@ class Books:
         )
 
     def _popularity(self) -> Check:
-        """Every item's counter is the decayed sum of what people did."""
-        name = "every item's popularity is as recomputed"
-        if self.was_emptied:
-            return Check(name, None, {"why": "Redis was emptied"})
-        wrong = 0
         with self.world.redis_client() as redis:
             stored: Any = redis.hgetall(f"{PREFIX}popularity")
-        for item_id, effects in self._reference.popularity.items():
-            value = stored.get(item_id.encode())
-            if value is None:
-                wrong += 1
-                continue
-            weight, at_s = _two_numbers(value)
-            expected = math.fsum(one * 2 ** ((then_s - at_s) / HALF_LIFE_S) for one, then_s in effects)
-            wrong += not math.isclose(weight, expected, rel_tol=1e-6)
-        return Check(
-            name,
-            not wrong,
-            {"items": len(self._reference.popularity), "wrong": wrong},
-        )
+        return popularity(self._reference, stored, was_emptied=self.was_emptied)
 
     def _outcomes(self) -> Check:
         """The outcomes are those of lists and events, one an event, and the live counts are those of both."""
@@ -363,7 +293,7 @@ class Books:
         }
         found: dict[str, tuple[int, int]] = {}
         for name in names:
-            values = [one.value for one in read_topic(self.world, name) if one.value is not None]
+            values = [one.value for one in read_topic(self._servers, name) if one.value is not None]
             found[name] = of_releases(values)
         with self.world.redis_client() as redis:
             for kind, role in (("profile", "profile"), ("item", "fuse"), ("exposures", "join")):
@@ -377,8 +307,12 @@ class Books:
             {"of_this_release_and_the_next": found},
         )
 
+    @property
+    def _servers(self) -> str:
+        return self.world.kafka.bootstrap_servers
+
     def _read(self, topic: str) -> Iterator[tuple[str, int, bytes | None]]:
-        for record in read_topic(self.world, PREFIX + topic):
+        for record in read_topic(self._servers, PREFIX + topic):
             yield (record.key or b"").decode(), record.offset, record.value
 
 
@@ -390,9 +324,3 @@ def of_releases(values: Iterable[bytes]) -> tuple[int, int]:
 
 def _last(entries: Iterator[tuple[str, int, bytes | None]]) -> dict[str, bytes | None]:
     return {key: value for key, _, value in entries}
-
-
-def _two_numbers(value: bytes) -> tuple[float, float]:
-
-    weight, at_s = struct.unpack(">dd", value)
-    return weight, at_s

@@ -22,11 +22,13 @@ class ItemVectors:
     Attributes:
         held: Item → its vector; None where it was withdrawn.
         differing: Items with two records of one revision that are not the same.
+        outdated: Items whose last record is older than one before it: compaction would leave that one.
     """
 
     def __init__(self) -> None:
         self.held: dict[str, Any] = {}
         self.differing: set[str] = set()
+        self.outdated: set[str] = set()
         self._newest: dict[str, tuple[ItemVersion, float]] = {}
         self._contents: dict[tuple[str, ItemVersion, int], ItemVector] = {}
 
@@ -45,6 +47,8 @@ class ItemVectors:
         if newest is not None:
             held_version, held_revision = newest
             if held_version.is_newer_than(version) or (version == held_version and revision < held_revision):
+                self.outdated.add(item_id)
                 return
+        self.outdated.discard(item_id)
         self._newest[item_id] = (version, revision)
         self.held[item_id] = vector

@@ -218,7 +218,8 @@ class Load:
         }
         if self._media and kind < len(_PICTURES):
             files = sorted(MEDIA.glob(_PICTURES[kind]))
-            file = files[number % len(files)]
+            # Another one with each change: what is the same is not encoded again.
+            file = files[(number + change) % len(files)]
             value["media"] = [{"kind": ("image", "audio", "video")[kind], "uri": file.as_uri()}]
         self._send(
             self._names.items, item_id, json.dumps(value).encode(), lambda: self._item_is_back(item_id)

@@ -17,20 +17,20 @@ from tests.faults.world import World
 Json = dict[str, Any]
 
 
-def read_reference(world: World) -> Reference:
-    """The independent model of everything in `events`."""
+def read_reference(bootstrap_servers: str, events: str) -> Reference:
+    """The independent model of everything in the topic ``events``."""
     reference = Reference()
     reference.take(
         SourceEvent(record.partition, record.offset, record.timestamp, record.value or b"")
-        for record in read_topic(world, world.names.events)
+        for record in read_topic(bootstrap_servers, events)
     )
     return reference
 
 
-def read_topic(world: World, topic: str) -> Iterator[Any]:
+def read_topic(bootstrap_servers: str, topic: str) -> Iterator[Any]:
     """Every record that is there now; those of one partition in order."""
     consumer = KafkaConsumer(
-        bootstrap_servers=world.kafka.bootstrap_servers,
+        bootstrap_servers=bootstrap_servers,
         auto_offset_reset="earliest",
         fetch_max_bytes=16 << 20,
     )
@@ -71,7 +71,7 @@ def ask(world: World, people: list[str], timeout_s: float = 180.0) -> list[Json]
     deadline_s = time.monotonic() + timeout_s
     found: dict[str, Json] = {}
     while len(found) < len(wanted) and time.monotonic() < deadline_s:
-        for record in read_topic(world, world.names.recommendations):
+        for record in read_topic(world.kafka.bootstrap_servers, world.names.recommendations):
             one = json.loads(record.value)
             if one["cause"]["id"] in wanted:
                 found[one["cause"]["id"]] = one

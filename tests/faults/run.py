@@ -10,11 +10,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.faults.accounting import Books, Check
+from tests.faults.accounting import Books
+from tests.faults.check import Check
 from tests.faults.load import Load
 from tests.faults.observer import Observer
 from tests.faults.reading import read_reference
 from tests.faults.recovery import RecoveryWatch
+from tests.faults.reference_profiles import Reference
 from tests.faults.schedule import RECOVERY_LIMIT_S, Record, Schedule
 from tests.faults.world import World
 
@@ -22,6 +24,9 @@ QUIET_TIMEOUT_S = 400.0
 JOURNAL = "journal.jsonl"
 STATE = "state.json"
 TIMES = "times.jsonl"
+# That all comes back at all, and that withdrawn items leave lists: for a busy machine of CI, of which the
+# limit of `Report.holds` would say more than of Freshet.
+LIVENESS_LIMIT_S = 120.0
 
 
 @dataclass
@@ -47,14 +52,22 @@ class Report:
     @property
     def slow(self) -> list[Record]:
         """Faults whose work was not done within the limit."""
-        return [one for one in self.felt if one.recovered_s is None or one.recovered_s > RECOVERY_LIMIT_S]
+        return self.not_within(RECOVERY_LIMIT_S)
+
+    def not_within(self, limit_s: float) -> list[Record]:
+        """Faults whose work was not done within so many seconds."""
+        return [one for one in self.felt if one.recovered_s is None or one.recovered_s > limit_s]
+
+    @property
+    def longest_listed_s(self) -> float:
+        """For how long a withdrawn item was still on lists, at the longest; 0 where none ever was."""
+        return max(self.withdrawn_listed_s, default=0.0)
 
     @property
     def holds(self) -> bool:
         """Whether every check that was made holds, and everything was in time."""
         made = [check.holds for check in self.checks if check.holds is not None]
-        listed_s = max(self.withdrawn_listed_s, default=0.0)
-        return bool(made) and all(made) and not self.slow and listed_s <= RECOVERY_LIMIT_S
+        return bool(made) and all(made) and not self.slow and self.longest_listed_s <= RECOVERY_LIMIT_S
 
     def as_json(self) -> dict[str, Any]:
         """All of it."""
@@ -94,6 +107,7 @@ class FaultRun:
         light_every_s: float,
         media: bool = False,
         small_disk: bool = False,
+        small_kafka_disk: bool = False,
         settings: Mapping[str, Any] | None = None,
         kafka_config: Mapping[str, str] | None = None,
         say: Callable[[str], None] = lambda line: None,
@@ -107,6 +121,7 @@ class FaultRun:
         self._grave, self._light, self._light_every_s = grave, light, light_every_s
         self._media = media
         self._small_disk = small_disk
+        self._small_kafka_disk = small_kafka_disk
         self._kafka_config = kafka_config
         self._settings = settings
         self._say = say
@@ -128,11 +143,12 @@ class FaultRun:
             spare=self._spare,
             settings=self._settings,
             small_disk=self._small_disk,
+            small_kafka_disk=self._small_kafka_disk,
             kafka_config=self._kafka_config,
             say=self._say,
         ) as world:
             # As far as an earlier run has come.
-            reference = read_reference(world) if self._state else None
+            reference = self._reference_of(world) if self._state else None
             versions = {name: one.version for name, one in reference.profiles.items()} if reference else {}
             first = self._first_event(reference.event_ids) if reference else 0
             if reference:
@@ -183,6 +199,10 @@ class FaultRun:
             self._waits_s,
             self._withdrawn_listed_s,
         )
+
+    @staticmethod
+    def _reference_of(world: World) -> Reference:
+        return read_reference(world.kafka.bootstrap_servers, world.names.events)
 
     def _inject(self, world: World, watch: RecoveryWatch, load: Load, observer: Observer) -> None:
         schedule = Schedule(

@@ -27,6 +27,7 @@ from tests.faults.injectors.processes import (
     Zombie,
 )
 from tests.faults.injectors.servers import (
+    KafkaDiskFull,
     KafkaKilled,
     KafkaStalled,
     PartitionsAdded,
@@ -68,6 +69,8 @@ GRAVE_OF_A_THOUSAND = {
 # Where messages flow, a fault is felt.
 BUSY_ROLES = ("profile", "recommend", "join", "fuse", "text")
 LIGHT_KINDS = (*("cut", "reset", "lost") * 2, "slow", "stall", "refused", "clock", "model")
+# Seconds by role: of items with a picture, a sound or a film one changes in about ten seconds.
+MODEL_FAILS_S = {"text": 1.0, "image": 6.0, "audio": 6.0, "video": 6.0}
 RECOVERY_LIMIT_S = 30.0
 GIVE_UP_S = 240.0
 LIGHT_AT_ONCE = 3
@@ -271,6 +274,8 @@ class Schedule:
                 return [LongCut(chance.choice(busy), "Kafka", past_session_s)]
             case "Kafka killed":
                 return [KafkaKilled(world, chance.uniform(0.0, 2.0))]
+            case "Kafka disk full":
+                return [KafkaKilled(world, 0.0) if world.kafka_disk is None else KafkaDiskFull(world)]
             case "Kafka stalled":
                 return [KafkaStalled(world, chance.uniform(1.0, 5.0))]
             case "Redis killed":
@@ -369,4 +374,5 @@ def light_fault(slot: Slot, chance: random.Random) -> Fault:
         case "clock":
             return ClockJump(slot, 1.0, chance.choice((-3_600.0, -60.0, 60.0, 300.0)))
         case _:
-            return ModelFails(slot, 1.0) if slot.role == "text" else Cut(slot, to, short_s)
+            model_s = MODEL_FAILS_S.get(slot.role)
+            return Cut(slot, to, short_s) if model_s is None else ModelFails(slot, model_s)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.faults.run import FaultRun, Report
+from tests.faults.run import LIVENESS_LIMIT_S, FaultRun, Report
 
 ROLES = ["text", "fuse", "profile", "profile", "recommend", "join"]
 # Kills of fuse, profile, recommend and join. Redis is killed where it is set back, too.
@@ -19,6 +19,7 @@ GRAVE = [
     "kill 5",
     "Redis out of memory",
     "kill 1",
+    "Kafka disk full",
 ]
 KILLS = 4
 LIGHT = 24
@@ -38,6 +39,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
         grave=GRAVE,
         light=LIGHT,
         light_every_s=0.8,
+        small_kafka_disk=True,
         say=print,
     ).run()
     # Shown where a test fails.
@@ -53,4 +55,10 @@ def test_every_event_has_its_effect_once(report: Report) -> None:
 def test_faults_were_felt_and_what_they_held_up_was_done(report: Report) -> None:
     assert len(report.felt) >= LIGHT + len(GRAVE)
     assert report.kills >= KILLS
-    assert [one for one in report.felt if one.recovered_s is None] == []
+    assert report.not_within(LIVENESS_LIMIT_S) == []
+
+
+def test_withdrawn_items_leave_lists(report: Report) -> None:
+    (check,) = (one for one in report.checks if one.name == "no list made at the end holds a withdrawn item")
+    assert check.figures["withdrawn"] > 0
+    assert report.longest_listed_s <= LIVENESS_LIMIT_S

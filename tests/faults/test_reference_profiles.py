@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from models.profile import Profile, ProfileEvent, SourcePosition, TransitionSettings, apply_events
-from tests.faults.accounting import differences
 from tests.faults.load import event, person_of
+from tests.faults.profile_differences import differences
 from tests.faults.reference_profiles import Reference, SourceEvent
 
 SETTINGS = TransitionSettings()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.run import FaultRun, Report
+from tests.faults.run import LIVENESS_LIMIT_S, FaultRun, Report
 
 # In the order in which messages flow: for a while each role reads what a later release has written.
 ROLES = ["text", "fuse", "profile", "profile", "recommend", "join"]
@@ -49,7 +49,13 @@ def report(folder: Path) -> Report:
 
 def test_every_worker_was_replaced_and_replaced_again(report: Report) -> None:
     assert len(report.felt) == 2 * len(ROLES)
-    assert [one for one in report.felt if one.recovered_s is None] == []
+    assert report.not_within(LIVENESS_LIMIT_S) == []
+
+
+def test_withdrawn_items_leave_lists(report: Report) -> None:
+    (check,) = (one for one in report.checks if one.name == "no list made at the end holds a withdrawn item")
+    assert check.figures["withdrawn"] > 0
+    assert report.longest_listed_s <= LIVENESS_LIMIT_S
 
 
 def test_every_event_has_its_effect_once(report: Report) -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
+from random import Random
 from types import SimpleNamespace
 
 import pytest
 
 from streams.topic_names import TopicNames
-from tests.faults.accounting import Check
+from tests.faults.check import Check
+from tests.faults.injectors import servers
+from tests.faults.injectors.servers import KafkaDiskFull
 from tests.faults.load import Load
 from tests.faults.observer import Observer
 from tests.faults.recovery import Recovery
 from tests.faults.run import FaultRun, Report, _lines, by_fault
-from tests.faults.schedule import GRAVE_OF_A_THOUSAND, Record, grave_plan
+from tests.faults.schedule import GRAVE_OF_A_THOUSAND, Record, grave_plan, light_fault
 
 
 def record(name: str, felt: int = 1, recovered_s: float | None = 1.0, is_kill: bool = False) -> Record:
@@ -35,6 +39,43 @@ def test_a_tenth_is_kills_and_each_slot_and_kind_has_its_share() -> None:
     assert {name: count for name, count in plan.items() if name not in kills} == GRAVE_OF_A_THOUSAND
 
 
+@pytest.mark.parametrize("role", ["text", "image", "audio", "video", "fuse", "profile"])
+def test_networks_fail_in_every_role_that_encodes(role: str) -> None:
+    slot = SimpleNamespace(name=role, role=role, kafka=None, redis=None)
+    names = {light_fault(slot, Random(seed)).name for seed in range(200)}  # type: ignore[arg-type]
+    assert ("ONNX session fails" in names) == (role in ("text", "image", "audio", "video"))
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_full_disk_that_kafka_does_not_notice_was_not_felt(
+    monkeypatch: pytest.MonkeyPatch, ends: bool
+) -> None:
+    monkeypatch.setattr(servers, "KAFKA_ENDS_S", 0.0)
+    done: list[str] = []
+    kafka = SimpleNamespace(
+        is_running=not ends, kill=lambda: done.append("kill"), start=lambda: done.append("start")
+    )
+    disk = SimpleNamespace(fill=lambda: done.append("fill"), free=lambda: done.append("free"))
+    slot = SimpleNamespace(role="profile", kafka=SimpleNamespace(connections=2))
+    world = SimpleNamespace(slots=[slot], kafka=kafka, kafka_disk=disk)
+    fault = KafkaDiskFull(world)  # type: ignore[arg-type]
+    fault.inject()
+    assert fault.heal() == int(ends)
+    assert done == ["fill", *([] if ends else ["kill"]), "free", "start"]
+
+
+def test_a_changed_item_has_other_media(monkeypatch: pytest.MonkeyPatch) -> None:
+    load = Load("", TopicNames(""), seed=1, events=0, media=True)
+    sent: list[bytes | None] = []
+    monkeypatch.setattr(load, "_send", lambda topic, key, value, then: sent.append(value))
+    for kind in range(3):
+        for change in (0, 1):
+            load._publish_item(kind, change)
+    media = [json.loads(value or b"")["media"] for value in sent]
+    assert [one["kind"] for [one] in media] == ["image", "image", "audio", "audio", "video", "video"]
+    assert len({one["uri"] for [one] in media}) == 6
+
+
 def test_what_hit_nothing_does_not_count() -> None:
     report = Report({}, [record("cut"), record("cut", felt=0), record("kill", is_kill=True)])
     assert (len(report.felt), report.kills) == (2, 1)
@@ -49,6 +90,14 @@ def test_a_report_holds_where_every_check_does_and_every_recovery_was_in_time() 
     assert not Report({}, [record("cut", recovered_s=None)], [good]).holds
     assert not Report({}, [record("cut")], []).holds
     assert not Report({}, [record("cut")], [good], withdrawn_listed_s=[1.0, 31.0]).holds
+
+
+def test_what_is_late_for_a_limit_is_told() -> None:
+    never, late = record("cut", recovered_s=None), record("kill", recovered_s=121.0)
+    report = Report({}, [record("cut"), never, late], withdrawn_listed_s=[1.0, 121.0])
+    assert report.not_within(120.0) == [never, late]
+    assert report.longest_listed_s == 121.0
+    assert Report({}, []).longest_listed_s == 0.0
 
 
 def test_what_was_not_compared_neither_holds_nor_fails() -> None:

@@ -1,4 +1,7 @@
-"""A Kafka of three nodes loses one, and gets it back: people's events go on having their effect, once."""
+"""A Kafka of three nodes loses one, and gets it back: people's events go on having their effect, once.
+
+What every profile and counter must be then is recomputed from the topic by the independent model.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis as redis_client
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
 from deploy.embedded import EmbeddedRedis
@@ -20,10 +24,15 @@ from streams.topic_admin import create_topics
 from streams.topic_names import TopicNames
 from streams.topics import PROFILES
 from tests.faults.kafka_cluster import NODES, KafkaCluster
+from tests.faults.load import ACTIONS
+from tests.faults.popularity_books import popularity
+from tests.faults.profile_books import profiles_in_redis, profiles_in_topic
+from tests.faults.reading import read_reference
 from workers.bench.catalogue import World
 from workers.encoders_in_use import encoder_registry, fusion_in_use
 from workers.supervisor import Supervisor
 
+PREFIX = "nodes."
 PEOPLE, ITEMS = 20, 60
 EVENTS_PER_S = 40
 # Before a node is lost, while it is away, after it is back.
@@ -79,7 +88,7 @@ def test_a_node_that_is_lost_loses_nothing(cluster: KafkaCluster, tmp_path: Path
         flags: dict[str, Any] = {
             "kafka": {"bootstrap_servers": cluster.bootstrap_servers, "replication_factor": NODES},
             "redis": {"url": redis_server.url},
-            "topics": {"prefix": "nodes.", "user_partitions": 6},
+            "topics": {"prefix": PREFIX, "user_partitions": 6},
             # The new leader's list may take longer than the age that is worth one by default.
             "recommend": {"ranker": "base", "max_cause_age_s": 600.0},
         }
@@ -121,6 +130,17 @@ def test_a_node_that_is_lost_loses_nothing(cluster: KafkaCluster, tmp_path: Path
                 lists = [json.loads(one) for one in topics.values[names.recommendations]]
                 listed = newest({one["user_id"]: one["profile_version"]} for one in lists)
             assert all(one["complete"] for one in lists)
+        reference = read_reference(cluster.bootstrap_servers, names.events)
+        assert reference.event_ids == {f"event-{number}" for number in range(sum(sent.values()))}
+        assert not reference.broken
+        with redis_client.Redis.from_url(redis_server.url) as redis:
+            counters: Any = redis.hgetall(f"{PREFIX}popularity")
+            checks = [
+                profiles_in_redis(reference.profiles, redis, PREFIX),
+                profiles_in_topic(reference.profiles, topics.values[names.profiles]),
+                popularity(reference, counters, was_emptied=False),
+            ]
+        assert [check for check in checks if not check.holds] == []
         topics.close()
         producer.close()
 
@@ -132,13 +152,16 @@ def act(producer: KafkaProducer, topic: str, seconds: float, *, first: int) -> C
     for number in range(round(seconds * EVENTS_PER_S)):
         time.sleep(max(0.0, began + number / EVENTS_PER_S - time.monotonic()))
         user_id = f"person-{number % PEOPLE}"
-        event = {
+        action, value = ACTIONS[(first + number) // PEOPLE % len(ACTIONS)]
+        event: dict[str, Any] = {
             "event_id": f"event-{first + number}",
             "user_id": user_id,
             "item_id": f"item-{(first + number) * 7 % ITEMS}",
-            "action": "view",
+            "action": action,
             "occurred_at": datetime.now(UTC).isoformat(),
         }
+        if value is not None:
+            event["value"] = value
         producer.send(topic, key=user_id.encode(), value=json.dumps(event).encode())
         sent[user_id] += 1
     return sent

@@ -47,6 +47,7 @@ class World:
         settings: Sections over those of the suite.
         kafka_config: Further lines of Kafka's configuration.
         small_disk: Redis's data are on a disk that can be full, where that can be mounted.
+        small_kafka_disk: So are Kafka's, which then do not outlive the world.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class World:
         settings: Mapping[str, Any] | None = None,
         kafka_config: Mapping[str, str] | None = None,
         small_disk: bool = False,
+        small_kafka_disk: bool = False,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.folder = folder
@@ -80,7 +82,9 @@ class World:
         self.spare: list[Slot] = []
         self.proxies = ProxyLoop()
         self.redis_disk: SmallDisk | None = None
+        self.kafka_disk: SmallDisk | None = None
         self._wants_disk = small_disk
+        self._wants_kafka_disk = small_kafka_disk
 
     def __enter__(self) -> Self:
         try:
@@ -99,6 +103,9 @@ class World:
             if server is not None:
                 server.stop()
         self._keep_redis()
+        if self.kafka_disk is not None:
+            self.kafka_disk.unmount()
+            self.kafka_disk = None
         if self.proxies.loop.is_running():
             for slot in (*self.slots, *self.spare):
                 slot.kafka.stop()
@@ -110,6 +117,8 @@ class World:
         wanted = [*self._roles, *self._spare]
         listeners = {number: (self._port(), self._port()) for number in range(len(wanted))}
         self.say("starting Kafka and Redis")
+        if self._wants_kafka_disk:
+            self.kafka_disk = self._small_disk(self.folder / "kafka")
         self.kafka = EmbeddedKafka(
             self.folder / "kafka",
             self._port(),
@@ -197,16 +206,20 @@ class World:
 
     def _find_redis(self) -> Path:
         """Where Redis's data are, on a disk that can be full where that is possible."""
-        try:
-            if self._wants_disk:
-                self.redis_disk = SmallDisk(self._redis_root)
-        except OSError as error:
-            self.say(f"no full disks here: {error}")
+        if self._wants_disk:
+            self.redis_disk = self._small_disk(self._redis_root)
         if self.redis_disk is not None and self._kept_redis.exists():
             if not any(self._redis_root.iterdir()):
                 shutil.copytree(self._kept_redis, self._redis_root, dirs_exist_ok=True)
             shutil.rmtree(self._kept_redis)
         return max(self._redis_root.glob("life-*"), key=_life_of, default=self._redis_root / "life-0")
+
+    def _small_disk(self, path: Path) -> SmallDisk | None:
+        try:
+            return SmallDisk(path)
+        except OSError as error:
+            self.say(f"no full disks here: {error}")
+            return None
 
     def _keep_redis(self) -> None:
         if self.redis_disk is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import time
 from abc import abstractmethod
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,11 @@ from kafka.admin import KafkaAdminClient, NewPartitions
 
 from streams.topics import TOPICS
 from tests.faults.injectors.fault import Fault
+from tests.faults.small_disk import SmallDisk
 from tests.faults.world import World
+
+# On a busy machine; it writes some times a second.
+KAFKA_ENDS_S = 60.0
 
 
 class _OfWorld(Fault):
@@ -38,6 +43,36 @@ class KafkaKilled(_OfWorld):
     def heal(self) -> int:
         self._world.kafka.start()
         return self._felt
+
+
+class KafkaDiskFull(_OfWorld):
+    """The file system of Kafka's data has no byte left: Kafka ends. With room it is started again."""
+
+    name = "Kafka disk full"
+    server = "Kafka"
+
+    def inject(self) -> None:
+        self._felt = sum(slot.kafka.connections > 0 for slot in self._world.slots)
+        self._disk.fill()
+
+    def heal(self) -> int:
+        kafka = self._world.kafka
+        deadline_s = time.monotonic() + KAFKA_ENDS_S
+        while kafka.is_running and time.monotonic() < deadline_s:
+            time.sleep(0.1)
+        if kafka.is_running:
+            # It wrote nothing.
+            self._felt = 0
+            kafka.kill()
+        self._disk.free()
+        kafka.start()
+        return self._felt
+
+    @property
+    def _disk(self) -> SmallDisk:
+        disk = self._world.kafka_disk
+        assert disk is not None
+        return disk
 
 
 class KafkaStalled(_OfWorld):

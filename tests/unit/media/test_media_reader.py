@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +14,11 @@ from models.preprocessing.image import decode_image
 from models.preprocessing.limits import MediaLimits
 from streams.errors import MediaTooLargeError, MediaUnreadableError
 from streams.messages import Media
+from tests.unit.full_disk import full_disk
 from tests.unit.preprocessing.media_samples import quadrants, saved, sound_file, tone, video_file
 from workers.media.decoder_pool import DECODERS, DecoderPool
 from workers.media.fetch import MediaFetcher
+from workers.media.fetch_settings import MediaFetchSettings
 from workers.media.reader import PooledMediaReader
 
 LIMITS = asdict(MediaLimits(max_seconds=1.0))
@@ -58,3 +61,18 @@ async def test_video() -> None:
         strict = PooledMediaReader("video", VIDEO | {"limits": narrow}, fetcher, pool)
         with pytest.raises(MediaTooLargeError, match="pixels"):
             await strict.decode(video_file("mp4", "libx264", range(0, 250, 5)))
+
+
+async def test_media_need_no_room_on_a_disk(tmp_path: Path) -> None:
+    """Not even for a child that is started anew; what a child may open is told in `decoder_child`."""
+    picture = tmp_path / "picture.png"
+    picture.write_bytes(saved(quadrants(), "PNG"))
+    options = {"size_px": 32, "fit": "pad", "limits": LIMITS}
+    fetcher = MediaFetcher(MediaFetchSettings(roots=(tmp_path,)))
+    with full_disk() as not_written:
+        async with fetcher, DecoderPool(decoders={"image": DECODERS["image"]}) as pool:
+            reader = PooledMediaReader("image", options, fetcher, pool)
+            for media in (inline(picture.read_bytes()), Media(kind="image", uri=picture.as_uri())):
+                decoded = await reader.decode(await reader.fetch(media))
+                assert decoded.shape == (32, 32, 3)
+    assert not_written == []

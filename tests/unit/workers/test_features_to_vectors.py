@@ -30,8 +30,10 @@ ENCODERS: dict[Modality, str] = {"text": "words", "image": "pixels", "audio": "s
 
 
 class Bench:
-    def __init__(self, *, now_s: float = 1_800_000_000.0) -> None:
+    def __init__(self, *, now_s: float = 1_800_000_000.0, store: MemoryStateStore | None = None) -> None:
+        self.store = store or MemoryStateStore()
         self.publisher = FakePublisher()
+        self.seconds = 0.0
         self.fusion = LinearFusion(
             {"text": EncoderSpec("words", "t", 128), "image": EncoderSpec("pixels", "i", 64)}
         )
@@ -40,12 +42,13 @@ class Bench:
             "fuse",
             fusion=self.fusion,
             encoders=ENCODERS,
-            store=MemoryStateStore(),
+            store=self.store,
             publisher=self.publisher,
             topics=TOPICS,
             settings=Settings(),
             metrics=FuseMetrics(),
             now_s=lambda: now_s,
+            clock=lambda: self.seconds,
         )
         self.offset = 0
 
@@ -190,3 +193,47 @@ async def test_a_store_that_has_lost_its_state_does_not_keep_later_modalities_fr
     (late,) = await after.feed(feature(4, "image", 64))
     index.take(again.value or b"")
     assert index.take(late.value or b"")
+
+
+@pytest.mark.parametrize(("late_s", "published"), [(0.5, 1), (7.0, 3)])
+@pytest.mark.parametrize("withdrawn", [False, True])
+async def test_a_vector_that_is_published_late_is_followed_by_the_newer_one(
+    late_s: float, published: int, withdrawn: bool
+) -> None:
+    """Compaction keeps what comes last, and a worker that starts has nothing else."""
+    late = Bench()
+    # That of the group which took over, a while later.
+    other = Bench(now_s=1_800_000_009.0, store=late.store)
+    publish = late.publisher.publish
+    changes = [declared(3, withdrawn=withdrawn), declared(2)]
+
+    async def meanwhile(records: Sequence[Outgoing]) -> None:
+        if changes:
+            # Once while the plan's output is late, and once while what mends it is.
+            moved = other.record(changes.pop())
+            await other.role.process([FakeDelivery(msgspec.structs.replace(moved, partition=1))])
+            late.seconds += late_s
+        await publish(records)
+
+    late.publisher.publish = meanwhile  # type: ignore[method-assign]
+    sent = await late.feed(declared(1))
+    assert len(sent) == published
+    if published > 1:
+        assert sent[-1] == other.publisher.published[-1]
+        assert (sent[-1].value is None) == withdrawn
+
+
+async def test_a_late_vector_is_not_followed_by_one_of_a_state_that_was_set_back() -> None:
+    before, late = Bench(), Bench()
+    for bench in (before, late):
+        await bench.feed(declared(1))
+    publish = late.publisher.publish
+
+    async def meanwhile(records: Sequence[Outgoing]) -> None:
+        late.seconds += 7.0
+        late.role.store = before.store
+        await publish(records)
+
+    late.publisher.publish = meanwhile  # type: ignore[method-assign]
+    (sent,) = await late.feed(declared(2))
+    assert vector_of(sent).version == version(2)
