@@ -86,6 +86,20 @@ def new_axes(title: str, height: float = _SIZE_INCHES[1]) -> tuple[Any, Any]:
     return drawn, axes
 
 
+def new_row_of_axes(title: str, count: int) -> tuple[Any, Any]:
+    """A figure and several axes side by side, which share their vertical one.
+
+    Raises:
+        ConfigurationError: See `require_matplotlib`.
+    """
+    drawn = require_matplotlib().Figure(figsize=_SIZE_INCHES, layout="constrained")
+    drawn.suptitle(title)
+    panels = drawn.subplots(1, count, sharey=True)
+    for axes in panels:
+        axes.grid(alpha=0.3)
+    return drawn, panels
+
+
 def loss_and_recall(losses: Sequence[float], validation: Sequence[tuple[int, float]], path: Path) -> Path:
     """Loss by epoch from 1, and Recall@20 of validation at some of them."""
     drawn, axes = new_axes("Loss by epoch, and Recall@20 of validation")
