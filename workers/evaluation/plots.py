@@ -86,18 +86,30 @@ def new_axes(title: str, height: float = _SIZE_INCHES[1]) -> tuple[Any, Any]:
     return drawn, axes
 
 
-def new_row_of_axes(title: str, count: int) -> tuple[Any, Any]:
-    """A figure and several axes side by side, which share their vertical one.
+def new_grid_of_axes(title: str, rows: int, columns: int) -> tuple[Any, Any]:
+    """A figure and axes in rows, which share their vertical one, and columns; [rows, columns].
 
     Raises:
         ConfigurationError: See `require_matplotlib`.
     """
-    drawn = require_matplotlib().Figure(figsize=_SIZE_INCHES, layout="constrained")
+    width, height = _SIZE_INCHES
+    drawn = require_matplotlib().Figure(figsize=(width, height * (1 + rows) / 2), layout="constrained")
     drawn.suptitle(title)
-    panels = drawn.subplots(1, count, sharey=True)
-    for axes in panels:
+    grid = drawn.subplots(rows, columns, sharex="col", sharey="row", squeeze=False)
+    for axes in grid.flat:
         axes.grid(alpha=0.3)
-    return drawn, panels
+    return drawn, grid
+
+
+def log_scale(axes: Any, name: str, numbers: str = "{x:g}") -> None:
+    """Make the ``x`` or ``y`` axis logarithmic, with numbers as people write them."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axes.set(**{f"{name}scale": "log"})
+    axis = axes.xaxis if name == "x" else axes.yaxis
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(numbers)
+    axis.set_minor_formatter(NullFormatter())
 
 
 def loss_and_recall(losses: Sequence[float], validation: Sequence[tuple[int, float]], path: Path) -> Path:

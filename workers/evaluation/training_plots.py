@@ -8,7 +8,7 @@ from typing import Any
 
 from models.evaluation.people_features import PEOPLE_FEATURES
 from workers.evaluation.comparison_tables import models_of
-from workers.evaluation.plots import new_axes, new_row_of_axes, saved
+from workers.evaluation.plots import log_scale, new_axes, new_grid_of_axes, saved
 
 Values = Mapping[str, Any]
 _INCHES_A_BAR = 0.22
@@ -31,7 +31,7 @@ def modalities(found: Values, path: Path) -> Path:
         places = [place - number * height for place in range(len(names))]
         axes.barh(places, [one["subsets"][name] for name in names], height=height, label=label)
     axes.set_yticks([place - (len(models) - 1) * height / 2 for place in range(len(names))], names)
-    axes.legend(loc="lower right")
+    drawn.legend(loc="outside lower center", ncols=len(models))
     return saved(drawn, path)
 
 
@@ -49,23 +49,22 @@ def missing(found: Values, path: Path) -> Path:
 
 def people(found: Values, path: Path) -> Path:
     """Features of people against the mean score of what they then took, and of all that they could take."""
-    drawn, panels = new_row_of_axes("What is known of people against scores", len(PEOPLE_FEATURES))
-    for axes, feature in zip(panels, PEOPLE_FEATURES, strict=True):
-        for number, (label, one) in enumerate(models_of(found).items()):
+    models = models_of(found)
+    drawn, grid = new_grid_of_axes(
+        "Mean score (cosine) by what is known of people", len(models), len(PEOPLE_FEATURES)
+    )
+    for number, (row, (label, one)) in enumerate(zip(grid, models.items(), strict=True)):
+        for axes, feature in zip(row, PEOPLE_FEATURES, strict=True):
             groups = one["people"][feature]
-            for key, what, line in (("score", "taken next", "-"), ("score of all", "all items", ":")):
-                axes.plot(
-                    [group["mean"] for group in groups],
-                    [group[key] for group in groups],
-                    color=f"C{number}",
-                    linestyle=line,
-                    marker=".",
-                    label=f"{label}: {what}",
-                )
+            means = [group["mean"] for group in groups]
+            taken, every = ([group[key] for group in groups] for key in ("score", "score of all"))
+            axes.plot(means, taken, color=f"C{number}", marker=".", label="what they took next")
+            axes.plot(means, every, color="grey", linestyle=":", marker=".", label="all that they could take")
+        row[0].set_ylabel(label)
+    for axes, feature in zip(grid[-1], PEOPLE_FEATURES, strict=True):
         axes.set_xlabel(_LABELS[feature], fontsize="small")
-    panels[0].set_xscale("log")
-    panels[0].set_ylabel("mean score (cosine)")
-    handles, labels = panels[0].get_legend_handles_labels()
+    log_scale(grid[-1][0], "x")
+    handles, labels = grid[0][0].get_legend_handles_labels()
     drawn.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize="small")
     return saved(drawn, path)
 
@@ -76,13 +75,13 @@ def calibration(found: Values, path: Path) -> Path:
     shares = []
     for label, one in models_of(found).items():
         bins = [bin_ for bin_ in (one["calibration"] or {"bins": []})["bins"] if bin_["observed"] > 0]
-        predicted, observed = ([bin_[key] for bin_ in bins] for key in ("predicted", "observed"))
+        predicted, observed = ([100 * bin_[key] for bin_ in bins] for key in ("predicted", "observed"))
         axes.plot(predicted, observed, marker="o", label=label)
         shares += predicted + observed
     if shares:
         axes.plot([min(shares), max(shares)], [min(shares), max(shares)], "k--", linewidth=0.8, label="equal")
-        axes.set_xscale("log")
-        axes.set_yscale("log")
+        log_scale(axes, "x", "{x:.2g} %")
+        log_scale(axes, "y", "{x:.2g} %")
         axes.legend()
     axes.set_xlabel("predicted probability that the person takes the item")
     axes.set_ylabel("share of pairs that were taken")
