@@ -80,6 +80,14 @@ def test_each_subset_and_share_is_measured_and_full_features_are_served_again(
     assert again == values["recall@20"]
 
 
+def test_a_modality_that_no_item_has_tells_nothing_alone_and_costs_nothing_beside(
+    tastes: InteractionData, parts: Split
+) -> None:
+    features = {**tastes.features, "audio": np.zeros_like(tastes.features["audio"])}
+    values = known(QualityMeasures(parts.train, parts.validation, features).measure_in_use(taste())).values
+    assert values["subsets"]["image"] == values["subsets"]["image+audio"] > values["subsets"]["audio"]
+
+
 def test_what_people_took_scores_above_the_rest(measures: QualityMeasures) -> None:
     values = known(measures.measure_in_use(taste())).values
     for groups in values["people"].values():

@@ -72,3 +72,16 @@ def test_scores_a_little_beyond_their_bounds_count_as_the_bounds() -> None:
     # All that was taken has the highest score, so there is nothing to part bins by.
     assert [(one["pairs"], one["observed"]) for one in found["bins"]] == [(2, 0.5)]
     assert found["slope"] > 0
+
+
+def test_one_half_of_the_people_fits_the_curve_and_the_other_is_what_it_is_held_against() -> None:
+    random = np.random.default_rng(1)
+    counts = ScoreCounts(2)
+    is_taken = random.random((2, 4_000)) < np.array([[0.2], [0.6]])
+    scores = random.uniform(-1, 1, is_taken.shape).astype(np.float32)
+    counts.add(np.arange(2), scores, np.ones(is_taken.shape, np.bool_), is_taken)
+    found = counts.calibration()
+    assert found is not None
+    predicted = sum(one["pairs"] * one["predicted"] for one in found["bins"]) / 4_000
+    assert {round(predicted, 1), round(found["rate"], 1)} == {0.2, 0.6}
+    assert found["ece"] == pytest.approx(0.4, abs=0.03)
