@@ -9,7 +9,8 @@ from models.encoders.session import SessionSettings
 from models.errors import ModelError
 from models.fusion import EncoderSpec, Fusion
 from models.fusion.interface import Modality
-from models.offline.in_use import FusedTaste, ModelInUse
+from models.offline.fused_means import FusedMeans
+from models.offline.in_use import ModelInUse
 from models.offline.user_models import OfflineUserModel, fused
 from models.user import DecayedMean, UserModel
 from models.user.sequence import SequenceUserModel
@@ -29,7 +30,7 @@ def fusion_to_compare(settings: Settings, specs: Mapping[Modality, EncoderSpec])
         fusion = fusion_of(settings, specs)
     except ModelError as error:
         return ModelInUse(f"the fusion in {settings.fusion.bundle}", None, str(error))
-    return ModelInUse(fusion.space, FusedTaste(fusion))
+    return ModelInUse(fusion.space, FusedMeans(partial(fused, fusion)))
 
 
 def user_model_to_compare(

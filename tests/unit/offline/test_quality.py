@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -11,9 +13,11 @@ from models.errors import EncoderOutputError, TrainingError
 from models.evaluation.people_features import by_feature, people_features
 from models.evaluation.splits import Split, split
 from models.fusion import EncoderSpec, FusionWeights, LinearFusion
-from models.offline.in_use import NOTHING_IN_USE, FusedTaste, ModelInUse
+from models.offline.fused_means import FusedMeans
+from models.offline.in_use import NOTHING_IN_USE, ModelInUse
 from models.offline.interface import Features, FitContext, Interactions
 from models.offline.quality import Quality, QualityMeasures, beside
+from models.offline.user_models import fused
 from tests.unit.offline.worlds import matrix
 
 IMAGE = {"image": EncoderSpec("pictures", "a" * 64, 8), "audio": EncoderSpec("sounds", "b" * 64, 8)}
@@ -52,7 +56,7 @@ def measures(tastes: InteractionData, parts: Split) -> QualityMeasures:
 
 def taste(**weights: float) -> ModelInUse:
     fusion = LinearFusion(IMAGE, FusionWeights(**weights))  # type: ignore[arg-type]
-    return ModelInUse(fusion.space, FusedTaste(fusion))
+    return ModelInUse(fusion.space, FusedMeans(partial(fused, fusion)))
 
 
 def known(found: Quality | str) -> Quality:
