@@ -55,7 +55,9 @@ class FusionManifest(Struct, frozen=True, kw_only=True):
         graph: Inputs ``features`` and ``present``, output ``fused``.
         data_sha256: Fingerprint of the interactions and features that it learned from.
         settings: How it learned.
-        metrics: What it reached on validation, by name.
+        metrics: What it reached on validation, by name; what ends in "in use" the fusion did that it was
+            compared with.
+        compared_with: The space of that fusion; "" where there was none to compare with.
         seed: Of everything random in training.
         samples: By which whoever loads it sees that it computes what it did where it was trained.
     """
@@ -69,6 +71,7 @@ class FusionManifest(Struct, frozen=True, kw_only=True):
     data_sha256: Sha256
     settings: dict[str, float | int | str] = {}
     metrics: dict[str, float] = {}
+    compared_with: str = ""
     seed: int = 0
     samples: Annotated[tuple[FusionSample, ...], Meta(max_length=64)] = ()
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from models.errors import TrainingError
 from models.offline.interface import Features, FitContext, Interactions
-from models.offline.user_models import fused_as_by_default
+from models.offline.user_models import Fuse, fused_as_by_default
 
 
 def mean_scores(
@@ -25,10 +25,16 @@ def mean_scores(
     return np.asarray(profiles / np.maximum(lengths, 1e-9) @ vectors.T, np.float32)
 
 
-class LinearModel:
-    """The fusion that serves before anything was learned: fixed blocks, each modality by its weight."""
+class FusedMeans:
+    """Any fusion that is there already, measured as fusions that are trained; see `ContentModel`.
 
-    def __init__(self) -> None:
+    Args:
+        fuse: How items get their vectors; by default as they do before anything was learned: by fixed blocks,
+            each modality by its weight.
+    """
+
+    def __init__(self, fuse: Fuse = fused_as_by_default) -> None:
+        self._fuse = fuse
         self._train: Interactions | None = None
         self._vectors = np.zeros((0, 0), np.float32)
 
@@ -43,7 +49,7 @@ class LinearModel:
         Raises:
             TrainingError: Items have no content.
         """
-        self._vectors = fused_as_by_default(features)
+        self._vectors = self._fuse(features)
 
     def scores(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
         """See `OfflineModel.scores`."""

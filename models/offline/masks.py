@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,6 +40,20 @@ def masked(features: Features, mask: str, seed: int = _SEED) -> dict[str, NDArra
     return {
         modality: np.zeros_like(vectors) if modality == mask else vectors
         for modality, vectors in features.items()
+    }
+
+
+def only(features: Features, served: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    """The features with all modalities but these taken away."""
+    return {name: rows if name in served else np.zeros_like(rows) for name, rows in features.items()}
+
+
+def without_share(features: Features, share: float) -> dict[str, NDArray[np.float32]]:
+    """Each feature of each item is gone with this chance, independently: an item may lose all."""
+    random = np.random.default_rng(_SEED)
+    return {
+        name: np.where(random.random(len(rows))[:, None] < share, np.float32(0), rows)
+        for name, rows in features.items()
     }
 
 

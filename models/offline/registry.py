@@ -98,7 +98,7 @@ def _fusion(method: str) -> ModelEntry:
 
 LINEAR = ModelEntry(
     name="fusion-linear",
-    build="models.offline.fused_means:LinearModel",
+    build="models.offline.fused_means:FusedMeans",
     uses_item_ids=False,
     source="the fusion before anything is learned",
 )

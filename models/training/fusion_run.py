@@ -1,25 +1,22 @@
-"""A fusion trained, measured with modalities taken away, and written as a bundle."""
+"""A fusion trained, measured beside the one in use, also without modalities, and written as a bundle."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from models.errors import TrainingError
-from models.evaluation.full_ranking import rank_all
-from models.evaluation.user_metrics import accuracy
 from models.fusion import EncoderSpec
 from models.fusion.bundle import FusionInput, FusionManifest, write_fusion_manifest
 from models.fusion.canary import check_fusion, make_samples, random_items
 from models.fusion.trained import TrainedFusion
+from models.offline.in_use import NOTHING_IN_USE, ModelInUse
+from models.offline.quality import QualityMeasures, beside
 from models.training.fusion_export import export_fusion
 from models.training.fusion_networks import FusionNetwork
 from models.training.fusion_training import FusionSettings, FusionTraining
@@ -31,9 +28,7 @@ if TYPE_CHECKING:
 MODEL_FILE = "model.onnx"
 # Of each subset of modalities.
 _SAMPLES = 1
-MISSING_SHARES = (0.0, 0.25, 0.5, 0.75)
 _MEASURED_EVERY = 5
-_MASK_SEED = 3
 
 
 def train_fusion(
@@ -46,6 +41,7 @@ def train_fusion(
     out: Path,
     checkpoint: Path | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    in_use: ModelInUse = NOTHING_IN_USE,
 ) -> dict[str, Any]:
     """Train to the last epoch, measure on validation, and write ``manifest.json`` and ``model.onnx``.
 
@@ -59,45 +55,40 @@ def train_fusion(
         out: The folder of the bundle; made where it is not there.
         checkpoint: See `FusionTraining`; deleted once the bundle is written.
         on_progress: Told how many epochs are done, and of how many.
+        in_use: What it is measured beside.
 
     Returns:
         ``losses`` and ``validation`` (epoch, Recall@20) of the run, ``subsets`` (Recall@20 by modalities that
-        are served), ``missing`` (Recall@20 by the share of features that are gone), ``onnx_cosine`` (the
-        least),
-        ``metrics``, ``space`` and what was learned from.
+        are served), ``missing`` (Recall@20 by the share of features that are gone), what `beside` tells,
+        ``onnx_cosine`` (the least), ``metrics``, ``space`` and what was learned from.
 
     Raises:
-        TrainingError: See `FusionTraining` and `export_fusion`.
+        TrainingError: There is nothing to measure by; see `FusionTraining` and `export_fusion`.
     """
     chosen = FusionSettings(**settings)
+    measures = QualityMeasures(train, validation, features)
+    # First of all, so that what cannot be measured is known before anything is trained.
+    served = measures.measure_in_use(in_use)
     training = FusionTraining(chosen, train, features, seed, checkpoint)
     measured: list[tuple[int, float]] = []
-
-    def recall(network: FusionNetwork, given: Features) -> float:
-        model = FusionModel.of(network, train, given)
-        rankings = rank_all(model.scores, validation, train)
-        if not len(rankings):
-            raise TrainingError(
-                "validation has nothing that people had not taken before: nothing to measure by"
-            )
-        return float(accuracy(rankings, (20,))["recall@20"].mean())
 
     def on_epoch(epoch: int, loss: float, network: FusionNetwork) -> bool:
         on_progress(epoch, chosen.epochs)
         if epoch % _MEASURED_EVERY == 0 and epoch < chosen.epochs:
-            measured.append((epoch, recall(network, features)))
+            measured.append((epoch, measures.recall(FusionModel.of(network, train, features))))
         return False
 
     network = training.run(on_epoch)
-    subsets = {
-        "+".join(served): recall(network, _served(features, served))
-        for count in range(len(features), 0, -1)
-        for served in combinations(features, count)
-    }
-    full = subsets["+".join(features)]
+    reached = measures.measure(FusionModel.of(network, train, features))
+    compared, metrics_in_use = beside(reached, in_use.name, served)
+    subsets, full = reached.values["subsets"], reached.values["recall@20"]
     measured.append((len(training.losses), full))
-    missing = {share: recall(network, _without_share(features, share)) for share in MISSING_SHARES}
-    metrics = {"recall@20": full, **{f"recall@20 {name}": value for name, value in subsets.items()}}
+    metrics = {
+        "recall@20": full,
+        "ndcg@20": reached.values["ndcg@20"],
+        **{f"recall@20 {name}": value for name, value in subsets.items()},
+        **metrics_in_use,
+    }
     out.mkdir(parents=True, exist_ok=True)
     graph, cosine = export_fusion(network, out / MODEL_FILE, seed)
     manifest = FusionManifest(
@@ -108,6 +99,7 @@ def train_fusion(
         data_sha256=data_fingerprint(train, features),
         settings=asdict(chosen),
         metrics=metrics,
+        compared_with=in_use.name if metrics_in_use else "",
         seed=seed,
     )
     specs = {one.modality: EncoderSpec(one.encoder, one.encoder_sha256, one.dimension) for one in inputs}
@@ -130,7 +122,8 @@ def train_fusion(
         "losses": training.losses,
         "validation": measured,
         "subsets": subsets,
-        "missing": {str(share): value for share, value in missing.items()},
+        "missing": reached.values["missing"],
+        **compared,
         "metrics": metrics,
     }
 
@@ -144,16 +137,3 @@ def data_fingerprint(train: Interactions, features: Features) -> str:
         digest.update(f"{modality}{rows.shape}".encode())
         digest.update(np.ascontiguousarray(rows, "<f4").tobytes())
     return digest.hexdigest()
-
-
-def _served(features: Features, served: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-    return {name: rows if name in served else np.zeros_like(rows) for name, rows in features.items()}
-
-
-def _without_share(features: Features, share: float) -> dict[str, NDArray[np.float32]]:
-    """Each feature of each item is gone with this chance, independently: an item may lose all."""
-    random = np.random.default_rng(_MASK_SEED)
-    return {
-        name: np.where(random.random(len(rows))[:, None] < share, np.float32(0), rows)
-        for name, rows in features.items()
-    }

@@ -14,7 +14,9 @@ from models.evaluation.full_ranking import rank_all
 from models.evaluation.splits import Split, hold_out_items
 from models.evaluation.user_metrics import accuracy
 from models.fusion import Fusion
+from models.offline.in_use import NOTHING_IN_USE, ModelInUse
 from models.offline.interface import Features, FitContext
+from models.offline.quality import METRICS, QualityMeasures, beside
 from models.offline.user_models import NO_TIMES, Fuse, OfflineUserModel, fused
 from models.training.missing_modalities import views_without
 from models.training.offline_user import SequenceModel, TorchUserModel
@@ -26,7 +28,6 @@ from models.user.bundle import UserModelManifest, write_user_manifest
 from models.user.sequence import SequenceUserModel
 
 MODEL_FILE = "model.onnx"
-METRICS = ("recall@20", "ndcg@20")
 _SAMPLES = 2
 _MEASURED_EVERY = 5
 
@@ -43,6 +44,7 @@ def train_user_model(
     new_items: float = 0.1,
     checkpoint: Path | None = None,
     on_progress: OnProgress = lambda what, done, total: None,
+    in_use: ModelInUse = NOTHING_IN_USE,
 ) -> dict[str, Any]:
     """Train to the last epoch, measure on validation, and write ``manifest.json`` and ``model.onnx``.
 
@@ -59,11 +61,12 @@ def train_user_model(
             without them; 0: none.
         checkpoint: See `UserTraining`; deleted once the bundle is written.
         on_progress: Told what is being done, how much of it is done, and of how much.
+        in_use: What it is measured beside.
 
     Returns:
         ``losses`` and ``validation`` (epoch, Recall@20) of the run, ``models`` (metrics of validation by user
-        model, that of the sequence model as it serves), ``new_items`` likewise or None, ``onnx_cosine`` (the
-        least), ``metrics``, ``space`` and what was learned from.
+        model, that of the sequence model as it serves), what `beside` tells, ``new_items`` as ``models`` or
+        None, ``onnx_cosine`` (the least), ``metrics``, ``space`` and what was learned from.
 
     Raises:
         TrainingError: There are no times, see `UserTraining` and `export_user_model`.
@@ -81,6 +84,10 @@ def train_user_model(
         "decayed-mean": _measured(DecayedMean(), parts, features, fuse),
         "multi-interest": _measured(MultiInterest(), parts, features, fuse),
     }
+    measures = QualityMeasures(parts.train, parts.validation, features, histories)
+    served = measures.measure_in_use(
+        in_use, lambda done, total: on_progress("measuring the model in use", done, total)
+    )
     vectors = fuse(features)
     training = UserTraining(chosen, histories, vectors, seed, checkpoint, views_without(fuse, features))
     measured: list[tuple[int, float]] = []
@@ -106,13 +113,20 @@ def train_user_model(
         samples=make_samples(network, _SAMPLES, seed),
     )
     write_user_manifest(manifest, out)
-    models["sequence"] = _measured(SequenceUserModel(out), parts, features, fuse)
+    sequence = OfflineUserModel(SequenceUserModel(out), fuse)
+    sequence.fit(parts.train, features, FitContext(0, histories=histories))
+    reached = measures.measure(sequence, lambda done, total: on_progress("measuring", done, total))
+    compared, metrics_in_use = beside(reached, in_use.name, served)
+    models["sequence"] = {metric: reached.values[metric] for metric in METRICS}
     measured.append((len(training.losses), models["sequence"]["recall@20"]))
     of_new = _of_new_items(parts, features, fuse, settings, seed, new_items, on_progress)
     metrics = {f"{name} {metric}": value for name, own in models.items() for metric, value in own.items()}
+    metrics |= metrics_in_use
+    metrics.update({f"sequence recall@20 {name}": value for name, value in reached.values["subsets"].items()})
     for name, own in (of_new or {}).items():
         metrics.update({f"{name} {metric} of new items": value for metric, value in own.items()})
-    write_user_manifest(msgspec.structs.replace(manifest, metrics=metrics), out)
+    compared_with = in_use.name if metrics_in_use else ""
+    write_user_manifest(msgspec.structs.replace(manifest, metrics=metrics, compared_with=compared_with), out)
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
     return {
@@ -127,6 +141,7 @@ def train_user_model(
         "losses": training.losses,
         "validation": measured,
         "models": models,
+        **compared,
         "new_items": of_new,
         "metrics": metrics,
     }

@@ -51,7 +51,9 @@ class UserModelManifest(Struct, frozen=True, kw_only=True):
         graph: Inputs ``vectors`` and ``told``, output ``user``.
         data_sha256: Fingerprint of the histories and vectors that it learned from.
         settings: How it learned.
-        metrics: What it and the other user models reached on validation, by name.
+        metrics: What it and the other user models reached on validation, by name; what ends in "in use" the
+            one did that served then.
+        compared_with: That one's name; "" where there was none to compare with.
         seed: Of everything random in training.
         samples: By which whoever loads it sees that it computes what it did where it was trained.
     """
@@ -66,6 +68,7 @@ class UserModelManifest(Struct, frozen=True, kw_only=True):
     data_sha256: Sha256
     settings: dict[str, float | int | str] = {}
     metrics: dict[str, float] = {}
+    compared_with: str = ""
     seed: int = 0
     samples: Annotated[tuple[UserSample, ...], Meta(max_length=64)] = ()
 

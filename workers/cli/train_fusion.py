@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from workers.cli.output import console, note, table, write_json
+from workers.cli.model_comparison import show_comparison
+from workers.cli.output import console, note, write_json
 from workers.cli.report_options import output_options
 from workers.cli.training_data import (
     CHECKPOINT_FILE,
@@ -52,9 +53,9 @@ def fusion(
 ) -> None:
     """Train a fusion: items that the same people take come near one another.
 
-    Learns from the training part of the data set or of what topics hold, and measures on its validation part,
-    also with modalities taken away. The bundle has the model as ONNX with a manifest; the setting
-    `fusion.bundle` names it to workers.
+    Learns from the training part of the data set or of what topics hold, and measures on its validation part
+    beside the fusion that settings name, also with modalities taken away. The bundle has the model as ONNX
+    with a manifest; the setting `fusion.bundle` names it to workers.
     """
     if method == "attention" and dimension % 4:
         raise click.BadParameter("must be a multiple of 4 for attention", param_hint="--dimension")
@@ -67,12 +68,7 @@ def fusion(
 
         for path in write_fusion_report(found, report):
             note(f"wrote {path}")
-    shown = console(err=str(json_file) == "-")
-    shown.print(
-        table(("modalities served", "validation recall@20"), list(found["subsets"].items()), "By modality")
-    )
-    missing = [(f"{float(share):.0%}", value) for share, value in found["missing"].items()]
-    shown.print(table(("features missing", "validation recall@20"), missing, "\nAs features go missing"))
+    show_comparison(found, console(err=str(json_file) == "-"))
     note(f"wrote {out}: use it with -o fusion.bundle={out}")
 
 
@@ -82,11 +78,13 @@ def _trained(
     from hashlib import sha256
 
     from models.evaluation.splits import split, usual_protocol
+    from models.fusion import EncoderSpec
     from models.fusion.bundle import FusionInput
     from workers.cli.progress import progress
+    from workers.evaluation.models_in_use import fusion_to_compare
 
     with progress() as bars:
-        source, _ = read_training_data(dataset, cache, bars)
+        source, chosen = read_training_data(dataset, cache, bars)
         parts = split(source.data, usual_protocol(source.data))
         inputs = []
         for modality, rows in source.data.features.items():
@@ -102,6 +100,7 @@ def _trained(
                     dimension=rows.shape[1],
                 )
             )
+        specs = {one.modality: EncoderSpec(one.encoder, one.encoder_sha256, one.dimension) for one in inputs}
         found: dict[str, Any] = import_module(_RUN).train_fusion(
             parts.train,
             parts.validation,
@@ -112,5 +111,6 @@ def _trained(
             out,
             out / CHECKPOINT_FILE,
             lambda done, total: bars("training", done, total),
+            in_use=fusion_to_compare(chosen, {**specs, **source.encoders}),
         )
     return {"dataset": source.data.name, **found}

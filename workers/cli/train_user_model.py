@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from workers.cli.model_comparison import show_comparison
 from workers.cli.output import console, note, table, write_json
 from workers.cli.report_options import output_options
 from workers.cli.training_data import (
@@ -85,8 +86,8 @@ def user_model(
 
     Reads items by their fused vectors alone, so that an item with no event yet is scored as any other. Learns
     from the training part of the data set or of what topics hold, and is measured on its validation part
-    beside the decayed mean and the person's interests. The bundle has the model as ONNX with a manifest; the
-    setting `recommend.user_model` names it to workers.
+    beside the user model that settings name, the decayed mean and the person's interests. The bundle has the
+    model as ONNX with a manifest; the setting `recommend.user_model` names it to workers.
     """
     check_before_training(dataset, cache, from_topics=from_topics, with_report=report is not None)
     settings = {"epochs": epochs, "popularity": popularity, "modality_dropout": modality_dropout}
@@ -99,8 +100,9 @@ def user_model(
         for path in write_user_model_report(found, report):
             note(f"wrote {path}")
     shown = console(err=str(json_file) == "-")
+    show_comparison(found, shown)
     columns = ("user model", "validation recall@20", "ndcg@20")
-    for title, models in (("All items", found["models"]), ("\nNew items", found["new_items"])):
+    for title, models in (("\nAll items", found["models"]), ("\nNew items", found["new_items"])):
         if models is not None:
             rows = [(name, own["recall@20"], own["ndcg@20"]) for name, own in models.items()]
             shown.print(table(columns, rows, title))
@@ -121,24 +123,29 @@ def _trained(
     from models.evaluation.splits import split
     from workers.cli.progress import progress
     from workers.encoders_in_use import fusion_of
+    from workers.evaluation.models_in_use import user_model_to_compare
 
-    flags = {} if fusion == AS_SET else {"fusion": {"bundle": fusion}}
     with progress() as bars:
-        source, chosen = read_training_data(dataset, cache, bars, **flags)
+        source, in_use = read_training_data(dataset, cache, bars)
         if not source.encoders:
             raise TrainingError(
                 f"{source.data.name} came with features of no encoder, and without times: a user model needs "
                 "items.jsonl and events.jsonl"
             )
+        # What serves now has the settings' fusion, also where the new model is for another one.
+        bundle = in_use.fusion.bundle if fusion == AS_SET else Path(fusion)
+        given = in_use.fusion.model_copy(update={"bundle": bundle})
+        read_by = fusion_of(in_use.model_copy(update={"fusion": given}), source.encoders)
         found: dict[str, Any] = import_module(_RUN).train_user_model(
             split(source.data, protocol),  # type: ignore[arg-type]
             source.data.features,
-            fusion_of(chosen, source.encoders),
+            read_by,
             settings,
             seed,
             out,
             new_items,
             out / CHECKPOINT_FILE,
             bars,
+            in_use=user_model_to_compare(in_use, source.encoders, read_by),
         )
     return {"dataset": source.data.name, **found}

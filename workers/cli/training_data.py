@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -70,17 +70,14 @@ def require_installed(packages: Sequence[str], extras: str) -> None:
         raise ConfigurationError(f"training needs {', '.join(missing)}: pip install 'freshet[{extras}]'")
 
 
-def read_training_data(
-    dataset: Path | None, cache: Path | None, bars: Bars, **flags: Any
-) -> tuple[OfflineData, Settings]:
+def read_training_data(dataset: Path | None, cache: Path | None, bars: Bars) -> tuple[OfflineData, Settings]:
     """What to learn from, and the settings that its items were encoded by.
 
     Args:
         dataset: A folder; None: what Kafka still holds.
         cache: See `interaction_data`; of no use without a data set.
-        flags: Settings, section by section, over all others.
     """
-    source, settings = _read(dataset, cache, bars, flags)
+    source, settings = _read(dataset, cache, bars)
     for refused in source.refused:
         note(f"left out: {refused}")
     if source.unknown_items:
@@ -88,20 +85,18 @@ def read_training_data(
     return source, settings
 
 
-def _read(
-    dataset: Path | None, cache: Path | None, bars: Bars, flags: Mapping[str, Any]
-) -> tuple[OfflineData, Settings]:
+def _read(dataset: Path | None, cache: Path | None, bars: Bars) -> tuple[OfflineData, Settings]:
     from models.datasets import is_presplit, open_dataset, read_presplit
     from workers.evaluation.offline_data import OfflineData, interaction_data
     from workers.evaluation.retained_interactions import topics_data
 
     if dataset is None:
-        settings = invocation().settings(flags)
+        settings = invocation().settings()
         return topics_data(settings, bars), settings
     if is_presplit(dataset):
-        return OfflineData(read_presplit(dataset)), invocation().settings(flags)
+        return OfflineData(read_presplit(dataset)), invocation().settings()
     opened = open_dataset(dataset)
-    settings = invocation().settings({**opened.settings, **flags})
+    settings = invocation().settings(opened.settings)
     source = interaction_data(
         opened,
         settings,

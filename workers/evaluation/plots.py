@@ -86,6 +86,32 @@ def new_axes(title: str, height: float = _SIZE_INCHES[1]) -> tuple[Any, Any]:
     return drawn, axes
 
 
+def new_grid_of_axes(title: str, rows: int, columns: int) -> tuple[Any, Any]:
+    """A figure and axes in rows, which share their vertical one, and columns; [rows, columns].
+
+    Raises:
+        ConfigurationError: See `require_matplotlib`.
+    """
+    width, height = _SIZE_INCHES
+    drawn = require_matplotlib().Figure(figsize=(width, height * (1 + rows) / 2), layout="constrained")
+    drawn.suptitle(title)
+    grid = drawn.subplots(rows, columns, sharex="col", sharey="row", squeeze=False)
+    for axes in grid.flat:
+        axes.grid(alpha=0.3)
+    return drawn, grid
+
+
+def log_scale(axes: Any, name: str, numbers: str = "{x:g}") -> None:
+    """Make the ``x`` or ``y`` axis logarithmic, with numbers as people write them."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axes.set(**{f"{name}scale": "log"})
+    axis = axes.xaxis if name == "x" else axes.yaxis
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(numbers)
+    axis.set_minor_formatter(NullFormatter())
+
+
 def loss_and_recall(losses: Sequence[float], validation: Sequence[tuple[int, float]], path: Path) -> Path:
     """Loss by epoch from 1, and Recall@20 of validation at some of them."""
     drawn, axes = new_axes("Loss by epoch, and Recall@20 of validation")

@@ -14,7 +14,7 @@ Values = Mapping[str, Any]
 
 
 def write_user_model_report(found: Values, folder: Path) -> list[Path]:
-    """Loss, and quality beside the other user models, of all items and of new ones.
+    """Loss, and quality beside the one in use and the other user models, of all items and of new ones.
 
     Returns:
         What was written, the page first.

@@ -69,8 +69,51 @@ def test_it_writes_a_bundle_and_a_report(presplit: Path, tmp_path: Path) -> None
         "loss.png",
         "modalities.png",
         "missing.png",
+        "people.png",
+        "calibration.png",
     }
     assert "image+audio" in (tmp_path / "report" / "fusion.md").read_text()
+
+
+def test_it_is_compared_with_the_fixed_fusion_and_then_with_the_one_that_settings_name(
+    presplit: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = trained(presplit, tmp_path / "first", "--report", str(tmp_path / "report"))
+    assert first["comparison"]["in_use"].startswith("linear-")
+    assert first["comparison"]["people"] == PEOPLE // 2
+    in_use = str(tmp_path / "first")
+    again = trained(presplit, tmp_path / "again", "--seed", "1", "-o", f"fusion.bundle={in_use}")
+    manifest = json.loads((tmp_path / "again" / "manifest.json").read_text())
+    assert again["comparison"]["in_use"] == manifest["compared_with"] == f"gated-{first['model_sha256'][:8]}"
+    # As it serves it is what it was when it was trained, on the same people.
+    assert again["in_use"]["recall@20"] == pytest.approx(first["trained"]["recall@20"], abs=0.01)
+    gain = again["comparison"]["gain"]["recall@20"]
+    assert gain["mean"] == pytest.approx(again["trained"]["recall@20"] - again["in_use"]["recall@20"])
+    assert gain["low"] <= gain["mean"] <= gain["high"]
+    assert manifest["metrics"]["recall@20 in use"] == again["in_use"]["recall@20"]
+    assert set(again["in_use"]["subsets"]) == set(again["trained"]["subsets"])
+    assert again["comparison"]["in_use"] in capsys.readouterr().out
+    page = (tmp_path / "report" / "fusion.md").read_text()
+    assert f"in use: {first['comparison']['in_use']}" in page
+    assert "expected calibration error" in page
+
+
+def test_a_fusion_in_use_of_other_features_is_not_compared_and_the_reason_is_told(
+    presplit: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    in_use = tmp_path / "of-a-deployment"
+    trained(write_dataset(tmp_path / "tiny"), in_use)
+    out = tmp_path / "bundle"
+    report = tmp_path / "report"
+    found = trained(presplit, out, "-o", f"fusion.bundle={in_use}", "--report", str(report))
+    assert (found["in_use"], found["comparison"]["gain"]) == (None, None)
+    reason = found["comparison"]["not_compared"]
+    assert "learned with the text encoder text-distilled-128" in reason
+    assert reason in capsys.readouterr().err
+    assert reason in (report / "fusion.md").read_text()
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["compared_with"] == ""
+    assert "recall@20 in use" not in manifest["metrics"]
 
 
 def test_the_same_seed_gives_the_same_model_and_other_data_another_fingerprint(

@@ -87,8 +87,18 @@ def test_it_writes_a_bundle_that_serves_and_a_report(folder: Path, tmp_path: Pat
     assert model is not None
     assert model.user_vectors(some_history(5, fusion.dimension)).shape == (1, fusion.dimension)
     names = {path.name for path in (tmp_path / "report").iterdir()}
-    assert names == {"user_model.md", "loss.png", "models.png"}
-    assert "multi-interest" in (tmp_path / "report" / "user_model.md").read_text()
+    plots = {"models.png", "modalities.png", "missing.png", "people.png", "calibration.png"}
+    assert names == {"user_model.md", "loss.png", *plots}
+    page = (tmp_path / "report" / "user_model.md").read_text()
+    assert "multi-interest" in page
+    # People are described by the decayed mean where settings name no user model.
+    assert found["comparison"]["in_use"] == manifest["compared_with"] == f"decayed-mean in {fusion.space}"
+    assert f"in use: decayed-mean in {fusion.space}" in page
+    for metric in ("recall@20", "ndcg@20"):
+        assert found["in_use"][metric] == found["models"]["decayed-mean"][metric]
+        assert manifest["metrics"][f"{metric} in use"] == found["in_use"][metric]
+        assert found["trained"][metric] == found["models"]["sequence"][metric]
+    assert manifest["metrics"]["sequence recall@20 text"] == found["trained"]["subsets"]["text"]
 
 
 def test_the_same_seed_gives_the_same_model_and_another_fusion_another_space(
@@ -101,9 +111,19 @@ def test_the_same_seed_gives_the_same_model_and_another_fusion_another_space(
     fusion = tmp_path / "fusion"
     small = ("--epochs", "1", "--dimension", "16")
     assert run(["train", "fusion", "--dataset", str(folder), "--out", str(fusion), *small]) == 0
-    other = trained(folder, tmp_path / "three", *given, "--fusion", str(fusion))
+    # The one in use is measured in its own space, though the new one is of another.
+    in_use = ("-o", f"recommend.user_model={tmp_path / 'one'}")
+    other = trained(folder, tmp_path / "three", *given, "--fusion", str(fusion), *in_use)
     assert other["space"].startswith("gated-")
     assert SequenceUserModel(tmp_path / "three").dimension == 16
+    assert other["comparison"]["in_use"] == f"sequence in {first['space']}"
+    assert other["in_use"]["recall@20"] == first["trained"]["recall@20"]
+    # And not at all where there is no fusion of its space.
+    in_use = ("-o", f"recommend.user_model={tmp_path / 'three'}")
+    last = trained(folder, tmp_path / "four", *given, *in_use)
+    assert last["in_use"] is None
+    assert f"vectors of the space {other['space']} [16]" in last["comparison"]["not_compared"]
+    assert last["model_sha256"] == first["model_sha256"]
 
 
 def test_what_topics_hold_trains_the_model_that_the_same_data_set_trains(
