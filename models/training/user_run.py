@@ -16,6 +16,7 @@ from models.evaluation.user_metrics import accuracy
 from models.fusion import Fusion
 from models.offline.interface import Features, FitContext
 from models.offline.user_models import NO_TIMES, Fuse, OfflineUserModel, fused
+from models.training.device import DeviceName, training_device
 from models.training.missing_modalities import views_without
 from models.training.offline_user import SequenceModel, TorchUserModel
 from models.training.user_export import export_user_model, make_samples
@@ -43,6 +44,7 @@ def train_user_model(
     new_items: float = 0.1,
     checkpoint: Path | None = None,
     on_progress: OnProgress = lambda what, done, total: None,
+    device: DeviceName = "cpu",
 ) -> dict[str, Any]:
     """Train to the last epoch, measure on validation, and write ``manifest.json`` and ``model.onnx``.
 
@@ -59,6 +61,7 @@ def train_user_model(
             without them; 0: none.
         checkpoint: See `UserTraining`; deleted once the bundle is written.
         on_progress: Told what is being done, how much of it is done, and of how much.
+        device: Where it learns; see `training_device`.
 
     Returns:
         ``losses`` and ``validation`` (epoch, Recall@20) of the run, ``models`` (metrics of validation by user
@@ -67,8 +70,10 @@ def train_user_model(
 
     Raises:
         TrainingError: There are no times, see `UserTraining` and `export_user_model`.
+        SettingError: See `training_device`.
     """
     chosen = UserModelSettings(**settings)
+    where = training_device(device)
 
     def fuse(given: Features) -> Any:
         return fused(fusion, given)
@@ -82,7 +87,9 @@ def train_user_model(
         "multi-interest": _measured(MultiInterest(), parts, features, fuse),
     }
     vectors = fuse(features)
-    training = UserTraining(chosen, histories, vectors, seed, checkpoint, views_without(fuse, features))
+    training = UserTraining(
+        chosen, histories, vectors, seed, checkpoint, views_without(fuse, features), where
+    )
     measured: list[tuple[int, float]] = []
 
     def on_epoch(epoch: int, loss: float, network: UserNetwork) -> bool:
@@ -108,7 +115,8 @@ def train_user_model(
     write_user_manifest(manifest, out)
     models["sequence"] = _measured(SequenceUserModel(out), parts, features, fuse)
     measured.append((len(training.losses), models["sequence"]["recall@20"]))
-    of_new = _of_new_items(parts, features, fuse, settings, seed, new_items, on_progress)
+    learned = {"device": device, **settings}
+    of_new = _of_new_items(parts, features, fuse, learned, seed, new_items, on_progress)
     metrics = {f"{name} {metric}": value for name, own in models.items() for metric, value in own.items()}
     for name, own in (of_new or {}).items():
         metrics.update({f"{name} {metric} of new items": value for metric, value in own.items()})
