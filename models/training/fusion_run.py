@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.datasets.interactions import Histories
 from models.errors import TrainingError
 from models.evaluation.full_ranking import rank_all
 from models.evaluation.user_metrics import accuracy
@@ -20,6 +21,7 @@ from models.fusion import EncoderSpec
 from models.fusion.bundle import FusionInput, FusionManifest, write_fusion_manifest
 from models.fusion.canary import check_fusion, make_samples, random_items
 from models.fusion.trained import TrainedFusion
+from models.training.device import DeviceName, training_device
 from models.training.fusion_export import export_fusion
 from models.training.fusion_networks import FusionNetwork
 from models.training.fusion_training import FusionSettings, FusionTraining
@@ -46,6 +48,8 @@ def train_fusion(
     out: Path,
     checkpoint: Path | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    histories: Histories | None = None,
+    device: DeviceName = "cpu",
 ) -> dict[str, Any]:
     """Train to the last epoch, measure on validation, and write ``manifest.json`` and ``model.onnx``.
 
@@ -59,6 +63,8 @@ def train_fusion(
         out: The folder of the bundle; made where it is not there.
         checkpoint: See `FusionTraining`; deleted once the bundle is written.
         on_progress: Told how many epochs are done, and of how many.
+        histories: The times of what is behind ``train``; needed where settings have a window.
+        device: Where it learns; see `training_device`.
 
     Returns:
         ``losses`` and ``validation`` (epoch, Recall@20) of the run, ``subsets`` (Recall@20 by modalities that
@@ -68,9 +74,11 @@ def train_fusion(
 
     Raises:
         TrainingError: See `FusionTraining` and `export_fusion`.
+        SettingError: See `training_device`.
     """
     chosen = FusionSettings(**settings)
-    training = FusionTraining(chosen, train, features, seed, checkpoint)
+    where = training_device(device)
+    training = FusionTraining(chosen, train, features, seed, checkpoint, histories, where)
     measured: list[tuple[int, float]] = []
 
     def recall(network: FusionNetwork, given: Features) -> float:
@@ -105,8 +113,8 @@ def train_fusion(
         dimension=chosen.dimension,
         inputs=tuple(inputs),
         graph=graph,
-        data_sha256=data_fingerprint(train, features),
-        settings=asdict(chosen),
+        data_sha256=data_fingerprint(train, features, histories if chosen.window_s is not None else None),
+        settings={name: value for name, value in asdict(chosen).items() if value is not None},
         metrics=metrics,
         seed=seed,
     )
@@ -135,14 +143,20 @@ def train_fusion(
     }
 
 
-def data_fingerprint(train: Interactions, features: Features) -> str:
-    """sha256 of the interactions and the features, which says whether two runs learned from the same."""
+def data_fingerprint(train: Interactions, features: Features, histories: Histories | None = None) -> str:
+    """sha256 of the interactions and the features, which says whether two runs learned from the same.
+
+    Args:
+        histories: Where their times count.
+    """
     digest = hashlib.sha256(repr(train.shape).encode())
     for array in (train.indptr.astype("<i8"), train.indices.astype("<i8")):
         digest.update(array.tobytes())
     for modality, rows in features.items():
         digest.update(f"{modality}{rows.shape}".encode())
         digest.update(np.ascontiguousarray(rows, "<f4").tobytes())
+    if histories is not None:
+        digest.update(histories.times_ms.astype("<i8").tobytes())
     return digest.hexdigest()
 
 
