@@ -12,6 +12,7 @@ import click
 from workers.cli.invocation import invocation
 from workers.cli.output import note
 from workers.cli.report_options import Command, cache_option, from_topics_option, require_one_source
+from workers.cli.training_options import require_device
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -43,18 +44,20 @@ seed_option = click.option("--seed", type=click.IntRange(min=0), default=0, show
 
 
 def check_before_training(
-    dataset: Path | None, cache: Path | None, *, from_topics: bool, with_report: bool
+    dataset: Path | None, cache: Path | None, device: str, *, from_topics: bool, with_report: bool
 ) -> None:
-    """Whether there is one source, and what is needed is installed: before anything is read.
+    """Whether there is one source, and what is needed is there: before anything is read.
 
     Raises:
         UsageError: Options contradict each other.
         ConfigurationError: Something is not installed.
+        SettingError: There is no such device.
     """
     require_one_source(dataset, from_topics=from_topics)
     if from_topics and cache is not None:
         raise click.UsageError("--cache goes with --dataset: topics hold vectors already.")
     require_installed(("torch", "onnx", "scipy"), "train,offline")
+    require_device(device)
     if with_report:
         from workers.evaluation.plots import require_matplotlib
 
