@@ -13,6 +13,7 @@ from workers.cli.report_options import output_options
 from workers.cli.training_data import (
     CHECKPOINT_FILE,
     check_before_training,
+    ends_of_run,
     out_option,
     read_training_data,
     seed_option,
@@ -127,7 +128,8 @@ def _trained(
     from workers.cli.progress import progress
 
     with progress() as bars:
-        source, _ = read_training_data(dataset, cache, bars)
+        ends = ends_of_run(out)
+        source, _ = read_training_data(dataset, cache, bars, ends)
         parts = split(source.data, protocol or usual_protocol(source.data))  # type: ignore[arg-type]
         inputs = []
         for modality, rows in source.data.features.items():
@@ -156,4 +158,5 @@ def _trained(
             parts.histories,
             device,
         )
+    ends.forget()
     return {"dataset": source.data.name, "protocol": parts.protocol, **found}

@@ -13,6 +13,7 @@ from workers.cli.report_options import output_options
 from workers.cli.training_data import (
     CHECKPOINT_FILE,
     check_before_training,
+    ends_of_run,
     out_option,
     read_training_data,
     seed_option,
@@ -130,7 +131,8 @@ def _trained(
 
     flags = {} if fusion == AS_SET else {"fusion": {"bundle": fusion}}
     with progress() as bars:
-        source, chosen = read_training_data(dataset, cache, bars, **flags)
+        ends = ends_of_run(out)
+        source, chosen = read_training_data(dataset, cache, bars, ends, **flags)
         if not source.encoders:
             raise TrainingError(
                 f"{source.data.name} came with features of no encoder, and without times: a user model needs "
@@ -148,4 +150,5 @@ def _trained(
             bars,
             device,
         )
+    ends.forget()
     return {"dataset": source.data.name, **found}

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from streams.settings import Settings
     from workers.cli.progress import Bars
     from workers.evaluation.offline_data import OfflineData
+    from workers.evaluation.pinned_ends import PinnedEnds
 
 CHECKPOINT_FILE = "checkpoint.pt"
+ENDS_FILE = "read_until.json"
 
 
 def source_options(command: Command) -> Command:
@@ -73,17 +75,25 @@ def require_installed(packages: Sequence[str], extras: str) -> None:
         raise ConfigurationError(f"training needs {', '.join(missing)}: pip install 'freshet[{extras}]'")
 
 
+def ends_of_run(out: Path) -> PinnedEnds:
+    """Where the topics of a run end: where they did when it was stopped, else now."""
+    from workers.evaluation.pinned_ends import PinnedEnds
+
+    return PinnedEnds(out / ENDS_FILE, goes_on=(out / CHECKPOINT_FILE).exists())
+
+
 def read_training_data(
-    dataset: Path | None, cache: Path | None, bars: Bars, **flags: Any
+    dataset: Path | None, cache: Path | None, bars: Bars, ends: PinnedEnds, **flags: Any
 ) -> tuple[OfflineData, Settings]:
     """What to learn from, and the settings that its items were encoded by.
 
     Args:
         dataset: A folder; None: what Kafka still holds.
         cache: See `interaction_data`; of no use without a data set.
+        ends: Where topics end.
         flags: Settings, section by section, over all others.
     """
-    source, settings = _read(dataset, cache, bars, flags)
+    source, settings = _read(dataset, cache, bars, ends, flags)
     for refused in source.refused:
         note(f"left out: {refused}")
     if source.unknown_items:
@@ -92,7 +102,7 @@ def read_training_data(
 
 
 def _read(
-    dataset: Path | None, cache: Path | None, bars: Bars, flags: Mapping[str, Any]
+    dataset: Path | None, cache: Path | None, bars: Bars, ends: PinnedEnds, flags: Mapping[str, Any]
 ) -> tuple[OfflineData, Settings]:
     from models.datasets import is_presplit, open_dataset, read_presplit
     from workers.evaluation.offline_data import OfflineData, interaction_data
@@ -100,7 +110,7 @@ def _read(
 
     if dataset is None:
         settings = invocation().settings(flags)
-        return topics_data(settings, bars), settings
+        return topics_data(settings, bars, ends), settings
     if is_presplit(dataset):
         return OfflineData(read_presplit(dataset)), invocation().settings(flags)
     opened = open_dataset(dataset)

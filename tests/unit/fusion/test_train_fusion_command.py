@@ -13,6 +13,7 @@ pytest.importorskip("torch", reason="the extra `train` is not installed")
 
 from models.datasets import open_dataset
 from models.encoders.registry import EncoderRegistry
+from models.errors import TrainingError
 from models.fusion.trained import TrainedFusion
 from streams.settings import FusionSettings, Settings
 from tests.unit.evaluation.retained import FakeTopics, event_records, feature_messages, feature_records
@@ -109,6 +110,31 @@ def test_what_topics_hold_trains_a_fusion_that_their_workers_use(
     assert found["dataset"] == "the topics freshet.*"
     settings = Settings(fusion=FusionSettings(bundle=out))
     assert fusion_in_use(settings, encoder_registry(settings)).dimension == 16
+
+
+def test_a_stopped_run_goes_on_with_what_topics_held_when_it_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset, settings = open_dataset(write_dataset(tmp_path / "tiny")), Settings()
+    published = list(dataset.events())
+    topics = FakeTopics(monkeypatch)
+    topics.publish(feature_records(settings, feature_messages(dataset, settings)))
+    topics.publish(event_records(settings, published[:-4]), round(START.timestamp() * 1_000))
+    whole = trained(None, tmp_path / "whole")
+    out = tmp_path / "bundle"
+    with monkeypatch.context() as stopped:
+        stopped.setattr("models.training.fusion_run.export_fusion", _stop)
+        assert run(["train", "fusion", "--from-topics", "--out", str(out), *SMALL]) == 1
+    topics.publish(event_records(settings, published[-4:]), round(START.timestamp() * 1_000) + 60_000)
+    resumed = trained(None, out)
+    assert resumed["model_sha256"] == whole["model_sha256"]
+    assert sorted(path.name for path in out.iterdir()) == ["manifest.json", "model.onnx"]
+    # Once it is done, the next run reads what has come since.
+    assert trained(None, out)["data_sha256"] != whole["data_sha256"]
+
+
+def _stop(*_: object) -> None:
+    raise TrainingError("stopped")
 
 
 def test_how_it_learns_is_told_by_options_and_kept_with_the_bundle(tmp_path: Path) -> None:

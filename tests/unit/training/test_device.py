@@ -125,16 +125,18 @@ def test_all_of_a_distillation_is_on_its_device(far_device: torch.device) -> Non
 
 
 def test_networks_make_what_they_need_on_the_device_of_what_they_are_given() -> None:
-    with FakeTensorMode(), torch.device("cuda"):
-        people, frames = UserNetwork(8, 16), FrameAttention(8)
-        shape = (2, 5, 8)
-        given = torch.ones(shape), torch.ones(2, 5, 5), torch.ones(2, 5, 5), torch.ones(2, 5).bool()
-        made = [people(*given), people.newest(torch.ones(5, 8), torch.ones(5, 6))]
-        made.append(pooled(given[0], frames(given[0], given[3])))
-        for method in FUSION_METHODS:
-            fusion = fusion_network(method, {"text": torch.ones(4, 3), "image": torch.ones(4, 2)}, 8, 8)
-            made.append(fusion(torch.ones(6, 5), torch.ones(6, 2)))
-    assert {one.device.type for one in made} == {"cuda"}
+    with FakeTensorMode():
+        with torch.device("cuda"):
+            people, frames = UserNetwork(8, 16), FrameAttention(8)
+            rows = {"text": torch.ones(4, 3), "image": torch.ones(4, 2)}
+            fusions = [fusion_network(method, rows, 8, 8) for method in FUSION_METHODS]
+            several, one, told = torch.ones(2, 5, 8), torch.ones(5, 8), torch.ones(5, 6)
+            pairs, present = torch.ones(2, 5, 5), torch.ones(2, 5).bool()
+            features, has = torch.ones(6, 5), torch.ones(6, 2)
+        made = [people(several, pairs, pairs, present), people.newest(one, told)]
+        made.append(pooled(several, frames(several, present)))
+        made += [fusion(features, has) for fusion in fusions]
+    assert {vector.device.type for vector in made} == {"cuda"}
 
 
 Training = Callable[[Path | None], FusionTraining | UserTraining]
