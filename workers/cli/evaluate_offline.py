@@ -60,6 +60,7 @@ class _Options:
     masks: tuple[str, ...]
     without_masks: bool
     classes: str | None
+    epochs: int | None
     popularity: float | None
     modality_dropout: float | None
     temperature: float | None
@@ -126,6 +127,7 @@ class _Options:
     metavar="ATTRIBUTE",
     help="Calibration is by this attribute of items (default: genres, category, or groups of popularity).",
 )
+@click.option("--epochs", type=click.IntRange(min=1), help="At most so many.")
 @popularity_option(None)
 @modality_dropout_option(
     None, "Of fusions: the chance of a modality to be left out; of user-sequence: of steps."
@@ -142,8 +144,8 @@ def offline(**given: Any) -> None:
     precision, HR, NDCG, MRR and MAP at 10 and 20, AUC, coverage, diversity, novelty, popularity bias and
     calibration, with intervals over people; by activity of people and popularity of items; models of content
     also with modalities taken away, and on items that nobody took. Formulas are in docs/guide/evaluation.md.
-    --popularity, --modality-dropout, --temperature, --window-s and --device are of the models that PyTorch
-    trains (fusion-*, user-sequence), in place of their own settings. Needs the extra `offline`.
+    --epochs, --popularity, --modality-dropout, --temperature, --window-s and --device are of the models that
+    PyTorch trains (fusion-*, user-sequence), in place of their own settings. Needs the extra `offline`.
     """
     options = _Options(**given)
     _require(options)
@@ -240,6 +242,7 @@ def _entries(modalities: Iterable[str], options: _Options) -> tuple[ModelEntry, 
     from models.offline.registry import FUSION_NAMES, SEQUENCE_NAME, entries, with_settings
 
     given = given_settings(
+        epochs=options.epochs,
         popularity=options.popularity,
         modality_dropout=options.modality_dropout,
         temperature=options.temperature,

@@ -165,9 +165,12 @@ def test_models_are_compared_with_the_settings_that_are_given(tmp_path: Path) ->
     names = ("popularity", "fusion-gated", "user-sequence")
     given = ["evaluate", "offline", "--dataset", str(data), "--models", ",".join(names), "--seeds", "1"]
     given += ["--no-masks", "--cold-items", "0", "--json", str(file), "--protocol", "leave-one-out"]
-    assert run([*given, "--modality-dropout", "0", "--window-s", "86400", "--device", "auto"]) == 0
+    assert (
+        run([*given, "--epochs", "2", "--modality-dropout", "0", "--window-s", "86400", "--device", "auto"])
+        == 0
+    )
     models = json.loads(file.read_text())["models"]
-    common = {"modality_dropout": 0.0, "device": "auto"}
+    common = {"epochs": 2, "modality_dropout": 0.0, "device": "auto"}
     assert models["fusion-gated"]["settings"] == {"method": "gated", **common, "window_s": 86_400.0}
     assert models["user-sequence"]["settings"] == common
     assert models["popularity"]["settings"] == {}
