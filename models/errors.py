@@ -17,7 +17,7 @@
     ├── EvaluationInputError     figures to evaluate do not fit together, or are out of their bounds
     ├── ListQueryError           a list was asked for in a way that cannot be answered
     ├── DatasetError             a data set to evaluate on is not there, or a line of it is wrong
-    ├── SettingError             a number that steers a model is out of its bounds
+    ├── SettingError             what steers a model is out of its bounds, or cannot be had here
     ├── ExportError              a model cannot be made an encoder, or its export is not faithful
     └── TrainingError            a training run cannot start or did not reach a usable result
 
@@ -97,7 +97,7 @@ class EvaluationInputError(ModelError):
 
 
 class SettingError(ModelError):
-    """A number that steers a model is out of its bounds. The message names it."""
+    """What steers a model is out of its bounds, or cannot be had here. The message names it."""
 
 
 class DatasetError(ModelError):

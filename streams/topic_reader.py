@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from typing import Any, Literal
 
@@ -89,15 +89,32 @@ class TopicReader:
         self._follow_new_partitions()
         return self._poll(timeout_s)
 
-    def read_to_end(self) -> Generator[Record, None, None]:
-        """Every record from here to where the topic ends now.
+    def ends(self) -> dict[int, int]:
+        """The offset of each partition at which the next record will be.
+
+        Raises:
+            ConfigurationError, DependencyDownError: As the constructor.
+        """
+        with kafka_errors_explained(self._settings):
+            ends = self._consumer.end_offsets(list(self._partitions))
+        return {partition.partition: end for partition, end in ends.items()}
+
+    def read_to_end(self, ends: Mapping[int, int] | None = None) -> Generator[Record, None, None]:
+        """Every record from here to where the topic ends now, or ended before.
+
+        Args:
+            ends: As `ends` said earlier; of a partition that it does not name nothing is read.
 
         Raises:
             DependencyDownError: Kafka gave nothing for `request_timeout_s`, with records left to read.
         """
-        with kafka_errors_explained(self._settings):
-            ends = self._consumer.end_offsets(list(self._partitions))
-        yield from self._read_until(ends)
+        until = self.ends()
+        if ends is not None:
+            # A topic that was made anew may be shorter.
+            until = {partition: min(end, ends.get(partition, 0)) for partition, end in until.items()}
+        yield from self._read_until(
+            {TopicPartition(self._topic, partition): end for partition, end in until.items()}
+        )
 
     def read_from(self, partition: int, offset: int) -> Generator[Record, None, None]:
         """The records of one partition from an offset to where it ends now; none where it does not exist.

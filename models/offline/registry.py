@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
+from typing import Any
 
 from models.errors import EvaluationInputError
 from models.offline.interface import ModelEntry
@@ -15,6 +17,8 @@ FUSIONS = {
     "cascade": "stages that refine",
 }
 """Trained fusions by method, and where each comes from. All learn alike: InfoNCE on people's items."""
+FUSION_NAMES = tuple(f"fusion-{method}" for method in FUSIONS)
+SEQUENCE_NAME = "user-sequence"
 _NEIGHBOURS = "models.offline.neighbours"
 _FACTORS = "models.offline.factors:GraphFactors"
 
@@ -122,7 +126,7 @@ USER_MODELS: tuple[ModelEntry, ...] = (
         source="Pal et al. 2020, by fused content",
     ),
     ModelEntry(
-        name="user-sequence",
+        name=SEQUENCE_NAME,
         build="models.training.offline_user:SequenceModel",
         is_random=True,
         uses_item_ids=False,
@@ -142,6 +146,18 @@ def entries(modalities: Sequence[str]) -> tuple[ModelEntry, ...]:
     fusions = [LINEAR, *(_fusion(method) for method in FUSIONS)] if modalities else []
     people = USER_MODELS if modalities else ()
     return (*known[:2], *content, *known[2:], *fusions, *people)
+
+
+def with_settings(
+    known: Sequence[ModelEntry], names: Collection[str], settings: Mapping[str, Any]
+) -> tuple[ModelEntry, ...]:
+    """The same models; those of these names have these settings in place of their own."""
+    return tuple(
+        replace(entry, grid=tuple({**own, **settings} for own in entry.grid))
+        if entry.name in names
+        else entry
+        for entry in known
+    )
 
 
 def chosen_entries(known: Sequence[ModelEntry], names: Collection[str] | None) -> list[ModelEntry]:

@@ -38,6 +38,7 @@ from models.training.common import (
     unit,
     write_manifest,
 )
+from models.training.device import CPU
 from models.training.distillation import CentredUnit, distil
 from models.training.labelled_media import Labelled, read_esc10
 
@@ -57,7 +58,8 @@ def main() -> None:
     clips = read_esc10(arguments.data)
     views = taught_views(clips, arguments.weights, arguments.cache, arguments.seed)
     epochs = arguments.epochs or EPOCHS
-    shipped, mean = train(views, np.ones(len(clips.items), bool), epochs, arguments.seed, NAME)
+    everything = np.ones(len(clips.items), bool)
+    shipped, mean = train(views, everything, epochs, arguments.seed, NAME, arguments.device)
     folder: Path = arguments.out / NAME
     entry = export_module(
         CentredUnit(nn.Sequential(MelPower(), shipped), mean),
@@ -87,12 +89,17 @@ def main() -> None:
         ),
     )
     write_manifest(manifest, arguments.out)
-    quality = cross_validate(clips, views, epochs, arguments.seed)
+    quality = cross_validate(clips, views, epochs, arguments.seed, arguments.device)
     write_manifest(msgspec.structs.replace(manifest, quality=quality), arguments.out)
 
 
 def train(
-    views: Views, chosen: NDArray[np.bool_], epochs: int, seed: int, title: str
+    views: Views,
+    chosen: NDArray[np.bool_],
+    epochs: int,
+    seed: int,
+    title: str,
+    device: torch.device = CPU,
 ) -> tuple[FrameNetwork, Tensor]:
     """A student that has seen the ``chosen`` clips [clips] alone, and its mean output over them."""
     torch.manual_seed(seed)
@@ -109,6 +116,7 @@ def train(
         epochs=epochs,
         seed=seed,
         title=title,
+        device=device,
     )
     return network, window_vectors(network, views)[rows].mean(0)
 
@@ -125,13 +133,15 @@ def clip_vectors(windows: Floats) -> Floats:
     return windows.reshape(-1, VIEWS, windows.shape[1])[:, :WHOLE_VIEWS].mean(axis=1)
 
 
-def cross_validate(clips: Labelled, views: Views, epochs: int, seed: int) -> dict[str, Measurement]:
+def cross_validate(
+    clips: Labelled, views: Views, epochs: int, seed: int, device: torch.device = CPU
+) -> dict[str, Measurement]:
     """For each fold, a student that has not seen it, and figures on it; the teacher's beside them."""
     scores: dict[str, list[float]] = {}
     teacher = clip_vectors(views.taught)
     for fold in sorted(set(clips.parts)):
         test = clips.parts == fold
-        network, mean = train(views, ~test, epochs, seed, f"without fold {fold}")
+        network, mean = train(views, ~test, epochs, seed, f"without fold {fold}", device)
         own = unit(clip_vectors((window_vectors(network, views) - mean).numpy()))
         for who, rows in (("", own), ("teacher_", teacher)):
             for metric, score in (("linear_probe", linear_probe), ("neighbours_10", neighbour_accuracy)):

@@ -50,6 +50,7 @@ class Checkpoint:
             **{name: part.state_dict() for name, part in self._parts.items()},
             "torch": torch.get_rng_state(),
             "numpy": self._random.bit_generator.state,
+            "cuda": torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None,
         }
         self._path.parent.mkdir(parents=True, exist_ok=True)
         partial = self._path.with_suffix(".partial")
@@ -59,12 +60,14 @@ class Checkpoint:
     def resume(self) -> list[float]:
         """Go on from the file, where it is there; the losses of the epochs that are done.
 
+        It may have been written on another device: parts are put where they are now.
+
         Raises:
             TrainingError: It is of another run.
         """
         if self._path is None or not self._path.exists():
             return []
-        state = torch.load(self._path, weights_only=True)
+        state = torch.load(self._path, weights_only=True, map_location="cpu")
         if state["run"] != self._run:
             raise TrainingError(
                 f"{self._path} belongs to a run with other settings or data. Delete it, or name another."
@@ -72,5 +75,7 @@ class Checkpoint:
         for name, part in self._parts.items():
             part.load_state_dict(state[name])
         torch.set_rng_state(state["torch"])
+        if state.get("cuda") is not None and torch.cuda.is_initialized():
+            torch.cuda.set_rng_state(state["cuda"])
         self._random.bit_generator.state = state["numpy"]
         return list(state["losses"])

@@ -19,7 +19,8 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from models.encoders.manifest import MANIFEST_FILE, EncoderManifest, FileEntry, GraphEntry, encode_manifest
-from models.errors import TrainingError
+from models.errors import SettingError, TrainingError
+from models.training.device import CPU, DEVICE_NAMES, training_device
 from models.training.weight_storage import STORAGES, Storage, store_weights
 
 Floats = NDArray[np.floating[Any]]
@@ -33,7 +34,10 @@ STORAGE: Storage = "int8"
 
 
 def parse_arguments(description: str, *, teachers: bool = True) -> argparse.Namespace:
-    """The arguments that every training command takes; without ``teachers``, no folder of theirs."""
+    """The arguments that every training command takes; without ``teachers``, no folder of theirs.
+
+    ``device`` is a `torch.device`.
+    """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--data", type=Path, required=True, help="folder of the evaluation data")
     if teachers:
@@ -47,11 +51,19 @@ def parse_arguments(description: str, *, teachers: bool = True) -> argparse.Name
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--epochs", type=int, help="instead of the command's own number")
+    parser.add_argument(
+        "--device", choices=DEVICE_NAMES, default="cpu", help="where the network learns; auto: a GPU if any"
+    )
     arguments = parser.parse_args()
+    try:
+        arguments.device = training_device(arguments.device)
+    except SettingError as error:
+        parser.error(error.detail)
     torch.set_num_threads(arguments.threads)
     threadpool_limits(arguments.threads)
     torch.manual_seed(arguments.seed)
-    torch.use_deterministic_algorithms(True)
+    # A GPU lacks some of them.
+    torch.use_deterministic_algorithms(True, warn_only=arguments.device != CPU)
     return arguments
 
 

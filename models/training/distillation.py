@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.training.common import Floats, progress_bar
+from models.training.device import CPU
 
 # The label's softmax on the unit sphere: its inverse temperature, and its share in the loss.
 LABEL_SCALE = 16.0
@@ -31,15 +32,18 @@ def distil(
     learning_rate: float = 4e-3,
     seed: int = 0,
     title: str = "distil",
+    device: torch.device = CPU,
 ) -> nn.Module:
     """Trains ``student`` so that its output has the direction of ``targets`` [n, d] (unit length).
 
     ``labels`` [n] are classes of which a cosine softmax on the output should know (``NO_LABEL``: none).
     ``prepare`` turns rows of ``inputs`` into the network's input, augmented. The schedule is OneCycle AdamW.
+    It learns on ``device``, and comes back to the CPU.
     """
     generator = torch.Generator().manual_seed(seed)
-    wanted, classes = torch.from_numpy(targets), torch.from_numpy(labels)
-    head = nn.Linear(targets.shape[1], int(labels.max()) + 1, bias=False)
+    wanted, classes = torch.from_numpy(targets).to(device), torch.from_numpy(labels).to(device)
+    student.to(device)
+    head = nn.Linear(targets.shape[1], int(labels.max()) + 1, bias=False).to(device)
     optimiser = torch.optim.AdamW(
         [*student.parameters(), *head.parameters()], lr=learning_rate, weight_decay=0.02
     )
@@ -51,7 +55,7 @@ def distil(
         for _ in range(epochs):
             order = torch.randperm(len(inputs), generator=generator)
             for rows in order.split(batch_size)[: len(inputs) // batch_size]:
-                given = nn.functional.normalize(student(prepare(inputs[rows], generator)), dim=1)
+                given = nn.functional.normalize(student(prepare(inputs[rows], generator).to(device)), dim=1)
                 distance = (1 - (given * wanted[rows]).sum(1)).mean()
                 logits = LABEL_SCALE * given @ nn.functional.normalize(head.weight, dim=1).T
                 known = nn.functional.cross_entropy(
@@ -63,7 +67,7 @@ def distil(
                 optimiser.step()
                 schedule.step()
                 bar.update(task, advance=1, note=f"1-cos {distance.item():.3f} label {known.item():.3f}")
-    return student.eval()
+    return student.cpu().eval()
 
 
 class CentredUnit(nn.Module):

@@ -30,7 +30,7 @@ def export_fusion(network: FusionNetwork, path: Path, seed: int = 0) -> tuple[Gr
     Raises:
         TrainingError: The least cosine is under 0.9999.
     """
-    network.eval()
+    network.cpu().eval()
     width = sum(network.widths)
     example = (torch.zeros(2, width), torch.ones(2, len(network.modalities)))
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from models.datasets.interactions import Histories
 from models.fusion import EncoderSpec
 from models.fusion.bundle import FusionInput, FusionManifest, write_fusion_manifest
 from models.fusion.canary import check_fusion, make_samples, random_items
 from models.fusion.trained import TrainedFusion
 from models.offline.in_use import NOTHING_IN_USE, ModelInUse
 from models.offline.quality import QualityMeasures, beside
+from models.training.device import DeviceName, training_device
 from models.training.fusion_export import export_fusion
 from models.training.fusion_networks import FusionNetwork
 from models.training.fusion_training import FusionSettings, FusionTraining
@@ -42,6 +44,8 @@ def train_fusion(
     checkpoint: Path | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     in_use: ModelInUse = NOTHING_IN_USE,
+    histories: Histories | None = None,
+    device: DeviceName = "cpu",
 ) -> dict[str, Any]:
     """Train to the last epoch, measure on validation, and write ``manifest.json`` and ``model.onnx``.
 
@@ -56,6 +60,8 @@ def train_fusion(
         checkpoint: See `FusionTraining`; deleted once the bundle is written.
         on_progress: Told how many epochs are done, and of how many.
         in_use: What it is measured beside.
+        histories: The times of what is behind ``train``; needed where settings have a window.
+        device: Where it learns; see `training_device`.
 
     Returns:
         ``losses`` and ``validation`` (epoch, Recall@20) of the run, ``subsets`` (Recall@20 by modalities that
@@ -64,12 +70,14 @@ def train_fusion(
 
     Raises:
         TrainingError: There is nothing to measure by; see `FusionTraining` and `export_fusion`.
+        SettingError: See `training_device`.
     """
     chosen = FusionSettings(**settings)
+    where = training_device(device)
     measures = QualityMeasures(train, validation, features)
     # First of all, so that what cannot be measured is known before anything is trained.
     served = measures.measure_in_use(in_use)
-    training = FusionTraining(chosen, train, features, seed, checkpoint)
+    training = FusionTraining(chosen, train, features, seed, checkpoint, histories, where)
     measured: list[tuple[int, float]] = []
 
     def on_epoch(epoch: int, loss: float, network: FusionNetwork) -> bool:
@@ -96,8 +104,8 @@ def train_fusion(
         dimension=chosen.dimension,
         inputs=tuple(inputs),
         graph=graph,
-        data_sha256=data_fingerprint(train, features),
-        settings=asdict(chosen),
+        data_sha256=data_fingerprint(train, features, histories if chosen.window_s is not None else None),
+        settings={name: value for name, value in asdict(chosen).items() if value is not None},
         metrics=metrics,
         compared_with=in_use.name if metrics_in_use else "",
         seed=seed,
@@ -128,12 +136,18 @@ def train_fusion(
     }
 
 
-def data_fingerprint(train: Interactions, features: Features) -> str:
-    """sha256 of the interactions and the features, which says whether two runs learned from the same."""
+def data_fingerprint(train: Interactions, features: Features, histories: Histories | None = None) -> str:
+    """sha256 of the interactions and the features, which says whether two runs learned from the same.
+
+    Args:
+        histories: Where their times count.
+    """
     digest = hashlib.sha256(repr(train.shape).encode())
     for array in (train.indptr.astype("<i8"), train.indices.astype("<i8")):
         digest.update(array.tobytes())
     for modality, rows in features.items():
         digest.update(f"{modality}{rows.shape}".encode())
         digest.update(np.ascontiguousarray(rows, "<f4").tobytes())
+    if histories is not None:
+        digest.update(histories.times_ms.astype("<i8").tobytes())
     return digest.hexdigest()

@@ -1,7 +1,8 @@
 """Fusion learned from what people take: items that the same people take come near one another.
 
-A person is the mean of the fused vectors of other items that the person took, and is to pick the item that
-was held back among those of the batch and others drawn evenly (InfoNCE, van den Oord et al. 2018)::
+A person is the mean of the fused vectors of other items that the person took, in all or within a window of
+time around the item that was held back, and is to pick that item among those of the batch and others drawn
+evenly (InfoNCE, van den Oord et al. 2018)::
 
     p(i | u) = softmax_i( vᵤ · vᵢ / τ + γ · log q(i) )
 
@@ -27,9 +28,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.datasets.interactions import Histories
 from models.errors import TrainingError
 from models.training.checkpoints import Checkpoint
+from models.training.device import CPU, device_of
 from models.training.fusion_networks import FusionMethod, FusionNetwork, fusion_network
+from models.training.pairs_in_time import PairsInTime
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -56,6 +60,7 @@ class FusionSettings:
         batch_people: People a step.
         negatives: Items drawn evenly as negatives, besides those of the batch's people.
         max_context: Items of a person that are looked at, at most.
+        window_s: Seconds from the item held back to what is looked at, before as after; None: of any time.
         hops: How far a walk over people goes from an item for further ones to be near; 1: the same person's.
         epochs: At most so many.
     """
@@ -72,6 +77,7 @@ class FusionSettings:
     batch_people: int = 512
     negatives: int = 1_024
     max_context: int = 8
+    window_s: float | None = None
     hops: int = 1
     epochs: int = 12
 
@@ -124,7 +130,9 @@ def embed(network: FusionNetwork, inputs: ItemInputs) -> NDArray[np.float32]:
     """Fused vectors of all items, float32 [items, dimension]; zeros where nothing is present."""
     network.eval()
     with torch.no_grad():
-        return np.asarray(network(inputs.features, inputs.present).numpy(), np.float32)
+        device = device_of(network)
+        fused = network(inputs.features.to(device), inputs.present.to(device))
+        return np.asarray(fused.cpu().numpy(), np.float32)
 
 
 class FusionTraining:
@@ -137,9 +145,12 @@ class FusionTraining:
         seed: Of everything random.
         checkpoint: A file that keeps the state after every epoch; a run that finds its own there goes on
             from it.
+        histories: The times of what is behind ``train``, for a window.
+        device: Where it learns; the network comes back to the CPU.
 
     Raises:
-        TrainingError: Nobody took two items, or features cannot be used.
+        TrainingError: Nobody took two items, within the window where there is one; or there are no times for
+            it, or features cannot be used.
     """
 
     def __init__(
@@ -149,12 +160,16 @@ class FusionTraining:
         features: Features,
         seed: int,
         checkpoint: Path | None = None,
+        histories: Histories | None = None,
+        device: torch.device = CPU,
     ) -> None:
         self._settings = settings
+        self._device = device
         self._train = train.tocsr()
-        self._inputs = item_inputs(features)
+        inputs = item_inputs(features)
         counts = np.diff(self._train.indptr)
-        self._people = np.flatnonzero(counts >= 2)
+        self._near = _pairs_in_time(histories, settings.window_s)
+        self._people = np.flatnonzero(counts >= 2) if self._near is None else self._near.people
         if not len(self._people):
             raise TrainingError("nobody took two items: there is nothing to learn a fusion from")
         torch.manual_seed(seed)
@@ -165,10 +180,11 @@ class FusionTraining:
         # People with long histories would decide what is popular: each person counts once.
         share = np.asarray(self._train.T @ (1.0 / np.maximum(counts, 1)), np.float64)
         share = share / share.sum()
-        self._log_share = torch.from_numpy(np.log(share + 0.1 / len(self._train.indices)).astype(np.float32))
+        log_share = np.log(share + 0.1 / len(self._train.indices)).astype(np.float32)
+        self._log_share = torch.from_numpy(log_share).to(device)
         # What nobody took is no negative: nothing says that it is not wanted.
         self._taken = np.flatnonzero(taken)
-        self.network = new_network(settings, features, taken > 0)
+        self.network = new_network(settings, features, taken > 0).to(device)
         self._optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
@@ -179,13 +195,16 @@ class FusionTraining:
         )
         digest = hashlib.sha256(repr((settings, seed, train.shape)).encode())
         digest.update(self._train.indices.astype("<i8").tobytes())
-        digest.update(self._inputs.features.numpy().tobytes())
+        digest.update(inputs.features.numpy().tobytes())
+        if histories is not None and settings.window_s is not None:
+            digest.update(histories.times_ms.astype("<i8").tobytes())
+        self._inputs = ItemInputs(inputs.features.to(device), inputs.present.to(device))
         parts = {"network": self.network, "optimiser": self._optimiser, "schedule": self._schedule}
         self._checkpoint = Checkpoint(checkpoint, digest.hexdigest(), self._random, parts)
         self.losses: list[float] = []
 
     def run(self, on_epoch: OnEpoch = lambda epoch, loss, network: False) -> FusionNetwork:
-        """Train to the end, or until ``on_epoch`` says so; the network is left in evaluation mode."""
+        """Train to the end, or until ``on_epoch`` says so; the network is left on the CPU, for evaluation."""
         self.losses = self._checkpoint.resume()
         for epoch in range(len(self.losses) + 1, self._settings.epochs + 1):
             self.network.train()
@@ -197,7 +216,7 @@ class FusionTraining:
             self.network.eval()
             if on_epoch(epoch, self.losses[-1], self.network):
                 break
-        return self.network.eval()
+        return self.network.cpu().eval()
 
     def _step(self, people: NDArray[np.int64]) -> float:
         context, weights, targets = self._draw(people)
@@ -205,11 +224,11 @@ class FusionTraining:
             self._taken, min(self._settings.negatives, len(self._taken)), replace=False
         )
         candidates = np.unique(np.concatenate([context[weights > 0], targets, drawn]))
-        rows = torch.from_numpy(candidates)
+        rows = self._here(candidates)
         vectors = self.network(self._inputs.features[rows], self._dropped(self._inputs.present[rows]))
-        looked_at = torch.from_numpy(np.minimum(np.searchsorted(candidates, context), len(candidates) - 1))
-        wanted = torch.from_numpy(np.searchsorted(candidates, targets))
-        shares = torch.from_numpy(weights)
+        looked_at = self._here(np.minimum(np.searchsorted(candidates, context), len(candidates) - 1))
+        wanted = self._here(np.searchsorted(candidates, targets))
+        shares = self._here(weights)
         chosen = vectors[looked_at.reshape(-1)].reshape(*looked_at.shape, -1)
         profiles = torch.nn.functional.normalize((chosen * shares[:, :, None]).sum(1), dim=1)
         logits = profiles @ vectors.T / self._settings.temperature
@@ -232,8 +251,7 @@ class FusionTraining:
         weights = np.zeros((len(people), width), np.float32)
         targets = np.zeros(len(people), np.int64)
         for row, person in enumerate(people):
-            items = self._train.indices[self._train.indptr[person] : self._train.indptr[person + 1]]
-            drawn = self._random.permutation(items)[: width + 1]
+            drawn = self._taken_together(person, width)
             targets[row] = self._walked(drawn[0], person)
             rest = drawn[1:]
             rest = rest[rest != targets[row]]
@@ -242,6 +260,16 @@ class FusionTraining:
             context[row, : len(rest)] = rest
             weights[row, : len(rest)] = 1 / len(rest)
         return context, weights, targets
+
+    def _taken_together(self, person: int, count: int) -> NDArray[Any]:
+        """An item of the person's, and up to so many others."""
+        if self._near is not None:
+            return self._near.draw(person, count, self._random)
+        items = self._train.indices[self._train.indptr[person] : self._train.indptr[person + 1]]
+        return self._random.permutation(items)[: count + 1]
+
+    def _here(self, array: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(array).to(self._device)
 
     def _walked(self, item: int, person: int) -> int:
         """The item itself, or one that is a few people away, each further hop half as often."""
@@ -259,9 +287,19 @@ class FusionTraining:
         """What is present, with modalities left out by chance; of what an item has, one stays at least."""
         if self._settings.modality_dropout <= 0 or present.shape[1] < 2:
             return present
-        drawn = torch.rand(present.shape)
+        drawn = torch.rand(present.shape).to(present.device)
         kept = present * (drawn >= self._settings.modality_dropout)
         first = torch.nn.functional.one_hot(
             torch.where(present > 0, drawn, torch.full_like(drawn, -1)).argmax(1), present.shape[1]
         )
         return torch.where(kept.sum(1, keepdim=True) > 0, kept, present * first)
+
+
+def _pairs_in_time(histories: Histories | None, window_s: float | None) -> PairsInTime | None:
+    if window_s is None:
+        return None
+    if histories is None:
+        raise TrainingError(
+            "a window needs the times of events, which the data set lacks: leave --window-s out"
+        )
+    return PairsInTime(histories, window_s)

@@ -65,6 +65,7 @@ def main() -> None:
         epochs=arguments.epochs or EPOCHS,
         seed=arguments.seed,
         title=NAME,
+        device=arguments.device,
     )
     whole = np.arange(0, len(pixels), VIEWS)  # each photograph's first view is the photograph itself
     seen = torch.from_numpy(pixels[whole][clothing.parts == "train"])

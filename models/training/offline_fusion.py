@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from models.errors import TrainingError
 from models.offline.fused_means import mean_scores
 from models.offline.interface import Features, FitContext, Interactions
+from models.training.device import DeviceName, training_device
 from models.training.fusion_networks import FusionNetwork
 from models.training.fusion_training import FusionSettings, FusionTraining, embed, item_inputs
 
@@ -20,11 +21,13 @@ class FusionModel:
 
     Args:
         patience: Checks of validation, one every second epoch, without a better one before training stops.
+        device: Where it learns; see `training_device`.
         settings: As `FusionSettings`.
     """
 
-    def __init__(self, patience: int = 3, **settings: Any) -> None:
+    def __init__(self, patience: int = 3, device: DeviceName = "cpu", **settings: Any) -> None:
         self._patience = patience
+        self._device = training_device(device)
         self._settings = FusionSettings(**settings)
         self._network: FusionNetwork | None = None
         self._train: Any = None
@@ -41,7 +44,14 @@ class FusionModel:
     def fit(self, train: Interactions, features: Features, context: FitContext) -> None:
         """See `OfflineModel.fit`."""
         self._train = train
-        training = FusionTraining(self._settings, train, features, context.seed)
+        training = FusionTraining(
+            self._settings,
+            train,
+            features,
+            context.seed,
+            histories=context.histories,
+            device=self._device,
+        )
         best, best_state, misses = -np.inf, None, 0
 
         def on_epoch(epoch: int, loss: float, network: FusionNetwork) -> bool:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from models.errors import TrainingError
 from models.offline.interface import Features, FitContext
 from models.offline.user_models import Fuse, OfflineUserModel, fused_as_by_default
+from models.training.device import DeviceName, training_device
 from models.training.missing_modalities import views_without
 from models.training.user_export import person
 from models.training.user_network import UserNetwork
@@ -43,12 +44,20 @@ class SequenceModel(OfflineUserModel):
     Args:
         patience: Checks of validation, one every second epoch, without a better one before training stops.
         fuse: How items get their vectors.
+        device: Where it learns; see `training_device`.
         settings: As `UserModelSettings`.
     """
 
-    def __init__(self, patience: int = 3, fuse: Fuse = fused_as_by_default, **settings: Any) -> None:
+    def __init__(
+        self,
+        patience: int = 3,
+        fuse: Fuse = fused_as_by_default,
+        device: DeviceName = "cpu",
+        **settings: Any,
+    ) -> None:
         super().__init__(None, fuse)
         self._patience = patience
+        self._device = training_device(device)
         self._settings = UserModelSettings(**settings)
 
     def learn(self, features: Features, context: FitContext) -> None:
@@ -61,6 +70,7 @@ class SequenceModel(OfflineUserModel):
             self._vectors,
             context.seed,
             views=views_without(self._fuse, features),
+            device=self._device,
         )
         self.use(TorchUserModel(training.network, self._settings.history_entries))
         best, best_state, misses = -np.inf, None, 0

@@ -35,6 +35,7 @@ from models.training.common import (
     unit,
     write_manifest,
 )
+from models.training.device import CPU
 from models.training.text_graph import Refinement, text_graph
 from models.training.text_passages import LICENCES, Passages, read_passages
 from models.training.text_teacher import Ids, TextTeacher
@@ -105,7 +106,7 @@ def main() -> None:
     arguments = parse_arguments(__doc__ or "")
     if arguments.text is None:
         raise SystemExit("--text is missing: the folder of text sources, see docs/guide/encoders.md")
-    teacher = TextTeacher()
+    teacher = TextTeacher(arguments.device)
     passages = read_passages(arguments.text, arguments.seed)
     taught = _taught(teacher, passages, arguments.cache)
     held_out = np.array(passages.held_out[: len(taught.tokens)])
@@ -113,7 +114,8 @@ def main() -> None:
     axes = principal_axes(taught.targets[trained], DIMENSION, centre=False)[1]
     says = np.array([_counts(token) for token in teacher.vocabulary])
     table = start_table(taught, axes, says)
-    student = fit(Student(table), taught, trained, axes, says, arguments.epochs or EPOCHS, arguments.seed)
+    epochs: int = arguments.epochs or EPOCHS
+    student = fit(Student(table), taught, trained, axes, says, epochs, arguments.seed, arguments.device)
     folder: Path = arguments.out / NAME
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -164,14 +166,19 @@ def fit(
     says: NDArray[np.bool_],
     epochs: int,
     seed: int,
+    device: torch.device = CPU,
 ) -> Student:
     """The student after minimising, over batches of passages, 1 - cosine with the teacher's vector on the
-    axes, plus the squared difference of the cosines among the batch's passages from the teacher's."""
+    axes, plus the squared difference of the cosines among the batch's passages from the teacher's.
+
+    It learns on ``device``, and comes back to the CPU.
+    """
+    student.to(device)
     optimiser = torch.optim.Adam(student.parameters(), lr=PEAK_STEP)
     steps = epochs * (len(trained) // BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, PEAK_STEP, total_steps=steps)
-    targets, principal = torch.from_numpy(taught.targets), torch.from_numpy(axes)
-    kept = torch.from_numpy(says.astype(np.float32))[:, None]
+    targets, principal = torch.from_numpy(taught.targets), torch.from_numpy(axes).to(device)
+    kept = torch.from_numpy(says.astype(np.float32))[:, None].to(device)
     generator = torch.Generator().manual_seed(seed)
     rows_of = torch.from_numpy(trained)
     with progress_bar() as bar:
@@ -180,8 +187,9 @@ def fit(
             order = rows_of[torch.randperm(len(trained), generator=generator)]
             for start in range(0, len(order) - BATCH + 1, BATCH):
                 rows = order[start : start + BATCH]
-                given = student(*_flat([taught.tokens[row] for row in rows.tolist()]))
-                whole = targets[rows]
+                ids, starts = _flat([taught.tokens[row] for row in rows.tolist()])
+                given = student(ids.to(device), starts.to(device))
+                whole = targets[rows].to(device)
                 wanted = torch.nn.functional.normalize(whole @ principal, dim=1)
                 loss = (1 - (given * wanted).sum(1)).mean() + COSINES * (
                     (given @ given.T - whole @ whole.T) ** 2
@@ -193,7 +201,7 @@ def fit(
                 bar.update(task, advance=1, note=f"loss {loss.item():.4f}")
             with torch.no_grad():
                 student.bag.weight *= kept
-    return student
+    return student.cpu()
 
 
 def mean_vector(student: Student, texts: list[Ids]) -> Floats:

@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 from transformers import AutoModel
 
 from models.training.common import Floats, progress_bar
+from models.training.device import CPU
 
 Ids = NDArray[np.int64]
 _TOKENS_PER_BATCH = 4096
@@ -19,11 +20,12 @@ _UNKNOWN, _CLS, _SEP = 100, 101, 102
 
 
 class TextTeacher:
-    """Mean-pooled sentence vectors [n, 384] of unit length, computed in bfloat16."""
+    """Mean-pooled sentence vectors [n, 384] of unit length, computed in bfloat16 on ``device``."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device = CPU) -> None:
+        self._device = device
         self.folder = Path(get_model_path())
-        self._model = AutoModel.from_pretrained(self.folder).eval().to(torch.bfloat16)
+        self._model = AutoModel.from_pretrained(self.folder).eval().to(device, torch.bfloat16)
         self._tokenizer = Tokenizer.from_file(str(self.folder / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(256)
@@ -63,6 +65,7 @@ class TextTeacher:
         for row, item in enumerate(items):
             ids[row, : len(item) + 2] = torch.tensor([_CLS, *item.tolist(), _SEP])
             mask[row, : len(item) + 2] = 1
+        ids, mask = ids.to(self._device), mask.to(self._device)
         hidden = self._model(input_ids=ids, attention_mask=mask).last_hidden_state.float()
         pooled = (hidden * mask[:, :, None]).sum(1) / mask.sum(1, keepdim=True)
-        return np.asarray(torch.nn.functional.normalize(pooled, dim=1).numpy(), np.float32)
+        return np.asarray(torch.nn.functional.normalize(pooled, dim=1).cpu().numpy(), np.float32)

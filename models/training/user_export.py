@@ -15,6 +15,7 @@ from models.encoders.manifest import GraphEntry
 from models.encoders.session import OnnxGraph, SessionSettings
 from models.errors import TrainingError
 from models.training.common import OPSET, save_graph
+from models.training.device import device_of
 from models.training.user_network import NewestOf, UserNetwork
 from models.user.bundle import UserSample
 from models.user.history import UserHistory
@@ -35,7 +36,7 @@ def export_user_model(network: UserNetwork, path: Path, seed: int = 0) -> tuple[
     Raises:
         TrainingError: The least cosine is under 0.9999.
     """
-    network.eval()
+    network.cpu().eval()
     path.parent.mkdir(parents=True, exist_ok=True)
     example = random_history(network.read.in_features, 5, np.random.default_rng(seed))
     buffer = io.BytesIO()
@@ -92,9 +93,9 @@ def make_samples(network: UserNetwork, count: int, seed: int = 0) -> tuple[UserS
 def person(network: UserNetwork, history: UserHistory, newest: slice = slice(None)) -> NDArray[np.float32]:
     """The network's vector of these entries of a history, at least one, float32 [D]."""
     network.eval()
-    vectors, told = _tensors(history)
+    vectors, told = (one[newest].to(device_of(network)) for one in _tensors(history))
     with torch.no_grad():
-        return np.asarray(network.newest(vectors[newest], told[newest])[0].numpy(), np.float32)
+        return np.asarray(network.newest(vectors, told)[0].cpu().numpy(), np.float32)
 
 
 def random_history(dimension: int, length: int, random: np.random.Generator) -> UserHistory:

@@ -79,7 +79,7 @@ class UserNetwork(nn.Module):
             present: Which entries are read, bool [b, n]: neither fillers, which come first, nor items without
                 a vector.
         """
-        ranks = torch.arange(vectors.shape[1])
+        ranks = torch.arange(vectors.shape[1], device=vectors.device)
         ranks = ranks[:, None] - ranks[None]
         allowed = (ranks >= 0)[None] & present[:, None, :]
         states = self._states(vectors, told, ranks.clamp_min(0), allowed)
@@ -93,7 +93,7 @@ class UserNetwork(nn.Module):
             told: All columns, float32 [n, 6].
         """
         count = vectors.shape[0]
-        places = torch.arange(count)
+        places = torch.arange(count, device=vectors.device)
         ranks = (places[:, None] - places[None]).clamp_min(0)
         allowed = (places[:, None] >= places[None])[None]
         vectors, ago = vectors[None], told[None, None, :, AGO]

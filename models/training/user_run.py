@@ -18,6 +18,7 @@ from models.offline.in_use import NOTHING_IN_USE, ModelInUse
 from models.offline.interface import Features, FitContext
 from models.offline.quality import METRICS, QualityMeasures, beside
 from models.offline.user_models import NO_TIMES, Fuse, OfflineUserModel, fused
+from models.training.device import DeviceName, training_device
 from models.training.missing_modalities import views_without
 from models.training.offline_user import SequenceModel, TorchUserModel
 from models.training.user_export import export_user_model, make_samples
@@ -45,6 +46,7 @@ def train_user_model(
     checkpoint: Path | None = None,
     on_progress: OnProgress = lambda what, done, total: None,
     in_use: ModelInUse = NOTHING_IN_USE,
+    device: DeviceName = "cpu",
 ) -> dict[str, Any]:
     """Train to the last epoch, measure on validation, and write ``manifest.json`` and ``model.onnx``.
 
@@ -62,6 +64,7 @@ def train_user_model(
         checkpoint: See `UserTraining`; deleted once the bundle is written.
         on_progress: Told what is being done, how much of it is done, and of how much.
         in_use: What it is measured beside.
+        device: Where it learns; see `training_device`.
 
     Returns:
         ``losses`` and ``validation`` (epoch, Recall@20) of the run, ``models`` (metrics of validation by user
@@ -70,8 +73,10 @@ def train_user_model(
 
     Raises:
         TrainingError: There are no times, see `UserTraining` and `export_user_model`.
+        SettingError: See `training_device`.
     """
     chosen = UserModelSettings(**settings)
+    where = training_device(device)
 
     def fuse(given: Features) -> Any:
         return fused(fusion, given)
@@ -89,7 +94,9 @@ def train_user_model(
         in_use, lambda done, total: on_progress("measuring the model in use", done, total)
     )
     vectors = fuse(features)
-    training = UserTraining(chosen, histories, vectors, seed, checkpoint, views_without(fuse, features))
+    training = UserTraining(
+        chosen, histories, vectors, seed, checkpoint, views_without(fuse, features), where
+    )
     measured: list[tuple[int, float]] = []
 
     def on_epoch(epoch: int, loss: float, network: UserNetwork) -> bool:
@@ -119,7 +126,8 @@ def train_user_model(
     compared, metrics_in_use = beside(reached, in_use.name, served)
     models["sequence"] = {metric: reached.values[metric] for metric in METRICS}
     measured.append((len(training.losses), models["sequence"]["recall@20"]))
-    of_new = _of_new_items(parts, features, fuse, settings, seed, new_items, on_progress)
+    learned = {"device": device, **settings}
+    of_new = _of_new_items(parts, features, fuse, learned, seed, new_items, on_progress)
     metrics = {f"{name} {metric}": value for name, own in models.items() for metric, value in own.items()}
     metrics |= metrics_in_use
     metrics.update({f"sequence recall@20 {name}": value for name, value in reached.values["subsets"].items()})

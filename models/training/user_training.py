@@ -18,6 +18,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,6 +28,7 @@ from torch import Tensor
 from models.datasets.interactions import Histories
 from models.errors import TrainingError
 from models.training.checkpoints import Checkpoint
+from models.training.device import CPU
 from models.training.missing_modalities import Views, no_views
 from models.training.user_network import UserNetwork
 from models.user.inputs import AGO, entry_inputs, log_seconds
@@ -90,6 +92,7 @@ class UserTraining:
         checkpoint: A file that keeps the state after every epoch; a run that finds its own there goes on
             from it.
         views: Vectors of the same items as they are without some of their modalities.
+        device: Where it learns; the network comes back to the CPU.
 
     Raises:
         TrainingError: Nobody liked an item after another, or vectors cannot be used.
@@ -103,14 +106,16 @@ class UserTraining:
         seed: int,
         checkpoint: Path | None = None,
         views: Views = no_views,
+        device: torch.device = CPU,
     ) -> None:
         if settings.hidden % 4 or settings.hidden < 4:
             raise TrainingError(f"hidden is {settings.hidden}; it must be a multiple of 4")
         if not np.isfinite(vectors).all():
             raise TrainingError("a vector holds a number that is not finite")
         self._settings = settings
+        self._device = device
         self._histories = known = histories.only(np.asarray(vectors.any(axis=1))[histories.items])
-        self._whole = torch.from_numpy(np.ascontiguousarray(vectors, np.float32))
+        self._whole = self._here(np.ascontiguousarray(vectors, np.float32))
         self._views = views
         self._random = np.random.default_rng(seed)
         torch.manual_seed(seed)
@@ -126,10 +131,10 @@ class UserTraining:
         if not len(liked) or not (self._likes >= 0).any():
             raise TrainingError("nobody liked an item after another: there is nothing to learn from")
         shares = np.bincount(liked, minlength=len(vectors)) / len(liked)
-        self._log_share = torch.from_numpy(np.log(shares + _SMOOTHING / len(liked)).astype(np.float32))
+        self._log_share = self._here(np.log(shares + _SMOOTHING / len(liked)).astype(np.float32))
         # What nobody took is no negative: nothing says that it is not wanted.
         self._taken = np.unique(known.items)
-        self.network = UserNetwork(vectors.shape[1], settings.hidden, settings.dropout)
+        self.network = UserNetwork(vectors.shape[1], settings.hidden, settings.dropout).to(device)
         self._optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
@@ -143,14 +148,14 @@ class UserTraining:
         self.losses: list[float] = []
 
     def run(self, on_epoch: OnEpoch = lambda epoch, loss, network: False) -> UserNetwork:
-        """Train to the end, or until ``on_epoch`` says so; the network is left in evaluation mode."""
+        """Train to the end, or until ``on_epoch`` says so; the network is left on the CPU, for evaluation."""
         self.losses = self._checkpoint.resume()
         size = self._settings.batch_windows
         for epoch in range(len(self.losses) + 1, self._settings.epochs + 1):
             self.network.train()
             windows = self._cut()
             order = self._random.permutation(len(windows))
-            less = [torch.from_numpy(one) for one in self._views(int(self._random.integers(2**31)))]
+            less = [self._here(one) for one in self._views(int(self._random.integers(2**31)))]
             losses = [
                 self._step([windows[number] for number in order[begin : begin + size].tolist()], less)
                 for begin in range(0, len(order), size)
@@ -160,7 +165,7 @@ class UserTraining:
             self.network.eval()
             if on_epoch(epoch, self.losses[-1], self.network):
                 break
-        return self.network.eval()
+        return self.network.cpu().eval()
 
     def _cut(self) -> list[_Window]:
         """As many stretches of each history as cover it, each begun at random."""
@@ -177,22 +182,22 @@ class UserTraining:
         vectors = self._drawn_vectors(less)
         entries = self._padded(windows)
         filled = np.maximum(entries, 0)
-        read = vectors[torch.from_numpy(self._histories.items[filled])]
-        entries = np.where(read.any(dim=2).numpy(), entries, -1)
+        read = vectors[self._here(self._histories.items[filled])]
+        entries = np.where(read.any(dim=2).cpu().numpy(), entries, -1)
         targets = self._drawn_targets(entries)
-        wanted = vectors[torch.from_numpy(np.maximum(targets, 0))]
-        asked = (targets >= 0) & wanted.any(dim=2).numpy()
+        wanted = vectors[self._here(np.maximum(targets, 0))]
+        asked = (targets >= 0) & wanted.any(dim=2).cpu().numpy()
         if not asked.any():
             return 0.0
         people = self.network(
             read,
-            torch.from_numpy(self._told[filled]),
+            self._here(self._told[filled]),
             self._ago(filled),
-            torch.from_numpy(entries >= 0),
+            self._here(entries >= 0),
         )
-        loss = self._loss(
-            people[torch.from_numpy(asked)], np.nonzero(asked)[0], targets[asked], windows, vectors
-        )
+        window_of, place = np.nonzero(asked)
+        asking = people[self._here(window_of), self._here(place)]
+        loss = self._loss(asking, window_of, targets[asked], windows, vectors)
         self._optimiser.zero_grad()
         loss.backward()
         self._optimiser.step()
@@ -210,16 +215,20 @@ class UserTraining:
         count = min(self._settings.negatives, len(self._taken))
         drawn = self._random.choice(self._taken, count, replace=False)
         candidates = np.unique(np.concatenate([targets, drawn]))
-        logits = people @ vectors[torch.from_numpy(candidates)].T / self._settings.temperature
-        logits = logits + self._settings.popularity * self._log_share[torch.from_numpy(candidates)]
+        rows = self._here(candidates)
+        logits = people @ vectors[rows].T / self._settings.temperature
+        logits = logits + self._settings.popularity * self._log_share[rows]
         # What the person is known to have taken is no negative, sooner or later.
         known = np.zeros((len(windows), len(candidates)), np.bool_)
         for row, window in enumerate(windows):
             known[row] = np.isin(candidates, self._taken_by[window.person], assume_unique=True)
-        wanted = torch.from_numpy(np.searchsorted(candidates, targets))[:, None]
+        wanted = self._here(np.searchsorted(candidates, targets))[:, None]
         right = logits.gather(1, wanted)
-        logits = logits.masked_fill(torch.from_numpy(known[window_of]), -1e4).scatter(1, wanted, right)
+        logits = logits.masked_fill(self._here(known[window_of]), -1e4).scatter(1, wanted, right)
         return torch.nn.functional.cross_entropy(logits, wanted[:, 0])
+
+    def _here(self, array: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(array).to(self._device)
 
     def _drawn_vectors(self, less: list[Tensor]) -> Tensor:
         if less and self._random.random() < self._settings.modality_dropout:
@@ -250,7 +259,7 @@ class UserTraining:
         following = np.minimum(entries + 1, len(times_s) - 1)
         is_same = self._histories.users[following] == self._histories.users[entries]
         asked_s = np.where(is_same, times_s[following], times_s[entries])
-        return torch.from_numpy(log_seconds(asked_s[:, :, None] - times_s[entries][:, None, :]))
+        return self._here(log_seconds(asked_s[:, :, None] - times_s[entries][:, None, :]))
 
 
 def data_fingerprint(histories: Histories, vectors: NDArray[np.float32]) -> str:

@@ -23,6 +23,7 @@ from models.encoders.loading import BUNDLED_FOLDER, load_encoder
 from models.encoders.manifest import TrainingData, VideoManifest, VideoPreprocessing
 from models.encoders.session import SessionSettings
 from models.training.common import Floats, console, parse_arguments, progress_bar, write_manifest
+from models.training.device import CPU, device_of
 from models.training.labelled_media import Labelled, read_clothing, read_esc10
 from models.training.video_films import (
     KNOWN,
@@ -74,7 +75,7 @@ def main() -> None:
     }
     epochs = arguments.epochs or EPOCHS
     networks = [
-        train(split["train"], epochs, seed, f"{NAME}, seed {seed}")
+        train(split["train"], epochs, seed, f"{NAME}, seed {seed}", arguments.device)
         for seed in range(arguments.seed, arguments.seed + 1 + OTHER_SEEDS)
     ]
     folder: Path = arguments.out / NAME
@@ -138,11 +139,14 @@ def judged(clothing: Labelled, part: str, image: ImageEncoder, cache: Path | Non
     return Judged(known, known if part == "train" else vectors(UNKNOWN, "unknown"), photographs.labels)
 
 
-def train(films_of: Judged, epochs: int, seed: int, title: str) -> FrameAttention:
-    """A network that has seen new films of every photograph in each epoch. The schedule is OneCycle AdamW."""
+def train(films_of: Judged, epochs: int, seed: int, title: str, device: torch.device = CPU) -> FrameAttention:
+    """A network that has seen new films of every photograph in each epoch. The schedule is OneCycle AdamW.
+
+    It learns on ``device``, and comes back to the CPU.
+    """
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
-    network = FrameAttention(films_of.known.whole.shape[1])
+    network = FrameAttention(films_of.known.whole.shape[1]).to(device)
     optimiser = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=0.02)
     count = len(films_of.labels)
     steps = epochs * (count // BATCH_FILMS)
@@ -162,17 +166,19 @@ def train(films_of: Judged, epochs: int, seed: int, title: str) -> FrameAttentio
                 bar.update(
                     task, advance=1, note=f"1-cos {distance.item():.3f} contrast {contrast.item():.3f}"
                 )
-    return network.eval()
+    return network.cpu().eval()
 
 
 def losses(network: FrameAttention, films: Films, rows: slice) -> tuple[torch.Tensor, torch.Tensor]:
     """How far pooled vectors are from their targets (1 - cosine), and how hard these are to tell from the
     targets of the batch's other films (InfoNCE, van den Oord et al. 2018, eq. 4)."""
-    frames, present = torch.from_numpy(films.frames[rows]), torch.from_numpy(films.present[rows])
-    targets = torch.from_numpy(films.targets[rows])
+    device = device_of(network)
+    frames, present, targets = (
+        torch.from_numpy(array[rows]).to(device) for array in (films.frames, films.present, films.targets)
+    )
     given = pooled(frames, network(frames, present))
     cosines = given @ targets.T
-    wanted = torch.arange(len(targets))
+    wanted = torch.arange(len(targets), device=device)
     return (1 - cosines.diagonal()).mean(), nn.functional.cross_entropy(CONTRAST_SCALE * cosines, wanted)
 
 

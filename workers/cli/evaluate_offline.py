@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,18 @@ from workers.cli.evaluate_prequential import MODALITY_NAMES
 from workers.cli.invocation import invocation
 from workers.cli.output import console, note, table, write_json
 from workers.cli.report_options import cache_option, output_options
+from workers.cli.training_options import (
+    device_option,
+    given_settings,
+    modality_dropout_option,
+    popularity_option,
+    require_device,
+    temperature_option,
+    window_option,
+)
 
 if TYPE_CHECKING:
+    from models.offline.interface import ModelEntry
     from streams.fields import Modality
     from workers.cli.progress import Bars
     from workers.evaluation.offline_data import OfflineData
@@ -49,6 +60,12 @@ class _Options:
     masks: tuple[str, ...]
     without_masks: bool
     classes: str | None
+    epochs: int | None
+    popularity: float | None
+    modality_dropout: float | None
+    temperature: float | None
+    window_s: float | None
+    device: str
     cache: Path | None
     json_file: Path | None
     report: Path | None
@@ -110,6 +127,14 @@ class _Options:
     metavar="ATTRIBUTE",
     help="Calibration is by this attribute of items (default: genres, category, or groups of popularity).",
 )
+@click.option("--epochs", type=click.IntRange(min=1), help="At most so many.")
+@popularity_option(None)
+@modality_dropout_option(
+    None, "Of fusions: the chance of a modality to be left out; of user-sequence: of steps."
+)
+@temperature_option(None)
+@window_option
+@device_option
 @cache_option
 @output_options("the whole report", "tables and plots")
 def offline(**given: Any) -> None:
@@ -119,7 +144,8 @@ def offline(**given: Any) -> None:
     precision, HR, NDCG, MRR and MAP at 10 and 20, AUC, coverage, diversity, novelty, popularity bias and
     calibration, with intervals over people; by activity of people and popularity of items; models of content
     also with modalities taken away, and on items that nobody took. Formulas are in docs/guide/evaluation.md.
-    Needs the extra `offline`.
+    --epochs, --popularity, --modality-dropout, --temperature, --window-s and --device are of the models that
+    PyTorch trains (fusion-*, user-sequence), in place of their own settings. Needs the extra `offline`.
     """
     options = _Options(**given)
     _require(options)
@@ -142,6 +168,7 @@ def _require(options: _Options) -> None:
 
     if find_spec("scipy") is None:
         raise ConfigurationError("comparing models needs SciPy: pip install 'freshet[offline]'")
+    require_device(options.device)
     if options.report is not None:
         from workers.evaluation.plots import require_matplotlib
 
@@ -153,7 +180,7 @@ def _compared(options: _Options) -> dict[str, Any]:
     from models.evaluation.splits import hold_out_items, split, usual_protocol
     from models.offline.comparison import Comparison, ComparisonSettings
     from models.offline.masks import RANDOM_HALF, check_mask
-    from models.offline.registry import chosen_entries, entries, why_left_out
+    from models.offline.registry import chosen_entries, why_left_out
     from workers.cli.progress import progress
 
     with progress() as bars:
@@ -173,7 +200,7 @@ def _compared(options: _Options) -> dict[str, Any]:
                 # Of a small data set the rest can still be told.
                 left_out["new items"] = error.detail
         fitted = []
-        for entry in chosen_entries(entries(tuple(data.features)), options.models):
+        for entry in chosen_entries(_entries(data.features, options), options.models):
             why = why_left_out(entry, data.items)
             if why is None:
                 fitted.append(entry)
@@ -208,6 +235,21 @@ def _compared(options: _Options) -> dict[str, Any]:
         **found,
         "left_out": left_out | found["left_out"],
     }
+
+
+def _entries(modalities: Iterable[str], options: _Options) -> tuple[ModelEntry, ...]:
+    """All models, those that are trained with the settings that were given."""
+    from models.offline.registry import FUSION_NAMES, SEQUENCE_NAME, entries, with_settings
+
+    given = given_settings(
+        epochs=options.epochs,
+        popularity=options.popularity,
+        modality_dropout=options.modality_dropout,
+        temperature=options.temperature,
+        device=None if options.device == "cpu" else options.device,
+    )
+    known = with_settings(entries(tuple(modalities)), (*FUSION_NAMES, SEQUENCE_NAME), given)
+    return with_settings(known, FUSION_NAMES, given_settings(window_s=options.window_s))
 
 
 def _read(options: _Options, bars: Bars) -> OfflineData:

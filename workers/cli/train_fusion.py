@@ -14,12 +14,21 @@ from workers.cli.report_options import output_options
 from workers.cli.training_data import (
     CHECKPOINT_FILE,
     check_before_training,
+    ends_of_run,
     out_option,
     read_training_data,
     seed_option,
     source_options,
 )
+from workers.cli.training_options import (
+    device_option,
+    modality_dropout_option,
+    popularity_option,
+    temperature_option,
+    window_option,
+)
 
+PROTOCOL_NAMES = ("official", "time", "leave-one-out")
 METHODS = ("concat", "gated", "attention", "cascade")
 # By name, so that no worker imports PyTorch.
 _RUN = "models.training.fusion_run"
@@ -37,6 +46,18 @@ _RUN = "models.training.fusion_run"
     show_default=True,
     help="Of a fused vector; a multiple of 4 for attention.",
 )
+@click.option(
+    "--protocol",
+    type=click.Choice(PROTOCOL_NAMES),
+    help="How interactions are split (default: the official split of a folder that has one, else by time).",
+)
+@window_option
+@popularity_option(0.0)
+@modality_dropout_option(
+    0.7, "The chance of each modality of an item to be left out in a step, so that missing ones cost less."
+)
+@temperature_option(0.1)
+@device_option
 @seed_option
 @output_options("what the run reached", "plots")
 def fusion(
@@ -46,6 +67,12 @@ def fusion(
     method: str,
     epochs: int,
     dimension: int,
+    protocol: str | None,
+    window_s: float | None,
+    popularity: float,
+    modality_dropout: float,
+    temperature: float,
+    device: str,
     seed: int,
     cache: Path | None,
     json_file: Path | None,
@@ -59,8 +86,17 @@ def fusion(
     """
     if method == "attention" and dimension % 4:
         raise click.BadParameter("must be a multiple of 4 for attention", param_hint="--dimension")
-    check_before_training(dataset, cache, from_topics=from_topics, with_report=report is not None)
-    found = _trained(dataset, out, {"method": method, "epochs": epochs, "dimension": dimension}, seed, cache)
+    check_before_training(dataset, cache, device, from_topics=from_topics, with_report=report is not None)
+    settings = {
+        "method": method,
+        "epochs": epochs,
+        "dimension": dimension,
+        "window_s": window_s,
+        "popularity": popularity,
+        "modality_dropout": modality_dropout,
+        "temperature": temperature,
+    }
+    found = _trained(dataset, out, protocol, settings, seed, cache, device)
     if json_file is not None:
         write_json(found, json_file)
     if report is not None:
@@ -73,7 +109,13 @@ def fusion(
 
 
 def _trained(
-    dataset: Path | None, out: Path, settings: dict[str, Any], seed: int, cache: Path | None
+    dataset: Path | None,
+    out: Path,
+    protocol: str | None,
+    settings: dict[str, Any],
+    seed: int,
+    cache: Path | None,
+    device: str,
 ) -> dict[str, Any]:
     from hashlib import sha256
 
@@ -84,8 +126,9 @@ def _trained(
     from workers.evaluation.models_in_use import fusion_to_compare
 
     with progress() as bars:
-        source, chosen = read_training_data(dataset, cache, bars)
-        parts = split(source.data, usual_protocol(source.data))
+        ends = ends_of_run(out)
+        source, chosen = read_training_data(dataset, cache, bars, ends)
+        parts = split(source.data, protocol or usual_protocol(source.data))  # type: ignore[arg-type]
         inputs = []
         for modality, rows in source.data.features.items():
             spec = source.encoders.get(modality)  # type: ignore[call-overload]
@@ -112,5 +155,8 @@ def _trained(
             out / CHECKPOINT_FILE,
             lambda done, total: bars("training", done, total),
             in_use=fusion_to_compare(chosen, {**specs, **source.encoders}),
+            histories=parts.histories,
+            device=device,
         )
-    return {"dataset": source.data.name, **found}
+    ends.forget()
+    return {"dataset": source.data.name, "protocol": parts.protocol, **found}

@@ -14,10 +14,17 @@ from workers.cli.report_options import output_options
 from workers.cli.training_data import (
     CHECKPOINT_FILE,
     check_before_training,
+    ends_of_run,
     out_option,
     read_training_data,
     seed_option,
     source_options,
+)
+from workers.cli.training_options import (
+    device_option,
+    modality_dropout_option,
+    popularity_option,
+    temperature_option,
 )
 
 PROTOCOL_NAMES = ("time", "leave-one-out")
@@ -44,20 +51,12 @@ _RUN = "models.training.user_run"
     help="How interactions are split into what is learned from and what is measured by.",
 )
 @click.option("--epochs", type=click.IntRange(min=1), default=20, show_default=True)
-@click.option(
-    "--popularity",
-    type=click.FloatRange(0, 1),
-    default=0.0,
-    show_default=True,
-    help="How much popularity is corrected for: 1 leaves it out of people's vectors.",
+@popularity_option(0.0)
+@modality_dropout_option(
+    0.5, "The share of steps in which items lack some of their modalities, so that missing ones cost less."
 )
-@click.option(
-    "--modality-dropout",
-    type=click.FloatRange(0, 1),
-    default=0.5,
-    show_default=True,
-    help="The share of steps in which items lack some of their modalities, so that missing ones cost less.",
-)
+@temperature_option(0.03)
+@device_option
 @click.option(
     "--new-items",
     type=click.FloatRange(0, 1, max_open=True),
@@ -76,6 +75,8 @@ def user_model(
     epochs: int,
     popularity: float,
     modality_dropout: float,
+    temperature: float,
+    device: str,
     new_items: float,
     seed: int,
     cache: Path | None,
@@ -89,9 +90,14 @@ def user_model(
     beside the user model that settings name, the decayed mean and the person's interests. The bundle has the
     model as ONNX with a manifest; the setting `recommend.user_model` names it to workers.
     """
-    check_before_training(dataset, cache, from_topics=from_topics, with_report=report is not None)
-    settings = {"epochs": epochs, "popularity": popularity, "modality_dropout": modality_dropout}
-    found = _trained(dataset, out, fusion, protocol, settings, new_items, seed, cache)
+    check_before_training(dataset, cache, device, from_topics=from_topics, with_report=report is not None)
+    settings = {
+        "epochs": epochs,
+        "popularity": popularity,
+        "modality_dropout": modality_dropout,
+        "temperature": temperature,
+    }
+    found = _trained(dataset, out, fusion, protocol, settings, new_items, seed, cache, device)
     if json_file is not None:
         write_json(found, json_file)
     if report is not None:
@@ -118,6 +124,7 @@ def _trained(
     new_items: float,
     seed: int,
     cache: Path | None,
+    device: str,
 ) -> dict[str, Any]:
     from models.errors import TrainingError
     from models.evaluation.splits import split
@@ -126,7 +133,8 @@ def _trained(
     from workers.evaluation.models_in_use import user_model_to_compare
 
     with progress() as bars:
-        source, in_use = read_training_data(dataset, cache, bars)
+        ends = ends_of_run(out)
+        source, in_use = read_training_data(dataset, cache, bars, ends)
         if not source.encoders:
             raise TrainingError(
                 f"{source.data.name} came with features of no encoder, and without times: a user model needs "
@@ -147,5 +155,7 @@ def _trained(
             out / CHECKPOINT_FILE,
             bars,
             in_use=user_model_to_compare(in_use, source.encoders, read_by),
+            device=device,
         )
+    ends.forget()
     return {"dataset": source.data.name, **found}

@@ -24,6 +24,7 @@ from streams.topic_reader import TopicReader
 from streams.topics import ITEM_FEATURES
 from workers.encoders_in_use import encoder_registry, specs_in_use
 from workers.evaluation.offline_data import OfflineData, features_by_modality, taken_items
+from workers.evaluation.pinned_ends import PinnedEnds
 from workers.evaluation.retained_topics import retained_events
 from workers.state.item import ItemState, apply
 
@@ -46,7 +47,9 @@ class RetainedItems:
 
 
 def topics_data(
-    settings: Settings, on_progress: Callable[[str, int, int | None], None] = lambda what, done, total: None
+    settings: Settings,
+    on_progress: Callable[[str, int, int | None], None] = lambda what, done, total: None,
+    ends: PinnedEnds | None = None,
 ) -> OfflineData:
     """Interactions and items of a deployment, as `interaction_data` gives those of a data set.
 
@@ -55,13 +58,14 @@ def topics_data(
     Args:
         settings: Kafka and topics, the encoders whose vectors count, weights of actions.
         on_progress: Told what is read, and how many records of it.
+        ends: Where the topics end, if not where they end now.
 
     Raises:
         ConfigurationError, DependencyDownError: Topics are not there or empty, or Kafka does not answer.
         DatasetError: No event counts.
     """
-    items = retained_items(settings, lambda read: on_progress("reading items", read, None))
-    retained = retained_events(settings, lambda read: on_progress("reading events", read, None))
+    items = retained_items(settings, lambda read: on_progress("reading items", read, None), ends)
+    retained = retained_events(settings, lambda read: on_progress("reading events", read, None), ends)
     name = f"the topics {settings.topics.prefix}*"
     taken = taken_items(name, list(items.features), _once(retained.events), settings.profile)
     refused = list(items.refused)
@@ -80,13 +84,16 @@ def topics_data(
 
 
 def retained_items(
-    settings: Settings, on_progress: Callable[[int], None] = lambda read: None
+    settings: Settings,
+    on_progress: Callable[[int], None] = lambda read: None,
+    ends: PinnedEnds | None = None,
 ) -> RetainedItems:
     """The items that are declared and not withdrawn, with what the encoders in use made of them.
 
     Args:
         settings: Kafka, topics and encoders.
         on_progress: Told how many records were read.
+        ends: Where to end, if not now.
 
     Raises:
         ConfigurationError: The topic does not exist, or holds no item or no vector that counts.
@@ -97,7 +104,8 @@ def retained_items(
     states: dict[str, ItemState] = {}
     unreadable = 0
     with TopicReader(settings.kafka, topic, "beginning") as reader:
-        for number, record in enumerate(reader.read_to_end(), 1):
+        until = (ends or PinnedEnds()).of(reader, topic)
+        for number, record in enumerate(reader.read_to_end(until), 1):
             on_progress(number)
             if record.value is None:
                 continue  # a feature of an item that was withdrawn, which its declaration says

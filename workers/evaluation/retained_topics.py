@@ -25,6 +25,7 @@ from streams.topic_names import TopicNames
 from streams.topic_reader import TopicReader
 from streams.topics import ERASURES
 from workers.erased_people import ErasedPeople
+from workers.evaluation.pinned_ends import PinnedEnds
 from workers.event_times import counted_time
 from workers.feature_records import VERSION_HEADER
 from workers.serving_space import serving_space
@@ -87,13 +88,16 @@ def take_vector(updater: IndexUpdater, record: Record) -> None:
 
 
 def retained_events(
-    settings: Settings, on_progress: Callable[[int], None] = lambda read: None
+    settings: Settings,
+    on_progress: Callable[[int], None] = lambda read: None,
+    ends: PinnedEnds | None = None,
 ) -> RetainedEvents:
     """Every event that Kafka still holds.
 
     Args:
         settings: Kafka and topics.
         on_progress: Told how many records were read.
+        ends: Where to end, if not now. Who was forgotten since is left out all the same.
 
     Raises:
         ConfigurationError, DependencyDownError: As `retained_index`.
@@ -103,7 +107,8 @@ def retained_events(
     found: list[tuple[tuple[int, int, int], DatasetEvent]] = []
     refused = 0
     with TopicReader(settings.kafka, topic, "beginning") as reader:
-        for number, record in enumerate(reader.read_to_end(), 1):
+        until = (ends or PinnedEnds()).of(reader, topic)
+        for number, record in enumerate(reader.read_to_end(until), 1):
             on_progress(number)
             try:
                 event = decode_record(record, Event)

@@ -288,6 +288,19 @@ def test_records_are_read_by_offset(client: FreshetClient, settings: Settings, n
         assert reader.read_at(99, 0) is None
 
 
+def test_a_reader_ends_where_the_topic_ended_before(
+    client: FreshetClient, settings: Settings, names: TopicNames
+) -> None:
+    client.publish_events(event(number) for number in range(5))
+    with TopicReader(settings.kafka, names.events, "beginning") as reader:
+        ends = reader.ends()
+        client.publish_events(event(number) for number in range(5, 9))
+        found = [decode_record(record, Event).event_id for record in reader.read_to_end(ends)]
+        assert found == ["0", "1", "2", "3", "4"]
+        reader.seek_to_beginning()
+        assert list(reader.read_to_end({})) == []
+
+
 def test_dead_letters_are_listed_once_and_replayed(
     client: FreshetClient, settings: Settings, names: TopicNames
 ) -> None:

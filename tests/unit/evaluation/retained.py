@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -54,8 +54,15 @@ class _Reader:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def read_to_end(self) -> Iterator[Record]:
-        return iter(self._records)
+    def ends(self) -> dict[int, int]:
+        ends: dict[int, int] = {}
+        for record in self._records:
+            ends[record.partition] = record.offset + 1
+        return ends
+
+    def read_to_end(self, ends: Mapping[int, int] | None = None) -> Iterator[Record]:
+        until = self.ends() if ends is None else ends
+        return (one for one in self._records if one.offset < until.get(one.partition, 0))
 
 
 def feature_messages(dataset: Dataset, settings: Settings) -> list[FeatureMessage]:

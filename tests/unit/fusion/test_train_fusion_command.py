@@ -13,6 +13,7 @@ pytest.importorskip("torch", reason="the extra `train` is not installed")
 
 from models.datasets import open_dataset
 from models.encoders.registry import EncoderRegistry
+from models.errors import TrainingError
 from models.fusion.trained import TrainedFusion
 from streams.settings import FusionSettings, Settings
 from tests.unit.evaluation.retained import FakeTopics, event_records, feature_messages, feature_records
@@ -152,6 +153,70 @@ def test_what_topics_hold_trains_a_fusion_that_their_workers_use(
     assert found["dataset"] == "the topics freshet.*"
     settings = Settings(fusion=FusionSettings(bundle=out))
     assert fusion_in_use(settings, encoder_registry(settings)).dimension == 16
+
+
+def test_a_stopped_run_goes_on_with_what_topics_held_when_it_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset, settings = open_dataset(write_dataset(tmp_path / "tiny")), Settings()
+    published = list(dataset.events())
+    topics = FakeTopics(monkeypatch)
+    topics.publish(feature_records(settings, feature_messages(dataset, settings)))
+    topics.publish(event_records(settings, published[:-4]), round(START.timestamp() * 1_000))
+    whole = trained(None, tmp_path / "whole")
+    out = tmp_path / "bundle"
+    with monkeypatch.context() as stopped:
+        stopped.setattr("models.training.fusion_run.export_fusion", _stop)
+        assert run(["train", "fusion", "--from-topics", "--out", str(out), *SMALL]) == 1
+    topics.publish(event_records(settings, published[-4:]), round(START.timestamp() * 1_000) + 60_000)
+    resumed = trained(None, out)
+    assert resumed["model_sha256"] == whole["model_sha256"]
+    assert sorted(path.name for path in out.iterdir()) == ["manifest.json", "model.onnx"]
+    # Once it is done, the next run reads what has come since.
+    assert trained(None, out)["data_sha256"] != whole["data_sha256"]
+
+
+def _stop(*_: object) -> None:
+    raise TrainingError("stopped")
+
+
+def test_how_it_learns_is_told_by_options_and_kept_with_the_bundle(tmp_path: Path) -> None:
+    out = tmp_path / "bundle"
+    given = ["--popularity", "0.5", "--modality-dropout", "0.2", "--temperature", "0.3"]
+    data = write_dataset(tmp_path / "tiny")
+    found = trained(data, out, *given, "--window-s", "86400", "--protocol", "leave-one-out")
+    assert found["protocol"] == "leave-one-out"
+    settings = json.loads((out / "manifest.json").read_text())["settings"]
+    wanted = {"popularity": 0.5, "modality_dropout": 0.2, "temperature": 0.3, "window_s": 86_400.0}
+    assert {name: settings[name] for name in wanted} == wanted
+    # At another pace the same data teach something else.
+    assert trained(data, tmp_path / "other", *given[:4])["model_sha256"] != found["model_sha256"]
+
+
+def test_a_window_on_data_without_times_is_the_persons_mistake(
+    presplit: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["train", "fusion", "--dataset", str(presplit), "--out", str(tmp_path / "out")]
+    assert run([*given, "--window-s", "60"]) == 1
+    told = capsys.readouterr().err
+    assert "times of events, which the data set lacks" in told
+    assert "Traceback" not in told
+
+
+def test_models_are_compared_with_the_settings_that_are_given(tmp_path: Path) -> None:
+    data, file = write_dataset(tmp_path / "tiny"), tmp_path / "found.json"
+    names = ("popularity", "fusion-gated", "user-sequence")
+    given = ["evaluate", "offline", "--dataset", str(data), "--models", ",".join(names), "--seeds", "1"]
+    given += ["--no-masks", "--cold-items", "0", "--json", str(file), "--protocol", "leave-one-out"]
+    assert (
+        run([*given, "--epochs", "2", "--modality-dropout", "0", "--window-s", "86400", "--device", "auto"])
+        == 0
+    )
+    models = json.loads(file.read_text())["models"]
+    common = {"epochs": 2, "modality_dropout": 0.0, "device": "auto"}
+    assert models["fusion-gated"]["settings"] == {"method": "gated", **common, "window_s": 86_400.0}
+    assert models["user-sequence"]["settings"] == common
+    assert models["popularity"]["settings"] == {}
 
 
 def test_features_that_came_with_a_data_set_do_not_serve(presplit: Path, tmp_path: Path) -> None:
