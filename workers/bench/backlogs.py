@@ -35,6 +35,7 @@ from streams.producer import Publisher
 from streams.records import Outgoing
 from streams.settings import Settings
 from streams.topic_names import TopicNames
+from workers.bench import learning
 from workers.bench.catalogue import World
 from workers.bench.media_samples import MAKERS, title
 from workers.encoders_in_use import encoder_registry, encoders_in_use, fusion_in_use
@@ -102,6 +103,14 @@ async def fill(work: str, settings: Settings, count: int) -> int:
             return await publish(settings, _features(topics, settings, count))
         case "recommend":
             return await _requests(topics, settings, count)
+        case "explain":
+            await _publish_items(topics, settings)
+            return await publish(settings, _asked_for_words(topics, count))
+        case "learn":
+            await _publish_items(topics, settings)
+            async with Publisher(settings) as publisher:
+                await learning.nothing_learned(settings, topics, publisher)
+            return await publish(settings, learning.changes(topics.profiles, settings, count, ITEMS))
         case "join":
             return await publish(settings, _lists_and_changes(topics, count))
         case _:
@@ -148,8 +157,7 @@ def _features(topics: TopicNames, settings: Settings, count: int) -> Iterator[Ou
 
 
 async def _requests(topics: TopicNames, settings: Settings, count: int) -> int:
-    fusion = fusion_in_use(settings, encoder_registry(settings))
-    await publish(settings, World(ITEMS, fusion.dimension, PEOPLE).vectors(topics.item_vectors(fusion.space)))
+    await _publish_items(topics, settings)
     await put_profiles(settings, count, HISTORY)
     return await publish(
         settings,
@@ -162,6 +170,11 @@ async def _requests(topics: TopicNames, settings: Settings, count: int) -> int:
             for number in range(count)
         ),
     )
+
+
+async def _publish_items(topics: TopicNames, settings: Settings) -> None:
+    fusion = fusion_in_use(settings, encoder_registry(settings))
+    await publish(settings, World(ITEMS, fusion.dimension, PEOPLE).vectors(topics.item_vectors(fusion.space)))
 
 
 async def put_profiles(settings: Settings, people: int, history: int, items: int = ITEMS) -> None:
@@ -188,6 +201,40 @@ def profile_write(settings: Settings, number: int, history: int, items: int = IT
     ]
     profile, _ = apply_events(new_profile(user_id), clicks, transition_settings(settings.profile))
     return Write(profile_key(user_id), MISSING, pack_version(profile.version) + encode_profile(profile))
+
+
+def _asked_for_words(topics: TopicNames, count: int) -> Iterator[Outgoing]:
+    """Lists of ten items with three reasons each that ask for words, each for somebody else."""
+    chance, at = random.Random(6), datetime.now(UTC)
+    for number in range(count):
+        shown = Recommendation(
+            recommendation_id=f"list-{number}",
+            user_id=f"person-{number}",
+            profile_version=1,
+            cause=Cause(kind="request", id=f"request-{number}"),
+            items=[
+                RecommendedItem(
+                    item_id=f"item-{item}",
+                    score=1.0,
+                    reasons=[
+                        Reason(
+                            kind="content",
+                            contribution=0.6,
+                            item_id=f"item-{chance.randrange(ITEMS)}",
+                            action="click",
+                        ),
+                        Reason(kind="popularity", contribution=0.3),
+                        Reason(kind="freshness", contribution=0.1),
+                    ],
+                )
+                for item in chance.sample(range(ITEMS), 10)
+            ],
+            model="base.bench",
+            generated_at=at,
+            complete=True,
+            explain=True,
+        )
+        yield Outgoing(topics.recommendations, shown.user_id.encode(), encode(shown))
 
 
 def _lists_and_changes(topics: TopicNames, count: int) -> Iterator[Outgoing]:
