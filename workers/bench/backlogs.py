@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import random
-from collections.abc import Iterable, Iterator
+import uuid
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 
@@ -49,6 +50,9 @@ ITEMS = 10_000
 HISTORY = 50
 _AT_ONCE = 1_000
 _PROFILES_AT_ONCE = 200
+
+Named = Callable[[str, int], str]
+"""What something is of, and its number → its id."""
 
 
 async def publish(settings: Settings, records: Iterable[Outgoing]) -> int:
@@ -177,25 +181,42 @@ async def _publish_items(topics: TopicNames, settings: Settings) -> None:
     await publish(settings, World(ITEMS, fusion.dimension, PEOPLE).vectors(topics.item_vectors(fusion.space)))
 
 
-async def put_profiles(settings: Settings, people: int, history: int, items: int = ITEMS) -> None:
+def short_id(kind: str, number: int) -> str:
+    """About ten characters."""
+    return f"{kind}-{number}"
+
+
+def uuid_id(kind: str, number: int) -> str:
+    """36 characters."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, short_id(kind, number)))
+
+
+async def put_profiles(
+    settings: Settings, people: int, history: int, items: int = ITEMS, named: Named = short_id
+) -> None:
     """Store profiles as the profile role does, of people who clicked so many items, one an hour."""
     store = RedisStateStore(settings.redis, settings.topics.prefix)
     try:
         for begin in range(0, people, _PROFILES_AT_ONCE):
             numbers = range(begin, min(begin + _PROFILES_AT_ONCE, people))
-            writes = [profile_write(settings, number, history, items) for number in numbers]
+            writes = [profile_write(settings, number, history, items, named) for number in numbers]
             await store.commit("bench", StateChange(writes=writes))
     finally:
         await store.aclose()
 
 
-def profile_write(settings: Settings, number: int, history: int, items: int = ITEMS) -> Write:
+def profile_write(
+    settings: Settings, number: int, history: int, items: int = ITEMS, named: Named = short_id
+) -> Write:
     """The write that stores a stranger's profile after so many events."""
     chance = random.Random(number)
-    user_id, now_ms = f"person-{number}", round(datetime.now(UTC).timestamp() * 1_000)
+    user_id, now_ms = named("person", number), round(datetime.now(UTC).timestamp() * 1_000)
     clicks = [
         ProfileEvent(
-            f"event-{number}-{k}", f"item-{chance.randrange(items)}", "click", now_ms - 3_600_000 * k
+            named(f"event-{number}", k),
+            named("item", chance.randrange(items)),
+            "click",
+            now_ms - 3_600_000 * k,
         )
         for k in range(history)
     ]

@@ -1,10 +1,10 @@
 """Part (e): time and recall of the 50 items nearest to a vector of taste, beside an exact search.
 
 Both search the same unit vectors with the same queries, one at a time, on one thread of this process. Vectors
-are made up: in groups, and such as are about as hard to search as those of real text. The baseline is an exact
-search of a bare float32 matrix in NumPy: product, partition, sort. Under changes, each query comes after ten
-items were put in or moved and two were taken out, and recall is against an exact search of what is there at
-that moment; its baseline for the time of a change is an assignment to the bare matrix.
+are made up: in groups, or about as hard to search as those of real text. The baseline is an exact search of a
+bare float32 matrix in NumPy: product, partition, sort. Under changes, each query comes after ten items were
+put in or moved and two were taken out, and recall is against an exact search of what is there at that moment;
+its baseline for the time of a change is an assignment to the bare matrix.
 """
 
 from __future__ import annotations

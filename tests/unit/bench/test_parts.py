@@ -1,4 +1,4 @@
-"""Rows of parts: those that are promised are there, each beside its baseline, in the format that is written."""
+"""Rows of parts: what is promised is there, beside their baselines, in the format that is written."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from workers.bench import encode, retrieval, scaling, throughput
+from streams.settings import Settings
+from workers.bench import encode, memory, retrieval, scaling, throughput
+from workers.bench.backlogs import Named
 from workers.bench.clock import Taken
 from workers.bench.rows import Row, write_rows
 from workers.bench.run import Bench
@@ -21,7 +23,7 @@ BENCH = Bench(size="tiny", flags={})
 
 
 def written(rows: Sequence[Row], folder: Path) -> list[dict[str, Any]]:
-    """Rows as they are read from the file; each has the promised fields, and a ratio where it has a baseline."""
+    """Rows as they are read from the file; each has the promised fields, and the ratio to its baseline."""
     write_rows(rows, folder / "rows.json")
     read: list[dict[str, Any]] = json.loads((folder / "rows.json").read_text())
     assert read
@@ -47,7 +49,7 @@ def nothing_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def deployment(
         self: Bench, workers: object, flags: object = None, folder: object = None
     ) -> Iterator[Any]:
-        yield SimpleNamespace(data_folder=tmp_path, poll=lambda: None)
+        yield SimpleNamespace(data_folder=tmp_path, poll=lambda: None, settings=Settings(), flags={})
 
     monkeypatch.setattr(Bench, "deployment", deployment)
 
@@ -85,6 +87,25 @@ def test_scaling_is_beside_one_worker(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert [one["ratio"] for one in rows] == pytest.approx([1.0, 1.6, 1.7])
 
 
+@pytest.mark.usefixtures("nothing_starts")
+def test_people_in_redis_with_ids_of_both_lengths(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    used = 0
+
+    async def put(settings: Settings, people: int, history: int, *, named: Named) -> None:
+        nonlocal used
+        used += people * history * len(named("item", 1_234))
+
+    monkeypatch.setattr(memory, "put_profiles", put)
+    monkeypatch.setattr(memory, "_used", lambda deployment: used)
+    rows = written(memory._people_in_redis(BENCH), tmp_path)
+    found = {(one["setting"]["events_a_person"], one["setting"]["ids"]): one for one in rows}
+    assert found.keys() == {(history, ids) for history in memory.HISTORIES for ids in ("short", "UUID")}
+    for (history, ids), one in found.items():
+        assert one["value"] == history * (9 if ids == "short" else 36)
+    # The baseline is of events with the same ids.
+    assert found[20, "UUID"]["baseline"] > found[20, "short"]["baseline"] + 20 * 60
+
+
 def test_retrieval_as_it_is_measured(tmp_path: Path) -> None:
     rows = written(retrieval.measure(BENCH), tmp_path)
     for kind, dimension in retrieval.CASES:
@@ -99,7 +120,8 @@ def test_retrieval_as_it_is_measured(tmp_path: Path) -> None:
         assert mine["recall"]["value"] == mine["recall_under_changes"]["value"] == 1.0
 
 
-def test_encode_as_it_is_measured(tmp_path: Path) -> None:
+def test_encode_as_it_is_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(encode, "_ITEMS", 4)
     rows = written(encode.measure(BENCH), tmp_path)
     assert {one["setting"]["modality"] for one in rows} == {"text", "image", "audio", "video"}
     assert all(one["ratio"] > 0 for one in rows)
