@@ -98,26 +98,25 @@ class _Cells:
             int64 [n], uint64 [words, n].
         """
         cells = np.argsort(-(self.centres @ direction), kind="stable")
-        begins, ends = self.starts[cells], self.starts[cells + 1]
-        held = np.cumsum(ends - begins)
+        begins = self.starts[cells]
+        sizes = self.starts[cells + 1] - begins
+        held = np.cumsum(sizes)
         asked = codes
         while True:
             count = int(np.searchsorted(held, asked)) + 1
-            parts = [
-                slice(*part) for part in zip(begins[:count].tolist(), ends[:count].tolist(), strict=True)
-            ]
-            rows = np.concatenate([self.order[:0], *(self.order[part] for part in parts)])
-            kept = wanted[rows]
+            # The places of these cells one after the other, each cell's from where it begins.
+            places = np.repeat(begins[:count] - (held - sizes)[:count], sizes[:count])
+            places += np.arange(len(places))
+            rows = self.order.take(places)
+            kept = wanted.take(rows)
             found = np.count_nonzero(kept)
             if found >= codes or count >= len(held):
                 break
             # Many are not wanted, as where a filter leaves few.
             asked *= 2
-        laid = np.concatenate([self.laid[:, :0], *(self.laid[:, part] for part in parts)], axis=1)
         if found < len(rows):
-            places = np.flatnonzero(kept)
-            rows, laid = rows.take(places), laid.take(places, axis=1)
-        return rows, laid
+            places, rows = places[kept], rows[kept]
+        return rows, self.laid.take(places, axis=1)
 
 
 class Neighbourhoods:
