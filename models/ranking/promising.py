@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from models.ranking.selection import near_top
 from models.retrieval.columns import Mask
 from models.retrieval.index import ItemIndex
-from models.retrieval.neighbourhoods import least_near
 
 # Of the most popular and of the newest items each, at least.
 _LEAST = 256
+# Of the nearest more, as popularity and age make one of them better than another.
+_LEAST_NEAR = 4_096
 _PLACES = 8
 
 
@@ -32,7 +33,7 @@ def promising_rows(
         count: Places of the list.
     """
     least = max(_LEAST, count)
-    near = index.near(direction.astype(np.float32), eligible, max(least_near(index.rows), _PLACES * count))
+    near = index.near(direction.astype(np.float32), eligible, max(_LEAST_NEAR, _PLACES * count))
     popularity = np.where(eligible, index.popularity(), np.float32(-np.inf))
     popular = near_top(popularity, index.hashes, least, 0.0)
     promising = np.zeros(index.rows, np.bool_)

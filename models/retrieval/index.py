@@ -300,9 +300,8 @@ class ItemIndex:
     def near(self, direction: NDArray[np.float32], eligible: Mask, least: int) -> NDArray[np.int64]:
         """Eligible rows whose vectors may lie near a direction, at least ``least`` where there are so many.
 
-        See `models.retrieval.neighbourhoods`: the nearest of all are among them where vectors lie in groups.
-        Where they have no structure most are missed: of the nearest 60 of 100,000 random directions about one
-        in eight is found with ``least`` 4,096. Rising rows, int64 [n].
+        See `models.retrieval.neighbourhoods`: of vectors in groups the nearest of all are among them, of
+        those of text nearly all. Where they have no structure half are missed. Rising rows, int64 [n].
         """
         return self._neighbourhoods.near(direction, self.vectors, self.hashes, eligible, least)
 

@@ -58,8 +58,8 @@ def nearest_each(
 def best_near(
     index: ItemIndex, centre: NDArray[np.float32], eligible: NDArray[np.bool_], budget: int
 ) -> NDArray[np.int64]:
-    """The nearest rows of those whose cells are the nearest, best first, int64 [≤ budget]."""
-    rows = index.near(centre, eligible, least_near(index.rows))
+    """The nearest rows of those that may be, see `ItemIndex.near`; best first, int64 [≤ budget]."""
+    rows = index.near(centre, eligible, least_near(budget))
     near = dot_products(index.vectors, rows, centre)
     return rows[best_rows(near, index.hashes[rows], np.arange(len(rows)), budget)]
 

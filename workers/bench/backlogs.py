@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import random
-from collections.abc import Iterable, Iterator
+import uuid
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 
@@ -35,6 +36,7 @@ from streams.producer import Publisher
 from streams.records import Outgoing
 from streams.settings import Settings
 from streams.topic_names import TopicNames
+from workers.bench import learning
 from workers.bench.catalogue import World
 from workers.bench.media_samples import MAKERS, title
 from workers.encoders_in_use import encoder_registry, encoders_in_use, fusion_in_use
@@ -48,6 +50,9 @@ ITEMS = 10_000
 HISTORY = 50
 _AT_ONCE = 1_000
 _PROFILES_AT_ONCE = 200
+
+Named = Callable[[str, int], str]
+"""What something is of, and its number → its id."""
 
 
 async def publish(settings: Settings, records: Iterable[Outgoing]) -> int:
@@ -102,6 +107,14 @@ async def fill(work: str, settings: Settings, count: int) -> int:
             return await publish(settings, _features(topics, settings, count))
         case "recommend":
             return await _requests(topics, settings, count)
+        case "explain":
+            await _publish_items(topics, settings)
+            return await publish(settings, _asked_for_words(topics, count))
+        case "learn":
+            await _publish_items(topics, settings)
+            async with Publisher(settings) as publisher:
+                await learning.nothing_learned(settings, topics, publisher)
+            return await publish(settings, learning.changes(topics.profiles, settings, count, ITEMS))
         case "join":
             return await publish(settings, _lists_and_changes(topics, count))
         case _:
@@ -148,8 +161,7 @@ def _features(topics: TopicNames, settings: Settings, count: int) -> Iterator[Ou
 
 
 async def _requests(topics: TopicNames, settings: Settings, count: int) -> int:
-    fusion = fusion_in_use(settings, encoder_registry(settings))
-    await publish(settings, World(ITEMS, fusion.dimension, PEOPLE).vectors(topics.item_vectors(fusion.space)))
+    await _publish_items(topics, settings)
     await put_profiles(settings, count, HISTORY)
     return await publish(
         settings,
@@ -164,30 +176,86 @@ async def _requests(topics: TopicNames, settings: Settings, count: int) -> int:
     )
 
 
-async def put_profiles(settings: Settings, people: int, history: int, items: int = ITEMS) -> None:
+async def _publish_items(topics: TopicNames, settings: Settings) -> None:
+    fusion = fusion_in_use(settings, encoder_registry(settings))
+    await publish(settings, World(ITEMS, fusion.dimension, PEOPLE).vectors(topics.item_vectors(fusion.space)))
+
+
+def short_id(kind: str, number: int) -> str:
+    """About ten characters."""
+    return f"{kind}-{number}"
+
+
+def uuid_id(kind: str, number: int) -> str:
+    """36 characters."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, short_id(kind, number)))
+
+
+async def put_profiles(
+    settings: Settings, people: int, history: int, items: int = ITEMS, named: Named = short_id
+) -> None:
     """Store profiles as the profile role does, of people who clicked so many items, one an hour."""
     store = RedisStateStore(settings.redis, settings.topics.prefix)
     try:
         for begin in range(0, people, _PROFILES_AT_ONCE):
             numbers = range(begin, min(begin + _PROFILES_AT_ONCE, people))
-            writes = [profile_write(settings, number, history, items) for number in numbers]
+            writes = [profile_write(settings, number, history, items, named) for number in numbers]
             await store.commit("bench", StateChange(writes=writes))
     finally:
         await store.aclose()
 
 
-def profile_write(settings: Settings, number: int, history: int, items: int = ITEMS) -> Write:
+def profile_write(
+    settings: Settings, number: int, history: int, items: int = ITEMS, named: Named = short_id
+) -> Write:
     """The write that stores a stranger's profile after so many events."""
     chance = random.Random(number)
-    user_id, now_ms = f"person-{number}", round(datetime.now(UTC).timestamp() * 1_000)
+    user_id, now_ms = named("person", number), round(datetime.now(UTC).timestamp() * 1_000)
     clicks = [
         ProfileEvent(
-            f"event-{number}-{k}", f"item-{chance.randrange(items)}", "click", now_ms - 3_600_000 * k
+            named(f"event-{number}", k),
+            named("item", chance.randrange(items)),
+            "click",
+            now_ms - 3_600_000 * k,
         )
         for k in range(history)
     ]
     profile, _ = apply_events(new_profile(user_id), clicks, transition_settings(settings.profile))
     return Write(profile_key(user_id), MISSING, pack_version(profile.version) + encode_profile(profile))
+
+
+def _asked_for_words(topics: TopicNames, count: int) -> Iterator[Outgoing]:
+    """Lists of ten items with three reasons each that ask for words, each for somebody else."""
+    chance, at = random.Random(6), datetime.now(UTC)
+    for number in range(count):
+        shown = Recommendation(
+            recommendation_id=f"list-{number}",
+            user_id=f"person-{number}",
+            profile_version=1,
+            cause=Cause(kind="request", id=f"request-{number}"),
+            items=[
+                RecommendedItem(
+                    item_id=f"item-{item}",
+                    score=1.0,
+                    reasons=[
+                        Reason(
+                            kind="content",
+                            contribution=0.6,
+                            item_id=f"item-{chance.randrange(ITEMS)}",
+                            action="click",
+                        ),
+                        Reason(kind="popularity", contribution=0.3),
+                        Reason(kind="freshness", contribution=0.1),
+                    ],
+                )
+                for item in chance.sample(range(ITEMS), 10)
+            ],
+            model="base.bench",
+            generated_at=at,
+            complete=True,
+            explain=True,
+        )
+        yield Outgoing(topics.recommendations, shown.user_id.encode(), encode(shown))
 
 
 def _lists_and_changes(topics: TopicNames, count: int) -> Iterator[Outgoing]:

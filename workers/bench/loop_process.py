@@ -29,6 +29,7 @@ from streams.topic_ids import fetch_topic_ids
 from streams.topic_names import TopicNames
 from workers.bench import plain_loops
 from workers.bench.clock import Clock, Taken
+from workers.bench.learning import learn_in_plain_loop, learn_through_role
 from workers.flags import CONFIG_ENVIRONMENT, Flags, environment_of, inherited_flags
 from workers.metered import MeteredProcessor, MeteredPublisher
 from workers.roles import ROLES, Role
@@ -140,6 +141,9 @@ async def _through_driver(
 
 
 async def _run(spec: Spec, settings: Settings) -> Taken:
+    if spec.work == "learn":
+        learn = learn_in_plain_loop if spec.through == "plain" else learn_through_role
+        return await learn(settings, spec.records)
     if spec.work in ROLES:
         return await _run_role(spec.work, spec, settings)
     if spec.through == "plain":

@@ -1,10 +1,10 @@
 """Part (e): time and recall of the 50 items nearest to a vector of taste, beside an exact search.
 
-Both search the same clustered unit vectors with the same queries, one at a time, on one thread of this
-process. The baseline is an exact search of a bare float32 matrix in NumPy: product, partition, sort. Under
-changes, each query comes after ten items were put in or moved and two were taken out, and recall is against
-an exact search of what is there at that moment; its baseline for the time of a change is an assignment to the
-bare matrix.
+Both search the same unit vectors with the same queries, one at a time, on one thread of this process. Vectors
+are made up: in groups, or about as hard to search as those of real text. The baseline is an exact search of a
+bare float32 matrix in NumPy: product, partition, sort. Under changes, each query comes after ten items were
+put in or moved and two were taken out, and recall is against an exact search of what is there at that moment;
+its baseline for the time of a change is an assignment to the bare matrix.
 """
 
 from __future__ import annotations
@@ -20,19 +20,20 @@ from models.retrieval import ItemIndex
 from models.retrieval.neighbourhoods import is_large
 from models.sources.interests import best_near
 from models.sources.proposals import best_rows
-from workers.bench.catalogue import clustered_vectors
+from workers.bench.catalogue import clustered_vectors, textlike_vectors
 from workers.bench.percentiles import label, median, percentile
-from workers.bench.rows import Row, row
+from workers.bench.rows import Row, Setting, row
 from workers.bench.run import Bench
 
 COUNT = 50
-DIMENSIONS = (128, 256)
+CASES = (("in groups", 128), ("in groups", 256), ("text-like", 128))
 PUT_PER_QUERY = 10
 REMOVED_PER_QUERY = 2
 _NOW_MS = 1_760_000_000_000
 
 Vectors = NDArray[np.float32]
 T = TypeVar("T")
+_MAKERS = {"in groups": clustered_vectors, "text-like": textlike_vectors}
 
 
 def nearest(index: ItemIndex, query: Vectors, count: int) -> list[str]:
@@ -51,15 +52,15 @@ def measure(bench: Bench) -> list[Row]:
     queries = bench.sized(tiny=10, short=200, long=1_000)
     rows: list[Row] = []
     for items in sizes:
-        for dimension in DIMENSIONS:
-            bench.say(f"  {items:,} vectors of {dimension}")
-            rows += _rows(items, dimension, queries)
+        for kind, dimension in CASES:
+            bench.say(f"  {items:,} vectors of {dimension}, {kind}")
+            rows += _rows(kind, items, dimension, queries)
     return rows
 
 
-def _rows(items: int, dimension: int, queries: int) -> list[Row]:
+def _rows(kind: str, items: int, dimension: int, queries: int) -> list[Row]:
     random = np.random.default_rng(11)
-    made, _ = clustered_vectors(items + queries, dimension, random)
+    made, _ = _MAKERS[kind](items + queries, dimension, random)
     vectors, asked = made[:items], made[items:]
     index = ItemIndex(dimension)
     started_s = time.perf_counter()
@@ -68,7 +69,7 @@ def _rows(items: int, dimension: int, queries: int) -> list[Row]:
     put_us = 1e6 * (time.perf_counter() - started_s) / items
     # As a worker does before its first list.
     index.warm_up(())
-    setting = {"items": items, "dimension": dimension, "count": COUNT}
+    setting: Setting = {"items": items, "dimension": dimension, "vectors": kind, "count": COUNT}
     found_ms, exact_ms, recalls = [], [], []
     for query in asked:
         taken_ms, found = _timed(lambda query=query: nearest(index, query, COUNT))  # type: ignore[misc]
@@ -102,13 +103,13 @@ def _under_changes(
     index: ItemIndex,
     asked: Vectors,
     exact_ms: float,
-    setting: dict[str, int],
+    setting: Setting,
     random: np.random.Generator,
 ) -> list[Row]:
-    items, dimension = setting["items"], setting["dimension"]
+    items, make = int(setting["items"]), _MAKERS[str(setting["vectors"])]
     taken, recalls = [], []
     for number, query in enumerate(asked):
-        moved, _ = clustered_vectors(PUT_PER_QUERY, dimension, random)
+        moved, _ = make(PUT_PER_QUERY, index.dimension, random)
         # The first is near to what is asked for: an index that is behind would miss it.
         moved[0] = query
         for place, vector in enumerate(moved):
@@ -123,7 +124,7 @@ def _under_changes(
         live = np.flatnonzero(index.live)
         best = live[_exact(index.vectors[live], query, COUNT)]
         recalls.append(len({index.item_id(at) for at in best.tolist()} & set(found)) / COUNT)
-    setting = setting | {"put_per_query": PUT_PER_QUERY, "removed_per_query": REMOVED_PER_QUERY}
+    setting = {**setting, "put_per_query": PUT_PER_QUERY, "removed_per_query": REMOVED_PER_QUERY}
     return [
         row("retrieval_under_changes_p50", median(taken), "ms", exact_ms, setting),
         row("recall_under_changes", sum(recalls) / len(recalls), f"recall@{COUNT}", 1.0, setting),

@@ -14,8 +14,8 @@ from streams.fields import Modality
 from streams.settings import Settings
 from streams.topic_names import TopicNames
 from streams.topics import EVENTS, ITEM_FEATURES, ITEM_VECTORS, ITEMS, PROFILES, RECOMMENDATIONS
-from workers.bench import backlogs
-from workers.bench.catalogue import World, clustered_vectors
+from workers.bench import backlogs, learning
+from workers.bench.catalogue import World, clustered_vectors, textlike_vectors
 from workers.bench.media_samples import film, picture, sound, title
 from workers.state.store import VERSION_BYTES
 
@@ -94,3 +94,38 @@ def test_media_can_be_decoded_and_differ() -> None:
     assert sound(1) != sound(2)
     assert film(1) != film(2)
     assert title(1) == title(1) != title(2)
+
+
+def test_vectors_like_those_of_text_are_harder_to_tell_apart_than_groups() -> None:
+    for dimension in (64, 128):
+        vectors, topic_of = textlike_vectors(6_000, dimension, np.random.default_rng(0))
+        assert vectors.shape == (6_000, dimension)
+        assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(6_000), abs=1e-5)
+        counts = np.sort(np.bincount(topic_of))[::-1]
+        assert counts[:20].mean() > 4 * counts[1_000:1_100].mean()
+        cosines = vectors @ vectors[0]
+        same = topic_of == topic_of[0]
+        same[0] = False
+        assert cosines[same].mean() > 0.3
+        # What is of another topic may be nearer than what is of the same: groups have no border.
+        assert cosines[~same].max() > np.median(cosines[same])
+
+
+def test_profiles_change_by_one_event_each_after_a_history() -> None:
+    made = [
+        decode_value(one.value or b"", PROFILES)
+        for one in learning.changes("profiles", Settings(), learning.PEOPLE + 20, 500)
+    ]
+    assert len(made) == learning.PEOPLE + 20
+    assert len({one.user_id for one in made}) == learning.PEOPLE
+    assert all(len(one.applied) == 1 for one in made)
+    first, again = (one for one in made if one.user_id == "person-3")
+    assert (first.version, again.version) == (learning.HISTORY + 1, learning.HISTORY + 2)
+    assert decode_profile(again.state).item_ids[-1] == again.applied[0].item_id
+
+
+def test_lists_that_ask_for_words_are_each_for_somebody_else() -> None:
+    made = [decode_value(one.value or b"", RECOMMENDATIONS) for one in backlogs._asked_for_words(TOPICS, 5)]
+    assert all(one.explain for one in made)
+    assert len({one.user_id for one in made}) == 5
+    assert sum(one.contribution for one in made[0].items[0].reasons) == pytest.approx(1.0)

@@ -74,6 +74,9 @@ def test_many_items_lie_in_smaller_cells(
     monkeypatch.setattr(neighbourhoods, "CELLS", 16)
     monkeypatch.setattr(neighbourhoods, "MORE_CELLS", 64)
     monkeypatch.setattr(neighbourhoods, "MANY_ROWS", ITEMS // 2)
+    by_code = neighbourhoods.nearest_codes
+    monkeypatch.setattr(neighbourhoods, "_CODES_SHARE", ITEMS)
+    monkeypatch.setattr(neighbourhoods, "nearest_codes", lambda differing, _: np.ones(len(differing), bool))
     few, many = (index_of(grouped(1, items), np.arange(items)) for items in (ITEMS // 2 - 1, ITEMS))
     widths = []
     for index in (few, many):
@@ -81,17 +84,32 @@ def test_many_items_lie_in_smaller_cells(
         # One cell is enough for one row: how many rows there are tells how large it is.
         widths.append(np.mean([len(index.near(query, index.available, 1)) for query in grouped(2, 40)]))
     assert widths[1] < widths[0]
+    monkeypatch.setattr(neighbourhoods, "nearest_codes", by_code)
     for query in grouped(3, 10):
         rows = many.near(query, many.available, ITEMS // 6)
         assert len(best(many, query, rows) & best(many, query, np.flatnonzero(many.available))) >= 28
 
 
-@pytest.mark.parametrize(
-    ("rows", "least"),
-    [(40_000, 4_096), (200_000, 6_250), (262_144, 8_192), (500_000, 8_192), (1_000_000, 15_625)],
-)
-def test_of_more_items_a_smaller_share_is_looked_at(rows: int, least: int) -> None:
-    assert neighbourhoods.least_near(rows) == least
+@pytest.mark.parametrize(("count", "least"), [(20, 2_048), (128, 2_048), (200, 3_200)])
+def test_for_more_that_are_to_be_found_more_are_looked_at(count: int, least: int) -> None:
+    assert neighbourhoods.least_near(count) == least
+
+
+def test_of_vectors_that_lie_in_no_groups_most_of_the_nearest_are_found_by_their_codes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Vectors of a tenth are looked at, which by cells alone would hold less of them."""
+    random = np.random.default_rng(6)
+    vectors = random.normal(size=(ITEMS + 20, DIMENSION)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    index = index_of(vectors[:ITEMS], np.arange(ITEMS))
+    index.warm_up(())
+    found = [
+        len(best(index, query, rows) & best(index, query, np.flatnonzero(index.available)))
+        for query in vectors[ITEMS:]
+        for rows in [index.near(query, index.available, ITEMS // 10)]
+    ]
+    assert np.mean(found) > 27
 
 
 def test_workers_that_number_rows_otherwise_find_the_same() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.profile import Profile, new_profile
-from models.ranking import ListQuery, ListResult, RankingSettings, make_list
+from models.ranking import ListQuery, ListResult, RankingSettings, make_list, promising
 from models.ranking.promising import promising_rows
 from models.retrieval import ItemIndex, neighbourhoods
 from tests.unit.models.profile_events import NOW_MS, event, profile_of
@@ -22,7 +22,7 @@ SETTINGS = RankingSettings(freshness_weight=0.2)
 def index(monkeypatch: pytest.MonkeyPatch) -> ItemIndex:
     """Items in groups, of all ages and popularities; taken for a large catalogue."""
     monkeypatch.setattr(neighbourhoods, "SCANNED_ROWS", 1_000)
-    monkeypatch.setattr(neighbourhoods, "LEAST_NEAR", 300)
+    monkeypatch.setattr(promising, "_LEAST_NEAR", 300)
     monkeypatch.setattr(neighbourhoods, "CELLS", 64)
     random = np.random.default_rng(4)
     centres = random.standard_normal((GROUPS, DIMENSION))
