@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,8 +81,8 @@ def train_fusion(
     measured: list[tuple[int, float]] = []
 
     def on_epoch(epoch: int, loss: float, network: FusionNetwork) -> bool:
-        on_progress(epoch, chosen.epochs)
-        if epoch % _MEASURED_EVERY == 0 and epoch < chosen.epochs:
+        on_progress(epoch, training.epochs)
+        if epoch % _MEASURED_EVERY == 0 and epoch < training.epochs:
             measured.append((epoch, measures.recall(FusionModel.of(network, train, features))))
         return False
 
@@ -105,7 +105,11 @@ def train_fusion(
         inputs=tuple(inputs),
         graph=graph,
         data_sha256=data_fingerprint(train, features, histories if chosen.window_s is not None else None),
-        settings={name: value for name, value in asdict(chosen).items() if value is not None},
+        settings={
+            name: value
+            for name, value in asdict(replace(chosen, epochs=training.epochs)).items()
+            if value is not None
+        },
         metrics=metrics,
         compared_with=in_use.name if metrics_in_use else "",
         seed=seed,

@@ -62,7 +62,7 @@ class FusionSettings:
         max_context: Items of a person that are looked at, at most.
         window_s: Seconds from the item held back to what is looked at, before as after; None: of any time.
         hops: How far a walk over people goes from an item for further ones to be near; 1: the same person's.
-        epochs: At most so many.
+        epochs: At most so many; None: `LEAST_EPOCHS`, or more where that would be fewer than `LEAST_STEPS`.
     """
 
     method: FusionMethod = "gated"
@@ -79,7 +79,11 @@ class FusionSettings:
     max_context: int = 8
     window_s: float | None = None
     hops: int = 1
-    epochs: int = 12
+    epochs: int | None = None
+
+
+# Where there are few people an epoch has few steps: a network that sees them 12 times has hardly begun.
+LEAST_EPOCHS, LEAST_STEPS = 12, 144
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +152,10 @@ class FusionTraining:
         histories: The times of what is behind ``train``, for a window.
         device: Where it learns; the network comes back to the CPU.
 
+    Attributes:
+        epochs: How many it has.
+        losses: Of the epochs done.
+
     Raises:
         TrainingError: Nobody took two items, within the window where there is one; or there are no times for
             it, or features cannot be used.
@@ -189,9 +197,10 @@ class FusionTraining:
             self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
         self._by_item = self._train.T.tocsr()
-        self._steps = -(-len(self._people) // settings.batch_people)
+        steps = -(-len(self._people) // settings.batch_people)
+        self.epochs = settings.epochs or max(LEAST_EPOCHS, -(-LEAST_STEPS // steps))
         self._schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self._optimiser, settings.learning_rate, total_steps=self._steps * settings.epochs, pct_start=0.15
+            self._optimiser, settings.learning_rate, total_steps=steps * self.epochs, pct_start=0.15
         )
         digest = hashlib.sha256(repr((settings, seed, train.shape)).encode())
         digest.update(self._train.indices.astype("<i8").tobytes())
@@ -206,7 +215,7 @@ class FusionTraining:
     def run(self, on_epoch: OnEpoch = lambda epoch, loss, network: False) -> FusionNetwork:
         """Train to the end, or until ``on_epoch`` says so; the network is left on the CPU, for evaluation."""
         self.losses = self._checkpoint.resume()
-        for epoch in range(len(self.losses) + 1, self._settings.epochs + 1):
+        for epoch in range(len(self.losses) + 1, self.epochs + 1):
             self.network.train()
             order = self._random.permutation(self._people)
             size = self._settings.batch_people

@@ -15,12 +15,14 @@ from models.training.device import DeviceName, training_device
 from models.training.fusion_networks import FusionNetwork
 from models.training.fusion_training import FusionSettings, FusionTraining, embed, item_inputs
 
+_CHECKS = 6
+
 
 class FusionModel:
     """A person is the mean of the fused vectors of what it took; a score is the cosine with an item's.
 
     Args:
-        patience: Checks of validation, one every second epoch, without a better one before training stops.
+        patience: Checks of validation, `_CHECKS` in all, without a better one before training stops.
         device: Where it learns; see `training_device`.
         settings: As `FusionSettings`.
     """
@@ -53,11 +55,12 @@ class FusionModel:
             device=self._device,
         )
         best, best_state, misses = -np.inf, None, 0
+        epochs, every = training.epochs, max(2, training.epochs // _CHECKS)
 
         def on_epoch(epoch: int, loss: float, network: FusionNetwork) -> bool:
             nonlocal best, best_state, misses
-            context.on_progress(epoch, self._settings.epochs)
-            if context.validate is None or (epoch % 2 and epoch < self._settings.epochs):
+            context.on_progress(epoch, epochs)
+            if context.validate is None or (epoch % every and epoch < epochs):
                 return False
             self._network = network
             self.serve(features)

@@ -38,7 +38,11 @@ _RUN = "models.training.fusion_run"
 @source_options
 @out_option
 @click.option("--method", type=click.Choice(METHODS), default="gated", show_default=True)
-@click.option("--epochs", type=click.IntRange(min=1), default=12, show_default=True)
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    help="Default: 12, or more where there are so few people that these would be fewer than 144 steps.",
+)
 @click.option(
     "--dimension",
     type=click.IntRange(8, 2_048),
@@ -65,7 +69,7 @@ def fusion(
     from_topics: bool,
     out: Path,
     method: str,
-    epochs: int,
+    epochs: int | None,
     dimension: int,
     protocol: str | None,
     window_s: float | None,

@@ -43,6 +43,33 @@ def test_it_learns_the_taste_from_content_alone(method: str) -> None:
     assert recall(model.scores(EVERYBODY), DATA) == learned
 
 
+def test_where_few_people_make_few_steps_there_are_more_epochs() -> None:
+    settings = {**SMALL, "epochs": None}
+
+    def epochs(batch_people: int) -> int:
+        training = FusionTraining(
+            FusionSettings(**{**settings, "batch_people": batch_people}), DATA.train, DATA.features, 1
+        )
+        return training.epochs
+
+    steps = -(-PEOPLE // 100)
+    assert epochs(100) * steps >= 144 > (epochs(100) - 1) * steps
+    assert epochs(1) == 12
+    assert FusionTraining(FusionSettings(**SMALL), DATA.train, DATA.features, 1).epochs == 8
+
+
+@pytest.mark.parametrize(("epochs", "looked"), [(12, 6), (72, 6), (5, 3), (1, 1)])
+def test_validation_is_looked_at_six_times_and_at_the_end(epochs: int, looked: int) -> None:
+    reached: list[int] = []
+
+    def validate(model: object) -> float:
+        reached.append(len(reached))
+        return float(len(reached))
+
+    FusionModel(**{**SMALL, "epochs": epochs}).fit(DATA.train, DATA.features, FitContext(1, validate))
+    assert len(reached) == looked
+
+
 def test_the_same_seed_gives_the_same_vectors() -> None:
     first, again, other = (
         embed(FusionTraining(FusionSettings(**SMALL), DATA.train, DATA.features, seed).run(), inputs())
