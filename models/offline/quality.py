@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.datasets.interactions import Histories
-from models.errors import BatchError, TrainingError
+from models.errors import BatchError, EvaluationInputError, TrainingError
 from models.evaluation.bootstrap import interval_over_users
 from models.evaluation.full_ranking import rank_all
 from models.evaluation.people_features import by_feature, people_features
@@ -119,7 +119,7 @@ class QualityMeasures:
         try:
             in_use.model.fit(self._train, self._features, FitContext(0, histories=self._histories))
             return self.measure(in_use.model, on_progress)
-        except BatchError as error:
+        except (BatchError, EvaluationInputError) as error:
             return f"it fails on these data: {error}"
 
     def recall(self, model: ContentModel) -> float:

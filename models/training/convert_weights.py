@@ -35,8 +35,9 @@ def main() -> None:
     parser.add_argument("--storage", choices=STORAGES, required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder in which the encoder is written")
     arguments = parser.parse_args()
+    files = read_manifest(arguments.encoder).files
     manifest = convert(arguments.encoder, arguments.out, arguments.storage)
-    for before, after in zip(read_manifest(arguments.encoder).files, manifest.files, strict=True):
+    for before, after in zip(files, manifest.files, strict=True):
         console.print(f"{manifest.name}/{after.file}: {before.size_bytes} -> {after.size_bytes} bytes")
 
 

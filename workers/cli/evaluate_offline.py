@@ -127,7 +127,11 @@ class _Options:
     metavar="ATTRIBUTE",
     help="Calibration is by this attribute of items (default: genres, category, or groups of popularity).",
 )
-@click.option("--epochs", type=click.IntRange(min=1), help="At most so many.")
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    help="Of models that are trained with PyTorch, at most so many (default: their own).",
+)
 @popularity_option(None)
 @modality_dropout_option(
     None, "Of fusions: the chance of a modality to be left out; of user-sequence: of steps."

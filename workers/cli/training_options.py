@@ -60,10 +60,16 @@ def require_device(name: str) -> None:
 
     Raises:
         SettingError: It is not.
+        ConfigurationError: PyTorch is not installed.
     """
     if name != "cpu":
         from importlib import import_module
+        from importlib.util import find_spec
 
+        from streams.errors import ConfigurationError
+
+        if find_spec("torch") is None:
+            raise ConfigurationError(f"--device {name} needs PyTorch: pip install 'freshet[train]'")
         import_module(_DEVICE).training_device(name)
 
 

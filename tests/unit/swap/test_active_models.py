@@ -93,9 +93,9 @@ class Runner:
 
 
 class Worker:
-    """A fuse worker's part, stepped by hand."""
+    """A fuse worker's part, stepped by hand; bundles come from ``loader``, or when a test says so."""
 
-    def __init__(self) -> None:
+    def __init__(self, loader: Any = None) -> None:
         self.records, self.loads, self.publisher = Records(), Loads(), FakePublisher()
         self.store = MemoryStateStore()
         self.runners: list[Runner] = []
@@ -116,7 +116,7 @@ class Worker:
                 store=self.store,
                 publisher=self.publisher,
                 follower=self.records,  # type: ignore[arg-type]
-                loader=self.loads,  # type: ignore[arg-type]
+                loader=loader or self.loads,
                 start=start,
                 now=now,
             ),

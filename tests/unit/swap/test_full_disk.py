@@ -14,7 +14,7 @@ from tests.unit.full_disk import full_disk
 from tests.unit.swap.random_fusion import write_bundle
 from tests.unit.swap.test_active_models import Worker
 from tests.unit.swap.test_bundles import SPECS, announced, loader
-from workers import active_models
+from workers import bundle_shelf
 
 
 async def report_once(worker: Worker, is_there: Callable[[Any], bool]) -> Any:
@@ -28,16 +28,15 @@ async def report_once(worker: Worker, is_there: Callable[[Any], bool]) -> Any:
 async def test_a_bundle_is_refused_and_taken_when_it_is_wanted_once_there_is_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(active_models, "_FETCH_AGAIN_S", 0.0)
+    monkeypatch.setattr(bundle_shelf, "_FETCH_AGAIN_S", 0.0)
     source = tmp_path / "source"
     write_bundle(source, SPECS)
     bundle = announced(tmp_path, source)
-    worker = Worker()
-    worker.role._loader = loader(tmp_path)
+    worker = Worker(loader(tmp_path))
     worker.records.say(Announced(bundle))
     with full_disk() as not_written:
         report = await report_once(worker, lambda report: bool(worker.refusals()))
-    assert len(not_written) == active_models._FETCHES
+    assert len(not_written) == bundle_shelf._FETCHES
     (refusal,) = worker.refusals()
     assert "No space left on device" in refusal.reason
     assert (report.serving, report.checked, worker.anew) == (str(START), [], 0)
