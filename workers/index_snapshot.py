@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any, BinaryIO
-from zipfile import BadZipFile
 
 import msgspec
 import numpy as np
@@ -21,6 +22,8 @@ from models.retrieval.index_state import IndexState
 from streams.internal_messages import ItemVersion
 
 _FORMAT = 1
+# What one release could not take and passed over, another may.
+_RELEASE = metadata.version("freshet")
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -52,6 +55,7 @@ class IndexSnapshot:
 
 class _Head(msgspec.Struct, frozen=True):
     format: int
+    release: str
     topic_id: str
     positions: dict[int, int]
     written_at_ms: int
@@ -71,7 +75,7 @@ def write_snapshot(path: Path, snapshot: IndexSnapshot) -> None:
         OSError: It cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    head = _Head(_FORMAT, snapshot.topic_id, dict(snapshot.positions), snapshot.written_at_ms)
+    head = _Head(_FORMAT, _RELEASE, snapshot.topic_id, dict(snapshot.positions), snapshot.written_at_ms)
     items = snapshot.items
     lists = _Lists(items.item_ids, items.attributes, snapshot.versions, dict(snapshot.withdrawn))
     new = path.with_name(f".{path.name}.{os.getpid()}")
@@ -92,6 +96,14 @@ def write_snapshot(path: Path, snapshot: IndexSnapshot) -> None:
         new.unlink(missing_ok=True)
 
 
+def delete_old(kept: Path, before_ms: float) -> None:
+    """Delete what is beside one: what nobody can use any more, and what a killed worker had begun."""
+    for path in (*kept.parent.glob("*.npz"), *kept.parent.glob(".*.npz.*")):
+        with suppress(OSError):
+            if path != kept and path.stat().st_mtime * 1_000 < before_ms:
+                path.unlink()
+
+
 def read_snapshot(path: Path, dimension: int, is_wanted: Callable[[str, int], bool]) -> IndexSnapshot:
     """Read a snapshot of an index of this dimension.
 
@@ -105,17 +117,18 @@ def read_snapshot(path: Path, dimension: int, is_wanted: Callable[[str, int], bo
     try:
         with path.open("rb") as file:
             return _read(file, dimension, is_wanted)
-    except SnapshotFileError:
+    except (SnapshotFileError, OSError):
         raise
-    except (BadZipFile, EOFError, KeyError, ValueError, msgspec.MsgspecError) as error:
-        raise SnapshotFileError(f"it is damaged: {error}") from error
+    except Exception as error:
+        # Whatever is made of bytes that nobody wrote: it is a copy, and no loss.
+        raise SnapshotFileError(f"it is damaged: {error!r}") from error
 
 
 def _read(file: BinaryIO, dimension: int, is_wanted: Callable[[str, int], bool]) -> IndexSnapshot:
     arrays: Arrays = np.load(file, allow_pickle=False)
     head = msgspec.msgpack.decode(arrays["head"].tobytes(), type=_Head)
-    if head.format != _FORMAT:
-        raise SnapshotFileError(f"it is of format {head.format}, and {_FORMAT} is read here")
+    if (head.format, head.release) != (_FORMAT, _RELEASE):
+        raise SnapshotFileError(f"it is of release {head.release}, format {head.format}")
     if not is_wanted(head.topic_id, head.written_at_ms):
         raise SnapshotFileError("it is too old, or of a topic that was created again since")
     lists = msgspec.msgpack.decode(arrays["lists"].tobytes(), type=_Lists)

@@ -30,6 +30,7 @@ from models.retrieval.row_link import RowChanges
 FUSED_DIMENSION = 256
 _FIRST_ROWS = 1_024
 _GROWTH = 1.5
+_COPIED_ROWS = 8_192
 # Columns kept for filters; the one not used for longest makes room.
 _MAX_COLUMNS = 64
 # Popularity that has decayed below this counts as none: float32 would make infinity of its inverse.
@@ -204,10 +205,15 @@ class ItemIndex:
     def held(self) -> IndexState:
         """All items as they are now, without their popularity. Copies but for ids and attributes."""
         rows = np.flatnonzero(self.live)
+        vectors = np.empty((len(rows), self.dimension), np.float16)
+        # All at once would be another copy of them, of twice the size.
+        for begin in range(0, len(rows), _COPIED_ROWS):
+            part = slice(begin, begin + _COPIED_ROWS)
+            vectors[part] = self.vectors[rows[part]]
         return IndexState(
             item_ids=[self.item_id(row) for row in rows.tolist()],
             attributes=[self._attributes[row] for row in rows.tolist()],
-            vectors=self.vectors[rows].astype(np.float16),
+            vectors=vectors,
             available=self.available[rows],
             created_at_ms=self.created_at_ms[rows],
         )

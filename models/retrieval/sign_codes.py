@@ -15,22 +15,23 @@ from numpy.typing import NDArray
 
 Codes = NDArray[np.uint64]
 Vectors = NDArray[np.float32]
-# Of fewer bits an angle could not be told; of more dimensions there is a bit for each.
-_LEAST_BITS = 128
+# Of fewer bits an angle could not be told; of more dimensions there is a bit for each, up to so many.
+_LEAST_BITS, _MOST_BITS = 128, 512
 _WORD_BITS = 64
 _SEED = 11
 
 
 def code_words(dimension: int) -> int:
     """How many words of 64 bits a code of such vectors has."""
-    return -(-max(_LEAST_BITS, dimension) // _WORD_BITS)
+    return -(-min(max(_LEAST_BITS, dimension), _MOST_BITS) // _WORD_BITS)
 
 
 @lru_cache(maxsize=8)
 def hyperplanes(dimension: int) -> Vectors:
     """What stands at right angles to each hyperplane, float32 [dimension, bits]; the same everywhere."""
     bits = code_words(dimension) * _WORD_BITS
-    turned, _ = np.linalg.qr(np.random.default_rng(_SEED).standard_normal((bits, bits)))
+    size = (max(bits, dimension), bits)
+    turned, _ = np.linalg.qr(np.random.default_rng(_SEED).standard_normal(size))
     return np.ascontiguousarray(turned[:dimension], np.float32)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from streams.settings import Settings
 from tests.conftest import KafkaServer
 from tests.integration.driver_helpers import create_topic, delete_topic, settings_for, until
 from tests.unit.workers.fakes import NOW
+from workers.index_snapshot import IndexSnapshot
 from workers.index_snapshots import IndexSnapshots
 from workers.listed_spaces import ListedSpace
 from workers.vectors_to_index import IndexUpdater
@@ -128,3 +130,30 @@ async def test_the_last_snapshot_is_written_at_the_end_and_only_where_something_
     fresh.start(lambda: again)
     await fresh.stop()
     assert snapshots.path(topic).stat().st_mtime_ns == written_ns
+
+
+async def test_a_disk_that_takes_its_time_holds_up_no_item(
+    kafka: KafkaServer, topic_prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, topic = settings_for(kafka.bootstrap_servers, ""), f"{topic_prefix}vectors"
+    await create_topic(kafka.bootstrap_servers, topic, 2)
+    await publish(settings, topic, ["a"])
+    space = await restored(settings, tmp_path, topic)
+    begun, may_end, written = threading.Event(), threading.Event(), []
+
+    def slow(path: Path, snapshot: IndexSnapshot) -> None:
+        begun.set()
+        may_end.wait(60)
+        written.append(snapshot.items.item_ids)
+
+    monkeypatch.setattr("workers.index_snapshots.write_snapshot", slow)
+    snapshots = IndexSnapshots(settings, tmp_path)
+    snapshots.start(lambda: space)
+    await until(begun.is_set, "the write")
+    await publish(settings, topic, ["b", "c"])
+    await until(lambda: len(space.index) == 3, "the items")
+    may_end.set()
+    await snapshots.stop()
+    await space.follower.stop()
+    # What was there when it was begun, and at the end all.
+    assert [sorted(items) for items in written] == [["a"], ["a", "b", "c"]]

@@ -161,12 +161,15 @@ def _versions(state: Lifecycles, space: str | None) -> Lifecycle:
 def _space_of(settings: Settings, state: Lifecycles, ref: ModelRef, *, user_model: bool) -> str | None:
     """The space whose user model this is; None for a fusion."""
     from models.lifecycle import START
+    from streams.errors import InvalidError
     from workers.model_versions import start_of
 
     if ref == START:
         return state.serving_space(start_of(settings)) if user_model else None
     spaces = state.user_spaces(ref)
-    if spaces and not state.fusions.is_known(ref):
+    if user_model and not spaces:
+        raise InvalidError(f"there is no user model `{ref}`: `freshet models list` names them")
+    if spaces and (user_model or not state.fusions.is_known(ref)):
         return spaces[0]
     _require_known(state, None, ref)
     return None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,13 @@ from models.retrieval import ItemIndex
 from models.retrieval.index_state import IndexState
 from streams.internal_messages import ItemVector, ItemVersion
 from tests.unit.workers.fakes import NOW
-from workers.index_snapshot import IndexSnapshot, SnapshotFileError, read_snapshot, write_snapshot
+from workers.index_snapshot import (
+    IndexSnapshot,
+    SnapshotFileError,
+    delete_old,
+    read_snapshot,
+    write_snapshot,
+)
 from workers.vectors_to_index import IndexUpdater, UpdaterState
 
 DIMENSION = 3
@@ -101,7 +109,13 @@ def test_what_is_damaged_or_of_another_kind_is_refused_with_the_reason(tmp_path:
     write_snapshot(path, snapshot())
     assert [one.name for one in path.parent.iterdir()] == ["index.npz"]
     whole = path.read_bytes()
-    for damaged in (b"", whole[: len(whole) // 2], b"no archive", _flipped(whole)):
+    one_array = io.BytesIO()
+    np.save(one_array, np.zeros(3))
+    for damaged in (
+        *(b"", whole[: len(whole) // 2], b"no archive", _flipped(whole), one_array.getvalue()),
+        # Bits of the archive's directory, which has no checksum: encrypted, and by an unknown method.
+        *(_with_directory(whole, at) for at in (8, 10)),
+    ):
         path.write_bytes(damaged)
         with pytest.raises(SnapshotFileError, match="damaged"):
             read_snapshot(path, DIMENSION, always)
@@ -110,6 +124,12 @@ def test_what_is_damaged_or_of_another_kind_is_refused_with_the_reason(tmp_path:
         read_snapshot(path, DIMENSION + 1, always)
     with pytest.raises(SnapshotFileError, match="too old"):
         read_snapshot(path, DIMENSION, lambda topic_id, at_ms: False)
+
+
+def _with_directory(whole: bytes, at: int) -> bytes:
+    """Another byte in the first entry of the archive's directory."""
+    begin = whole.index(b"PK\x01\x02") + at
+    return whole[:begin] + bytes([whole[begin] ^ 0x5F]) + whole[begin + 1 :]
 
 
 def _flipped(whole: bytes) -> bytes:
@@ -160,3 +180,22 @@ def test_an_index_takes_no_items_that_cannot_be_its_own(change: dict[str, object
     index.restore(snapshot().items)
     with pytest.raises(ValueError, match="holds items"):
         index.restore(snapshot().items)
+
+
+def test_one_of_another_release_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "index.npz"
+    write_snapshot(path, snapshot())
+    monkeypatch.setattr("workers.index_snapshot._RELEASE", "9.9")
+    with pytest.raises(SnapshotFileError, match="release"):
+        read_snapshot(path, DIMENSION, always)
+
+
+def test_what_nobody_can_use_any_more_is_deleted(tmp_path: Path) -> None:
+    kept, others = tmp_path / "new.npz", tmp_path / "notes.txt"
+    old, begun = tmp_path / "old.npz", tmp_path / ".topic.npz.4711"
+    for path in (kept, others, old, begun):
+        path.touch()
+    for path in (kept, others, old, begun):
+        os.utime(path, (1_000, 1_000))
+    delete_old(kept, 2_000_000)
+    assert sorted(tmp_path.iterdir()) == [kept, others]
