@@ -109,19 +109,24 @@ def publish_items(client: Client, tag: str) -> None:
             )
 
 
-def await_catalogue(client: Client, tag: str, count: int) -> None:
-    """Ask until so many of the test's items can be listed."""
+def await_list(client: Client, tag: str, user: str, count: int, condition: Callable[[Json], bool]) -> None:
+    """Ask for a list of the test's items until the condition holds of it."""
     deadline = time.monotonic() + 120
     while True:
         request_id = str(uuid.uuid4())
         client.publish(
             "recommendation-requests",
-            f"{tag}-asks",
-            {"request_id": request_id, "user_id": f"{tag}-asks", "count": count, "filter": {"tag": tag}},
+            user,
+            {"request_id": request_id, "user_id": user, "count": count, "filter": {"tag": tag}},
         )
-        if len(client.list_for(request_id)["items"]) == count:
+        if condition(found := client.list_for(request_id)):
             return
-        assert time.monotonic() < deadline, "the items did not become recommendable"
+        assert time.monotonic() < deadline, f"lastly {found}"
+
+
+def await_catalogue(client: Client, tag: str, count: int) -> None:
+    """Until so many of the test's items can be listed."""
+    await_list(client, tag, f"{tag}-asks", count, lambda found: len(found["items"]) == count)
 
 
 def test_lists_follow_events_and_new_items(client: Client, tag: str) -> None:
@@ -145,6 +150,8 @@ def test_lists_follow_events_and_new_items(client: Client, tag: str) -> None:
     fresh = f"{tag}-garden-fresh"
     client.publish("items", fresh, {"item_id": fresh, "title": GARDEN[0], "attributes": {"tag": tag}})
     await_catalogue(client, tag, 9)
+    # It can be listed as soon as it is declared, and is known to be like others once its text is encoded.
+    await_list(client, tag, user, 9, lambda found: fresh in ids(found)[:2])
     third = client.list_for(client.click(user, f"{tag}-garden-3"))
     assert own(third, tag)[0] == fresh
 
