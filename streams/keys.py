@@ -7,7 +7,7 @@ from kafka.partitioner.default import murmur2  # type: ignore[import-untyped]
 
 from streams.fields import Modality
 from streams.internal_messages import FeatureMessage, ItemDeclared
-from streams.messages import (
+from streams.model_messages import (
     ActiveModel,
     ActiveUserModel,
     ModelBundle,

@@ -31,7 +31,7 @@ from streams.keys import (
     WANTED_MODEL_KEY,
     WANTED_USER_MODEL_PREFIX,
 )
-from streams.messages import (
+from streams.model_messages import (
     ActiveModel,
     ActiveUserModel,
     ModelBundle,

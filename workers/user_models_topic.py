@@ -6,7 +6,7 @@ from datetime import datetime
 
 from models.lifecycle import Bundle, ModelRef
 from streams.codec import outgoing
-from streams.messages import ActiveUserModel, UserModelBundle, WantedUserModel
+from streams.model_messages import ActiveUserModel, UserModelBundle, WantedUserModel
 from streams.records import Outgoing
 from streams.topic_names import TopicNames
 

@@ -11,7 +11,7 @@ import pytest
 from models.lifecycle import START, Bundle, Lifecycle, ModelRef
 from models.lifecycles import Lifecycles
 from streams.errors import BadInputError
-from streams.messages import ActiveModel, ModelBundle, RefusedModel, WantedModel
+from streams.model_messages import ActiveModel, ModelBundle, RefusedModel, WantedModel
 from streams.records import Outgoing
 from streams.topic_names import TopicNames
 from streams.topics import MODELS

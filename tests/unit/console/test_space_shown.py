@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from streams.messages import ActiveModel
+from streams.model_messages import ActiveModel
 from streams.settings import load_settings
 from tests.unit.console.parts import OfflineConsole, record
 from workers.console import console as console_module

@@ -18,7 +18,6 @@ from streams.errors import BadInputError, DefectError, InvalidError, KeyMismatch
 from streams.fields import Message
 from streams.internal_messages import ItemDeclared, ItemFeature, ItemFeatureFailed, ItemVector, ProfileChanged
 from streams.messages import (
-    ActiveModel,
     DeadLetter,
     Erasure,
     ErasureReceipt,
@@ -26,10 +25,10 @@ from streams.messages import (
     Explanation,
     Item,
     Media,
-    ModelBundle,
     Recommendation,
     RecommendationRequest,
 )
+from streams.model_messages import ActiveModel, ModelBundle
 from streams.records import Record
 from streams.topics import EVENTS, ITEM_FEATURES, ITEMS, MAX_MESSAGE_BYTES, MODELS, TOPICS, Topic
 from tests.unit.streams.message_strategies import messages

@@ -14,7 +14,7 @@ from models.lifecycle import START, Activated, Announced, Bundle, Lifecycle, Mod
 from models.lifecycles import Lifecycles, apply_any
 from streams.codec import decode_value
 from streams.errors import DependencyDownError, ModelRefusedError
-from streams.messages import RefusedModel
+from streams.model_messages import RefusedModel
 from streams.settings import Settings
 from streams.swap_settings import ModelSettings
 from streams.topic_names import TopicNames

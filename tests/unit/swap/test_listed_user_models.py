@@ -13,7 +13,7 @@ from models.lifecycles import OfUserModels, Start
 from models.user import UserModel
 from streams.codec import decode_value
 from streams.errors import DependencyDownError, ModelRefusedError
-from streams.messages import ActiveUserModel, RefusedModel
+from streams.model_messages import ActiveUserModel, RefusedModel
 from streams.settings import Settings
 from streams.swap_settings import ModelSettings
 from streams.topics import MODELS
