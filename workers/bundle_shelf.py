@@ -83,10 +83,11 @@ class BundleShelf(Generic[Model]):
             self._begin_loading(bundle)
         return held
 
-    async def try_now(self, bundle: Bundle) -> Model | None:
-        """Fetch a bundle and wait for what comes of this one try."""
-        await self._load(self._try(bundle))
-        return self._loaded.get(bundle)
+    async def try_for(self, bundle: Bundle, timeout_s: float) -> None:
+        """Begin to fetch a bundle, and wait so long for what comes of this one try; it goes on after that."""
+        self._begin_loading(bundle)
+        if self._loading is not None:
+            await asyncio.wait([self._loading], timeout=timeout_s)
 
     def refuse_soon(self, bundle: Bundle, reason: str) -> None:
         """Say that a bundle is unfit, in the background."""

@@ -26,6 +26,8 @@ from workers.user_models_topic import active_user_record
 
 # Before a pointer is moved again, it must have had time to come back.
 _POINTER_AGAIN_S = 5.0
+# A store that hangs holds up no start: lists are made without, until it answers.
+_START_WAIT_S = 10.0
 
 _log = structlog.get_logger()
 
@@ -81,11 +83,11 @@ class ListedUserModels(ModelRounds):
         return self._last.get(space)
 
     async def load_active(self, space: str) -> None:
-        """Load what serves in a space, for a worker that starts; one that cannot be had is tried again."""
+        """Load what serves in a space, for a worker that starts; one that cannot be had soon comes later."""
         users = self._follower.all.users_of(space)
         bundle = users.bundle(users.active_ref)
         if bundle is not None:
-            await self._shelf.try_now(bundle)
+            await self._shelf.try_for(bundle, _START_WAIT_S)
 
     async def stop(self) -> None:
         """See `ModelRounds.stop`."""

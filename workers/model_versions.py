@@ -101,11 +101,16 @@ def _row(
         state=state.phase(ref) or "unknown",
         space=start.space if bundle is None else bundle.space,
         dimension=start.dimension if bundle is None else bundle.dimension,
-        checked_by=sum(ref == START or str(ref) in report.checked for report in reports),
+        checked_by=sum(_has_checked(report, ref) for report in reports),
         detail=detail,
         uri=None if bundle is None else bundle.uri,
         sha256=None if bundle is None else bundle.sha256,
     )
+
+
+def _has_checked(report: ModelReport, ref: ModelRef) -> bool:
+    # What the settings say every worker has; one that lists by user models too reports of them apart.
+    return report.role != USER_MODELS if ref == START else str(ref) in report.checked
 
 
 def _user_detail(

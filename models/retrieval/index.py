@@ -8,21 +8,18 @@ serialises changes and lists.
 from __future__ import annotations
 
 import math
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Iterable, Mapping
 from itertools import repeat
-from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import DimensionError, EncoderOutputError
 from models.profile.hashing import hash64
-from models.retrieval.columns import AttributeColumn, Mask
-from models.retrieval.filters import AttributeValue, Filter, FilterRange, filter_values
+from models.retrieval.columns import Mask
+from models.retrieval.filters import AttributeValue, Filter
 from models.retrieval.index_state import IndexState
+from models.retrieval.item_attributes import NO_ATTRIBUTES, ItemAttributes, encode_attributes
 from models.retrieval.neighbourhoods import Neighbourhoods
 from models.retrieval.newest import NewestFirst
 from models.retrieval.row_link import RowChanges
@@ -31,18 +28,9 @@ FUSED_DIMENSION = 256
 _FIRST_ROWS = 1_024
 _GROWTH = 1.5
 _COPIED_ROWS = 8_192
-# Columns kept for filters; the one not used for longest makes room.
-_MAX_COLUMNS = 64
 # Popularity that has decayed below this counts as none: float32 would make infinity of its inverse.
 _MIN_POPULARITY = 1e-6
 _MAX_POPULARITY = 1e30
-
-_encode = msgspec.msgpack.Encoder().encode
-_NO_ATTRIBUTES = _encode({})
-_decode: Callable[[bytes], dict[str, Any]] = msgspec.msgpack.Decoder().decode
-# Each list reads the attributes of hundreds of candidates, and many stand in the lists of many people.
-_KEPT_ATTRIBUTES, _KEPT_BYTES = 16_384, 512
-_decode_kept: Callable[[bytes], Mapping[str, AttributeValue]] = lru_cache(_KEPT_ATTRIBUTES)(_decode)
 
 
 class ItemIndex:
@@ -60,10 +48,8 @@ class ItemIndex:
         self._row_of: dict[str, int] = {}
         self._row_of_hash: dict[int, int] = {}
         self._item_ids: list[str | None] = []
-        self._attributes: list[bytes] = []
+        self._attributes = ItemAttributes()
         self._free: list[int] = []
-        self._columns: OrderedDict[str, AttributeColumn] = OrderedDict()
-        self._attribute_names: Counter[str] = Counter()
         self._largest_popularity: float | None = 0.0
         self._vectors = np.zeros((0, dimension), np.float32)
         self._live = np.zeros(0, np.bool_)
@@ -138,8 +124,7 @@ class ItemIndex:
 
     def attributes(self, row: int) -> Mapping[str, AttributeValue]:
         """The attributes of the item in a row."""
-        encoded = self._attributes[row]
-        return _decode_kept(encoded) if len(encoded) <= _KEPT_BYTES else _decode(encoded)
+        return self._attributes.of(row)
 
     def upsert(
         self,
@@ -170,7 +155,7 @@ class ItemIndex:
             vector = self._checked(item_id, vector)
         # What may fail comes first, so that a refused item changes nothing.
         attributes = dict(attributes or {})
-        encoded = _encode(attributes)
+        encoded = encode_attributes(attributes)
         row = self._row_of.get(item_id)
         if row is None:
             row = self._take_row(item_id)
@@ -181,7 +166,7 @@ class ItemIndex:
         self._available[row] = available
         if popularity is not None:
             self._put_popularity(row, popularity)
-        self._put_attributes(row, attributes, encoded)
+        self._attributes.put(row, attributes, encoded)
 
     def remove(self, item_id: str) -> bool:
         """Take an item out; whether it was here."""
@@ -190,7 +175,7 @@ class ItemIndex:
             return False
         if self._row_of_hash.get(int(self._hashes[row])) == row:
             del self._row_of_hash[int(self._hashes[row])]
-        self._put_attributes(row, {}, _NO_ATTRIBUTES)
+        self._attributes.put(row, {}, NO_ATTRIBUTES)
         self._put_popularity(row, 0.0)
         self._item_ids[row] = None
         self._put_vector(row, None)
@@ -212,7 +197,7 @@ class ItemIndex:
             vectors[part] = self.vectors[rows[part]]
         return IndexState(
             item_ids=[self.item_id(row) for row in rows.tolist()],
-            attributes=[self._attributes[row] for row in rows.tolist()],
+            attributes=[self._attributes.encoded(row) for row in rows.tolist()],
             vectors=vectors,
             available=self.available[rows],
             created_at_ms=self.created_at_ms[rows],
@@ -235,12 +220,11 @@ class ItemIndex:
         self._available[:count] = state.available
         self._created_at_ms[:count] = state.created_at_ms
         self._item_ids = list(state.item_ids)
-        self._attributes = list(state.attributes)
+        self._attributes.restore(state.attributes, names)
         numbers = [int.from_bytes(hash64(item_id), "little") for item_id in state.item_ids]
         self._hashes[:count] = numbers
         self._row_of = {item_id: row for row, item_id in enumerate(state.item_ids)}
         self._row_of_hash = {number: row for row, number in enumerate(numbers)}
-        self._attribute_names.update(names)
         for row in range(count):
             self._newest.touch(row)
             self._neighbourhoods.touch(row)
@@ -278,16 +262,14 @@ class ItemIndex:
     @property
     def filtered_by(self) -> tuple[str, ...]:
         """Attributes that have a column for filters."""
-        return tuple(self._columns)
+        return self._attributes.filtered_by
 
     def warm_up(self, filtered_by: Iterable[str]) -> None:
         """Make now what the first lists would wait for: cells of vectors, columns for filters, the newest.
 
         Takes some seconds where the index is large. Nothing else may use the index meanwhile.
         """
-        for name in filtered_by:
-            if name in self._attribute_names:
-                self._columns_of([name])
+        self._attributes.make_columns(filtered_by)
         if self.rows:
             everything = self.live.copy()
             self.newest(everything, 1)
@@ -314,26 +296,12 @@ class ItemIndex:
     def matching(self, wanted: Filter) -> Mask:
         """Which rows hold an item that passes every part of the filter, bool [rows].
 
-        The first filter on an attribute reads the attributes of every item, 0.1 to 0.3 s for 100,000
-        items; after that its column follows the changes.
+        See `ItemAttributes.matching`.
 
         Raises:
             ListQueryError: A value of the filter is of the wrong type.
         """
-        accepted = {
-            name: value if isinstance(value, FilterRange) else filter_values(name, value)
-            for name, value in wanted.items()
-        }
-        # An attribute that no item has needs no column: names come from outside, and are without number.
-        if any(name not in self._attribute_names for name in accepted):
-            return np.zeros(self.rows, np.bool_)
-        mask = self.live.copy()
-        for column, value in zip(self._columns_of(accepted), accepted.values(), strict=True):
-            if isinstance(value, FilterRange):
-                mask &= column.within(value, self.rows)
-            else:
-                mask &= column.equal_to(value, self.rows)
-        return mask
+        return self._attributes.matching(wanted, self.live)
 
     def _checked(self, item_id: str, vector: NDArray[np.floating]) -> NDArray[np.floating]:
         if vector.shape != (self.dimension,):
@@ -354,7 +322,7 @@ class ItemIndex:
             if row == len(self._live):
                 self._grow()
             self._item_ids.append(item_id)
-            self._attributes.append(_NO_ATTRIBUTES)
+            self._attributes.add_row()
         number = int.from_bytes(hash64(item_id), "little")
         self._row_of[item_id] = row
         self._row_of_hash[number] = row
@@ -379,8 +347,7 @@ class ItemIndex:
         self._created_at_ms = np.concatenate([self._created_at_ms, np.zeros(more, np.int64)])
         self._log_popularity = np.concatenate([self._log_popularity, np.zeros(more, np.float32)])
         self._hashes = np.concatenate([self._hashes, np.zeros(more, np.uint64)])
-        for column in self._columns.values():
-            column.grow(capacity)
+        self._attributes.reserve(capacity)
 
     def _grow(self) -> None:
         self.reserve(max(_FIRST_ROWS, int(len(self._live) * _GROWTH)))
@@ -403,39 +370,3 @@ class ItemIndex:
             self._largest_popularity = after
         elif largest is not None and before >= largest:
             self._largest_popularity = None
-
-    def _put_attributes(self, row: int, attributes: Mapping[str, AttributeValue], encoded: bytes) -> None:
-        before = _decode(self._attributes[row])
-        self._attribute_names.subtract(before.keys())
-        self._attribute_names.update(attributes.keys())
-        for name in before.keys() - attributes.keys():
-            if not self._attribute_names[name]:
-                del self._attribute_names[name]
-        self._attributes[row] = encoded
-        for name, column in list(self._columns.items()):
-            if name in before or name in attributes:
-                column.set(row, attributes.get(name))
-                if column.distinct_values > 2 * len(self) + _FIRST_ROWS:
-                    # Mostly values that no item has any more: read anew when next asked for.
-                    del self._columns[name]
-
-    def _columns_of(self, names: Iterable[str]) -> list[AttributeColumn]:
-        """The columns of attributes that some item has, read from all items where they are not kept."""
-        names = list(names)
-        new: dict[str, list[tuple[int, AttributeValue]]]
-        new = {name: [] for name in names if name not in self._columns}
-        if new:
-            for row, encoded in enumerate(self._attributes):
-                attributes = _decode(encoded)
-                for name, values in new.items():
-                    if name in attributes:
-                        values.append((row, attributes[name]))
-        for name, values in new.items():
-            column = self._columns[name] = AttributeColumn(len(self._live))
-            column.fill(values)
-        found = [self._columns[name] for name in names]
-        for name in names:
-            self._columns.move_to_end(name)
-        while len(self._columns) > _MAX_COLUMNS:
-            self._columns.popitem(last=False)
-        return found

@@ -252,8 +252,21 @@ def _entries(modalities: Iterable[str], options: _Options) -> tuple[ModelEntry, 
         temperature=options.temperature,
         device=None if options.device == "cpu" else options.device,
     )
-    known = with_settings(entries(tuple(modalities)), (*FUSION_NAMES, SEQUENCE_NAME), given)
-    return with_settings(known, FUSION_NAMES, given_settings(window_s=options.window_s))
+    known = entries(tuple(modalities))
+    for names, settings in (
+        ((*FUSION_NAMES, SEQUENCE_NAME), given),
+        (FUSION_NAMES, given_settings(window_s=options.window_s)),
+    ):
+        _require_taken(settings, names, options.models)
+        known = with_settings(known, names, settings)
+    return known
+
+
+def _require_taken(settings: Iterable[str], names: Iterable[str], chosen: Iterable[str] | None) -> None:
+    """Refuse settings that none of the chosen models has: they would change nothing."""
+    given = ", ".join(f"--{name.replace('_', '-')}" for name in settings)
+    if given and chosen is not None and set(names).isdisjoint(chosen):
+        raise click.UsageError(f"No chosen model takes {given}: of {', '.join(names)}.")
 
 
 def _read(options: _Options, bars: Bars) -> OfflineData:

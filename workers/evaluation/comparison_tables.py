@@ -28,7 +28,7 @@ def comparison_rows(found: Values) -> list[Row]:
         gains = [comparison["gain"][metric] for metric in METRICS]
         rows.append(
             (
-                "gain, and 95 % of people drawn anew",
+                "gain, with its 95 % interval over people",
                 *(f"{one['mean']:+.4f} ({one['low']:+.4f} to {one['high']:+.4f})" for one in gains),
             )
         )

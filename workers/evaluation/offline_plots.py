@@ -33,7 +33,7 @@ def write_offline_plots(report: Values, folder: Path) -> list[Path]:
 def _accuracy(report: Values, metric: str, path: Path) -> Path:
     models = sorted(report["models"].items(), key=lambda item: item[1][metric])
     drawn, axes = new_axes(
-        f"{metric.upper()} of the test, 95 % of people drawn anew", height=1.2 + _INCHES_A_BAR * len(models)
+        f"{metric.upper()} of the test, 95 % intervals over people", height=1.2 + _INCHES_A_BAR * len(models)
     )
     values = [one[metric] for _, one in models]
     intervals = [one["intervals"][metric] for _, one in models]

@@ -84,7 +84,7 @@ def markdown(report: Values, plots: Sequence[str]) -> str:
     ]
     if interval is not None:
         parts.append(
-            f"HR@20 {interval['mean']:.4f}, 95 % of people drawn anew {interval['low']:.4f} to "
+            f"HR@20 {interval['mean']:.4f}, with a 95 % interval over people of {interval['low']:.4f} to "
             f"{interval['high']:.4f} (standard error {interval['standard_error']:.4f}).\n"
         )
     parts += [

@@ -199,7 +199,7 @@ def test_columns_grow_and_forget_values_that_no_item_has() -> None:
     for number in range(9_000):
         index.upsert("i0", None, created_at_ms=0, attributes={"sku": f"again-{number}"})
     assert index.matching({"sku": "again-8999"}).tolist()[0]
-    assert index._columns["sku"].distinct_values < 6_000
+    assert index._attributes._columns["sku"].distinct_values < 6_000
 
 
 def test_columns_for_filters_are_bounded() -> None:
@@ -207,7 +207,7 @@ def test_columns_for_filters_are_bounded() -> None:
     for number in range(200):
         assert index.matching({f"a{number}": number}).all()
         assert not index.matching({f"unknown {number}": number}).any()
-    assert len(index._columns) == 64
+    assert len(index.filtered_by) == 64
 
 
 def test_rows_of_removed_items_are_used_again() -> None:

@@ -160,6 +160,8 @@ def test_json_on_standard_output_is_all_that_is_there(
         (("--models", "popularity", "--mask", "text"), 1, "there is no modality text to take away"),
         (("--modalities", "smell"), 2, "write a list of text, image, audio, video"),
         (("--models", ","), 2, "write names"),
+        (("--models", "ease", "--epochs", "3"), 2, "No chosen model takes --epochs"),
+        (("--models", "user-sequence", "--window-s", "60"), 2, "No chosen model takes --window-s"),
     ],
 )
 def test_what_was_asked_wrongly_is_told(

@@ -19,7 +19,7 @@ from streams.swap_settings import ModelSettings
 from streams.topics import MODELS
 from tests.unit.swap.test_active_models import TOPICS, NamedFusion, Records, activated, bundle
 from tests.unit.workers.fakes import FakePublisher, now
-from workers import bundle_shelf
+from workers import bundle_shelf, listed_user_models
 from workers.active_models import ModelParts
 from workers.listed_user_models import ListedUserModels
 from workers.model_reports import ModelReport, decode_reports, encode_report
@@ -43,8 +43,11 @@ class Loads:
     """Loads what it is told, or raises it."""
 
     answers: dict[ModelRef, Exception] = field(default_factory=dict)
+    opened: asyncio.Event | None = None
 
     async def load(self, one: Bundle) -> Any:
+        if self.opened is not None:
+            await self.opened.wait()
         if one.ref in self.answers:
             raise self.answers[one.ref]
         return Taste(str(one.ref))
@@ -236,6 +239,18 @@ async def test_a_worker_that_starts_and_cannot_have_it_makes_lists_without() -> 
     worker.loads.answers[ONE] = DependencyDownError("the store does not answer")
     await worker.role.load_active("first")
     assert worker.role.of("first") is None
+
+
+async def test_a_store_that_hangs_does_not_hold_up_a_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listed_user_models, "_START_WAIT_S", 0.01)
+    worker = Worker()
+    worker.say(announced(ONE), serves(ONE))
+    worker.loads.opened = asyncio.Event()
+    await worker.role.load_active("first")
+    assert worker.role.of("first") is None
+    worker.loads.opened.set()
+    await worker.rounds()
+    assert worker.role.of("first") == Taste("taste@1"), "it came later"
 
 
 async def test_at_a_swap_of_the_fusion_the_user_model_of_the_new_space_is_there_already() -> None:

@@ -165,7 +165,11 @@ def test_the_list_says_what_becomes_of_user_models_beside_fusions(tmp_path: Path
         checked=["taste@1", "taste@2"],
         ready={"taste@1": "a" * 64},
     )
-    rows = {row.model: row for row in model_versions(settings, state, [report])}
+    same_worker = ModelReport(
+        role="recommend", serving="settings@start", space=start.space, checked=[], ready={}
+    )
+    rows = {row.model: row for row in model_versions(settings, state, [same_worker, report])}
+    assert rows["settings@start"].checked_by == 1, "one worker, of whatever it tells"
     assert {name: (row.kind, row.state) for name, row in rows.items()} == {
         "settings@start": ("fusion", "active"),
         "taste@1": ("user_model", "active"),
