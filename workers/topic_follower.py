@@ -49,7 +49,7 @@ class TopicFollower:
         start_records: Of the start, so many newest records are read, about, and twice an even share of each
             partition at most; by default all.
         gather_s: How long to wait after a read before the next, so that it brings more at once: each costs
-            a round trip, whatever it brings. Not before the start is complete.
+            a round trip, whatever it brings. Not before the start is complete, nor after a full read.
     """
 
     def __init__(
@@ -119,7 +119,9 @@ class TopicFollower:
             for partition, records in batches.items():
                 self._take_of(consumer, partition, records, targets.get(partition) if targets else None)
             if batches and (self._rest or self._gather_s):
-                gather_s = self._gather_s if self._caught_up.is_set() else 0.0
+                # After a full read more is waiting already: a pause would limit how many come in a second.
+                is_full = sum(map(len, batches.values())) >= self._batch_records
+                gather_s = self._gather_s if self._caught_up.is_set() and not is_full else 0.0
                 await asyncio.sleep(max(self._rest * (loop.time() - began_s), gather_s))
             if targets is not None and not self._caught_up.is_set():
                 # The consumer's own position also passes what compaction or a marker left out.

@@ -129,17 +129,21 @@ async def test_what_comes_one_by_one_is_gathered(kafka: KafkaServer, topic_prefi
     await publish(servers, topic, 0, 3)
     reading = Reading(servers, topic, gather_s=3.0, batch_records=1)
     await reading.follower.start()
-    assert reading.start_records == 3, "nothing waits at the start"
-    await reading.follower.stop()
+    try:
+        assert reading.start_records == 3, "nothing waits at the start"
+        await publish(servers, topic, 0, 60)
+        await until(lambda: len(reading.taken) == 63, "what is waiting, without a pause after each full read")
+    finally:
+        await reading.follower.stop()
 
     reading = Reading(servers, topic, gather_s=3.0)
     await reading.follower.start()
     try:
         await publish(servers, topic, 0, 1)
-        await until(lambda: len(reading.taken) == 4, "the next")
+        await until(lambda: len(reading.taken) == 64, "the next")
         reads, begun_s = reading.reads, monotonic()
         await publish(servers, topic, 0, 10)
-        await until(lambda: len(reading.taken) == 14, "what was gathered")
+        await until(lambda: len(reading.taken) == 74, "what was gathered")
         # What was fetched before the pause may come apart from what came in it. However long it all takes.
         assert reading.reads - reads <= 2 + (monotonic() - begun_s) // 3.0
     finally:
