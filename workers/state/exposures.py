@@ -188,10 +188,11 @@ class Step:
     unmatched: list[Unmatched] = field(default_factory=list)
 
     def show(self, shown: ShownList) -> None:
-        """A list was shown; the first of an id counts, and not at all where it is empty."""
+        """A list was shown; of an id the one made first counts, and not at all where it is empty."""
         digest = hash64(shown.recommendation_id)
         state = self.state
         if contains_hash(state.recent_lists, digest):
+            self._show_again(shown)
             return
         recent = _remember(state.recent_lists, digest)
         if not shown.item_ids:
@@ -210,6 +211,17 @@ class Step:
         if is_full:
             kept.remove(min(kept, key=lambda one: one.shown_us))
         self.state = msgspec.structs.replace(self.state, lists=tuple(kept), recent_lists=recent)
+
+    def _show_again(self, shown: ShownList) -> None:
+        """Where partitions were added, the repeat of a list may be read before the list itself."""
+        held = next(
+            (one for one in self.state.lists if one.recommendation_id == shown.recommendation_id), None
+        )
+        if held is None or not shown.item_ids or held.shown_us <= shown.shown_us:
+            return
+        first = msgspec.structs.replace(shown, is_positive=held.is_positive, is_converted=held.is_converted)
+        lists = tuple(first if one is held else one for one in self.state.lists)
+        self.state = msgspec.structs.replace(self.state, lists=lists)
 
     def happen(self, event: JoinEvent, published_us: int) -> None:
         """Something was done; the first of an id counts.

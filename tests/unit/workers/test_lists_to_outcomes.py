@@ -183,6 +183,30 @@ async def test_lists_and_events_that_repeat_have_no_second_effect() -> None:
     }
 
 
+async def test_of_a_list_and_its_repeat_the_one_made_first_counts_in_whatever_order_they_are_read() -> None:
+    """As where partitions were added between them, and they are in two."""
+    bench = JoinBench()
+    await bench.feed(
+        shown("l1", ["film", "lamp"], 7, offset=0, partition=1),
+        happened([Did("e1", "lamp", 8, "l1", action="purchase")], offset=0, partition=1),
+    )
+    await bench.feed(shown("l1", ["lamp", "sofa"], 0, offset=0, partition=0, model="m", arm="bold"))
+    await bench.feed(
+        happened([Did("e2", "lamp", 9, "l1", action="purchase")], offset=1, partition=1),
+        happened([Did("e3", "film", 9, "l1")], offset=2, partition=1),
+    )
+    assert [(one.event_id, one.position, one.shown_at) for one in bench.outcomes] == [
+        ("e1", 2, at(7)),
+        ("e2", 1, at(0)),
+    ]
+    counts = await bench.counts("m", "layout", "bold")
+    marked = {"outcomes:purchase": 1.0, "positive_outcomes": 1.0, "conversions": 1.0}
+    assert counts == marked, "the list had its first of either before"
+    await bench.feed(shown("l1", ["film"], 30, offset=1, partition=1))
+    await bench.feed(happened([Did("e4", "lamp", 31, "l1")], offset=3, partition=1))
+    assert bench.outcomes[-1].event_id == "e4"
+
+
 async def test_a_crash_between_redis_and_kafka_publishes_the_same_outcome_again() -> None:
     bench = JoinBench()
     await bench.feed(shown("l1", ["lamp"], 0))
