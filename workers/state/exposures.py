@@ -188,7 +188,7 @@ class Step:
     unmatched: list[Unmatched] = field(default_factory=list)
 
     def show(self, shown: ShownList) -> None:
-        """A list was shown; of an id the one made first counts, and not at all where it is empty."""
+        """A list was shown; of an id the first in Kafka counts, and not at all where it is empty."""
         digest = hash64(shown.recommendation_id)
         state = self.state
         if contains_hash(state.recent_lists, digest):
@@ -213,11 +213,14 @@ class Step:
         self.state = msgspec.structs.replace(self.state, lists=tuple(kept), recent_lists=recent)
 
     def _show_again(self, shown: ShownList) -> None:
-        """Where partitions were added, the repeat of a list may be read before the list itself."""
+        """Where partitions were added, the repeat of a list may be read before the list itself.
+
+        Which is first, Kafka's time says: the clock of who made the repeat may be another.
+        """
         held = next(
             (one for one in self.state.lists if one.recommendation_id == shown.recommendation_id), None
         )
-        if held is None or not shown.item_ids or held.shown_us <= shown.shown_us:
+        if held is None or not shown.item_ids or held.published_ms <= shown.published_ms:
             return
         first = msgspec.structs.replace(shown, is_positive=held.is_positive, is_converted=held.is_converted)
         lists = tuple(first if one is held else one for one in self.state.lists)
