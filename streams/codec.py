@@ -15,7 +15,7 @@ import msgspec
 from streams.errors import DefectError, InvalidError, KeyMismatchError, MalformedError
 from streams.fields import MAX_ID_CHARACTERS, Message
 from streams.internal_messages import ItemDeclared, ItemFeature, ItemFeatureFailed
-from streams.keys import ModelMessage
+from streams.model_messages import ModelMessage
 from streams.records import Outgoing, Record
 from streams.topics import ITEM_FEATURES, MODELS, TOPICS, Topic
 

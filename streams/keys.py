@@ -11,20 +11,11 @@ from streams.model_messages import (
     ActiveModel,
     ActiveUserModel,
     ModelBundle,
+    ModelMessage,
     RefusedModel,
     UserModelBundle,
     WantedModel,
     WantedUserModel,
-)
-
-ModelMessage = (
-    ModelBundle
-    | ActiveModel
-    | WantedModel
-    | RefusedModel
-    | UserModelBundle
-    | ActiveUserModel
-    | WantedUserModel
 )
 
 ACTIVE_MODEL_KEY = "active"

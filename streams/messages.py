@@ -30,15 +30,7 @@ from streams.fields import (
     Uri,
     UtcTime,
 )
-from streams.model_messages import (
-    ActiveModel,
-    ActiveUserModel,
-    ModelBundle,
-    RefusedModel,
-    UserModelBundle,
-    WantedModel,
-    WantedUserModel,
-)
+from streams.model_messages import ModelMessage
 
 MAX_LIST_COUNT = 500
 DEFAULT_LIST_COUNT = 20
@@ -318,13 +310,7 @@ PublicMessage = (
     | Recommendation
     | Outcome
     | Explanation
-    | ModelBundle
-    | ActiveModel
-    | WantedModel
-    | RefusedModel
-    | UserModelBundle
-    | WantedUserModel
-    | ActiveUserModel
+    | ModelMessage
     | Erasure
     | ErasureReceipt
     | DeadLetter

@@ -103,3 +103,15 @@ class ActiveUserModel(Message, frozen=True, kw_only=True, omit_defaults=True, ta
     uri: Uri | None = None
     sha256: Sha256 | None = None
     previous: ModelKey | None = None
+
+
+ModelMessage = (
+    ModelBundle
+    | ActiveModel
+    | WantedModel
+    | RefusedModel
+    | UserModelBundle
+    | ActiveUserModel
+    | WantedUserModel
+)
+"""All that stands in the topic `models`."""

@@ -16,7 +16,6 @@ from streams.keys import (
     REFUSED_SUFFIX,
     WANTED_MODEL_KEY,
     WANTED_USER_MODEL_PREFIX,
-    ModelMessage,
     feature_key,
     model_key,
 )
@@ -31,6 +30,7 @@ from streams.messages import (
     Recommendation,
     RecommendationRequest,
 )
+from streams.model_messages import ModelMessage
 
 MAX_MESSAGE_BYTES = 8 << 20
 # A declared item holds an item's text and attributes again, beside its version: a little larger.

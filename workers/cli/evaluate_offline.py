@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -165,7 +165,7 @@ def offline(**given: Any) -> None:
 
 
 def _require(options: _Options) -> None:
-    """Whether what is needed is installed: before anything is fitted, not after it."""
+    """Whether what is needed is installed and asked for: before anything is read, not after it."""
     from importlib.util import find_spec
 
     from streams.errors import ConfigurationError
@@ -177,6 +177,11 @@ def _require(options: _Options) -> None:
         from workers.evaluation.plots import require_matplotlib
 
         require_matplotlib()
+    for names, settings in _given(options):
+        # Of none that is chosen, they would change nothing.
+        if settings and options.models is not None and set(names).isdisjoint(options.models):
+            given = ", ".join(f"--{name.replace('_', '-')}" for name in settings)
+            raise click.UsageError(f"No chosen model takes {given}: of {', '.join(names)}.")
 
 
 def _compared(options: _Options) -> dict[str, Any]:
@@ -241,32 +246,29 @@ def _compared(options: _Options) -> dict[str, Any]:
     }
 
 
-def _entries(modalities: Iterable[str], options: _Options) -> tuple[ModelEntry, ...]:
-    """All models, those that are trained with the settings that were given."""
-    from models.offline.registry import FUSION_NAMES, SEQUENCE_NAME, entries, with_settings
+def _given(options: _Options) -> tuple[tuple[Collection[str], dict[str, Any]], ...]:
+    """Names of models that are trained, and the settings that were given for them."""
+    from models.offline.registry import FUSION_NAMES, SEQUENCE_NAME
 
-    given = given_settings(
+    of_any = given_settings(
         epochs=options.epochs,
         popularity=options.popularity,
         modality_dropout=options.modality_dropout,
         temperature=options.temperature,
         device=None if options.device == "cpu" else options.device,
     )
+    of_fusions = given_settings(window_s=options.window_s)
+    return ((*FUSION_NAMES, SEQUENCE_NAME), of_any), (FUSION_NAMES, of_fusions)
+
+
+def _entries(modalities: Iterable[str], options: _Options) -> tuple[ModelEntry, ...]:
+    """All models, those that are trained with the settings that were given."""
+    from models.offline.registry import entries, with_settings
+
     known = entries(tuple(modalities))
-    for names, settings in (
-        ((*FUSION_NAMES, SEQUENCE_NAME), given),
-        (FUSION_NAMES, given_settings(window_s=options.window_s)),
-    ):
-        _require_taken(settings, names, options.models)
+    for names, settings in _given(options):
         known = with_settings(known, names, settings)
     return known
-
-
-def _require_taken(settings: Iterable[str], names: Iterable[str], chosen: Iterable[str] | None) -> None:
-    """Refuse settings that none of the chosen models has: they would change nothing."""
-    given = ", ".join(f"--{name.replace('_', '-')}" for name in settings)
-    if given and chosen is not None and set(names).isdisjoint(chosen):
-        raise click.UsageError(f"No chosen model takes {given}: of {', '.join(names)}.")
 
 
 def _read(options: _Options, bars: Bars) -> OfflineData:

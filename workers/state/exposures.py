@@ -217,14 +217,11 @@ class Step:
 
         Which is first, Kafka's time says: the clock of who made the repeat may be another.
         """
-        held = next(
-            (one for one in self.state.lists if one.recommendation_id == shown.recommendation_id), None
-        )
+        held = self._held(shown.recommendation_id)
         if held is None or not shown.item_ids or held.published_ms <= shown.published_ms:
             return
         first = msgspec.structs.replace(shown, is_positive=held.is_positive, is_converted=held.is_converted)
-        lists = tuple(first if one is held else one for one in self.state.lists)
-        self.state = msgspec.structs.replace(self.state, lists=lists)
+        self._replace(held, first)
 
     def happen(self, event: JoinEvent, published_us: int) -> None:
         """Something was done; the first of an id counts.
@@ -279,7 +276,7 @@ class Step:
         """The event's list, why it has none, or None while that is not known (never where it ``must`` be)."""
         lists, window_us = self.state.lists, self.bounds.window_us
         if event.recommendation_id is not None:
-            named = next((one for one in lists if one.recommendation_id == event.recommendation_id), None)
+            named = self._held(event.recommendation_id)
             if named is None:
                 return "list_unknown" if must or event.after_ms + CLOCKS_MS < until_ms else None
             if event.item_id not in named.item_ids:
@@ -297,6 +294,13 @@ class Step:
                 newest = one
         return newest or "no_list"
 
+    def _held(self, recommendation_id: str) -> ShownList | None:
+        return next((one for one in self.state.lists if one.recommendation_id == recommendation_id), None)
+
+    def _replace(self, held: ShownList, by: ShownList) -> None:
+        lists = tuple(by if one is held else one for one in self.state.lists)
+        self.state = msgspec.structs.replace(self.state, lists=lists)
+
     def _recall(self, decided: Decided) -> None:
         self.recalled.append(decided.counted)
         for one in self.state.lists:
@@ -313,8 +317,7 @@ class Step:
                 is_positive=of.is_positive or is_first_positive,
                 is_converted=of.is_converted or is_first_conversion,
             )
-            lists = tuple(marked if one is of else one for one in self.state.lists)
-            self.state = msgspec.structs.replace(self.state, lists=lists)
+            self._replace(of, marked)
         return is_first_positive, is_first_conversion
 
     def _join(self, event: JoinEvent, of: ShownList) -> None:

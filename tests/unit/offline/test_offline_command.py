@@ -173,6 +173,10 @@ def test_what_was_asked_wrongly_is_told(
     assert "Traceback" not in err
 
 
+def test_settings_that_no_chosen_model_has_are_refused_before_anything_is_read(tmp_path: Path) -> None:
+    assert evaluate(tmp_path / "nowhere", "--models", "ease", "--epochs", "3") == 2
+
+
 def test_a_bad_folder_is_told(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert evaluate(tmp_path / "nowhere") == 1
     assert f"there is no folder {tmp_path / 'nowhere'}" in capsys.readouterr().err
